@@ -1,0 +1,60 @@
+"""A teacher whose weights follow a student's by exponential moving average."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class MomentumTeacher(nn.Module):
+    """An exponential moving average of a student, called like the student and without gradient.
+
+    Parameters are matched by name, since matching by position silently truncates when one side has
+    more modules (ACE, discrepancy A9). Buffers (running statistics) are copied. The copy runs in
+    evaluation mode, so it has no dropout and no stochastic depth; batch norm layers alone keep using
+    the statistics of the batch in training, as the student's do (ACE, A29).
+
+    Args:
+        student: module to follow; it is deep-copied once and not kept.
+    """
+
+    def __init__(self, student: nn.Module):
+        super().__init__()
+        self.network = copy.deepcopy(student).requires_grad_(False)
+        self.train(student.training)
+
+    def train(self, mode: bool = True) -> "MomentumTeacher":
+        """Switch batch norm layers only; everything else stays in evaluation mode."""
+        self.training = mode
+        self.network.eval()
+        for module in self.network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(mode)
+        return self
+
+    @torch.no_grad()
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the averaged network; the result carries no gradient."""
+        return self.network(*args, **kwargs)
+
+    @torch.no_grad()
+    def update(self, student: nn.Module, momentum: float) -> None:
+        """Move the teacher towards the student: theta_T <- m theta_T + (1 - m) theta_S.
+
+        Call it after the optimiser's step.
+
+        Args:
+            student: the module given at construction, after its step.
+            momentum: m in [0, 1]; 1 leaves the teacher as it is.
+
+        Raises:
+            KeyError: the student lacks one of the teacher's parameters.
+        """
+        followed = dict(student.named_parameters())
+        names, targets = zip(*self.network.named_parameters(), strict=True)
+        sources = [followed[name].detach() for name in names]
+        torch._foreach_lerp_(list(targets), sources, 1.0 - momentum)
+        buffers = dict(student.named_buffers())
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(buffers[name])
