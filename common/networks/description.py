@@ -1,0 +1,80 @@
+"""What an encoder is, apart from its weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# ACE and PEAC, grey chest X-rays in [0, 1]; every other released encoder of the collection uses ImageNet's.
+CHEST_MEAN, CHEST_STD = 0.5056, 0.252
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class EncoderDescription:
+    """Everything needed to build the encoder again and to feed it; stored in the header of every encoder file.
+
+    Args:
+        architecture: timm model name without pre-training tag, such as `swin_base_patch4_window7_224`.
+        options: timm keyword arguments that differ from that name's, such as `{"depth": 6}`.
+        in_channels: channels of the input image.
+        image_size: side in pixels of the images it was built for.
+        mean: mean per channel, of images in [0, 1].
+        std: standard deviation per channel, of images in [0, 1].
+        method: how the weights were made, such as `cxr_ace`; empty for random weights.
+        corpora: names of the data sets they were made from.
+        commit: version of the code that made them.
+    """
+
+    architecture: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    in_channels: int = 1
+    image_size: int = 224
+    mean: tuple[float, ...] = (CHEST_MEAN,)
+    std: tuple[float, ...] = (CHEST_STD,)
+    method: str = ""
+    corpora: tuple[str, ...] = ()
+    commit: str = ""
+
+    def __post_init__(self) -> None:
+        # One spelling for what JSON gives back (lists) and what a config or code gives (lists, tuples, mappings).
+        object.__setattr__(self, "options", json.loads(json.dumps(dict(self.options))))
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        object.__setattr__(self, "corpora", tuple(self.corpora))
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.in_channels:
+                raise ValueError(
+                    f"{name} has {len(values)} values for in_channels = {self.in_channels}; give one per channel."
+                )
+        if min(self.std) <= 0:
+            raise ValueError(f"std = {self.std} must be positive; it divides the image.")
+
+    def to_json(self) -> str:
+        """The description as one JSON object."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "EncoderDescription":
+        """Read `to_json`'s text; entries that a newer version added are left out."""
+        content = json.loads(text)
+        return cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
+
+
+def default_normalisation(in_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of images in [0, 1]: chest X-rays for one channel, ImageNet for three.
+
+    Raises:
+        ValueError: for other channel counts, which have no customary constants.
+    """
+    if in_channels == 1:
+        return (CHEST_MEAN,), (CHEST_STD,)
+    if in_channels == 3:
+        return IMAGENET_MEAN, IMAGENET_STD
+    raise ValueError(f"in_channels = {in_channels} has no customary normalisation; give mean and std, one per channel.")
+
+
+def per_channel(values: float | Sequence[float], in_channels: int) -> tuple[float, ...]:
+    """`values` as one number per channel: a single number serves all channels."""
+    numbers = (values,) if isinstance(values, (int, float)) else tuple(values)
+    return numbers * in_channels if len(numbers) == 1 else numbers
