@@ -1,0 +1,86 @@
+import math
+
+import pytest
+import torch
+
+from common.evaluation import probes
+
+
+def test_landmark_retrieval_finds_landmarks_that_have_their_own_code():
+    torch.manual_seed(0)
+    tokens = 0.01 * torch.randn(4, 16, 8, 8)
+    landmarks = torch.rand(4, 3, 2)
+    landmarks[..., 0] = (2 * torch.arange(3) + landmarks[..., 0]) / 8  # never two in one token
+    for n in range(4):
+        for index, (row, col) in enumerate(landmarks[n]):
+            tokens[n, index, int(row * 8), int(col * 8)] += 10
+    result = probes.landmark_retrieval(tokens, landmarks)
+    assert result["landmark_retrieval"] == 1.0
+    assert result["landmark_error"] < math.hypot(1, 1) / 8
+    assert result["landmark_same_place"] < 0.6
+
+
+def test_landmark_retrieval_of_position_codes_equals_the_same_place_score():
+    position = torch.nn.functional.one_hot(torch.arange(64), 64).float().T.view(1, 64, 8, 8).expand(5, -1, -1, -1)
+    result = probes.landmark_retrieval(position, torch.rand(5, 4, 2))
+    assert result["landmark_retrieval"] == result["landmark_same_place"]
+
+
+def test_row_and_column_of_a_landmark_are_not_swapped():
+    tokens = torch.zeros(2, 2, 4, 8)
+    tokens[:, 1] = 1.0
+    tokens[:, :, 3, 1] = torch.tensor([1.0, 0.0])
+    landmarks = torch.tensor([3.5 / 4, 1.5 / 8]).expand(2, 1, 2)
+    result = probes.landmark_retrieval(tokens, landmarks)
+    assert result["landmark_error"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_absent_landmarks_do_not_count():
+    tokens = torch.randn(3, 4, 4, 4)
+    assert probes.landmark_retrieval(tokens, torch.full((3, 2, 2), float("nan"))) == {}
+
+
+def test_patch_probe_separates_what_a_channel_encodes_and_not_noise():
+    torch.manual_seed(0)
+    mask = (torch.rand(12, 4, 4) > 0.5).to(torch.uint8)
+    tokens = torch.randn(12, 6, 4, 4)
+    assert 0.3 < probes.patch_probe(tokens, mask)["patch_auc"] < 0.7
+    tokens[:, 2] += 20 * mask
+    assert probes.patch_probe(tokens, mask)["patch_auc"] == pytest.approx(1.0)
+
+
+def test_patch_probe_ignores_unlabelled_pixels():
+    torch.manual_seed(0)
+    mask = (torch.rand(12, 8, 8) > 0.5).to(torch.uint8).repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :8, :8]
+    tokens = torch.randn(12, 6, 4, 4)
+    tokens[:, 2] += 20 * mask[:, ::2, ::2]
+    mask[:, :4] = probes.IGNORE
+    tokens[:, 2, :2] = 1000.0  # nonsense under the ignored half changes nothing
+    assert probes.patch_probe(tokens, mask)["patch_auc"] == pytest.approx(1.0)
+    assert probes.patch_probe(tokens, torch.zeros_like(mask)) == {}
+
+
+def test_knn_votes_only_across_patients():
+    embeddings = torch.eye(2).repeat_interleave(4, 0) + 0.01 * torch.randn(8, 2)
+    labels = torch.tensor([1.0, 1, 1, 1, 0, 0, 0, 0])[:, None]
+    assert probes.knn(embeddings, labels, [str(i) for i in range(8)], neighbours=3)["knn_auc"] == 1.0
+    together = ["a"] * 4 + ["b"] * 4  # neighbours of the own patient are barred, so every vote is wrong
+    assert probes.knn(embeddings, labels, together, neighbours=3)["knn_auc"] == 0.0
+
+
+def test_knn_skips_findings_with_one_value():
+    labels = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    embeddings = torch.tensor([[1.0, 0], [0, 1], [1, 0], [0, 1]])
+    assert probes.knn(embeddings, labels, list("abcd"), neighbours=1)["knn_auc"] == 1.0
+    assert probes.knn(embeddings, labels[:, 1:], list("abcd")) == {}
+
+
+def test_spread_of_a_point_a_line_and_a_sphere():
+    torch.manual_seed(0)
+    point = torch.ones(50, 8) + 1e-6 * torch.randn(50, 8)
+    line = torch.randn(50, 1) * torch.ones(1, 8)
+    sphere = torch.randn(2000, 8)
+    assert probes.spread(point)["embedding_spread"] < 1e-4
+    assert probes.spread(line)["embedding_rank"] == pytest.approx(1.0, abs=1e-3)
+    assert probes.spread(sphere)["embedding_spread"] == pytest.approx(1.0, abs=0.03)
+    assert probes.spread(sphere)["embedding_rank"] > 7.5
