@@ -8,12 +8,14 @@ from .encoding import (
     Spread,
     encoding_batch,
 )
+from .save_encodings import SaveEncodings
 
 __all__ = [
     "EncodingInferer",
     "LandmarkRetrieval",
     "NearestNeighbours",
     "PatchProbe",
+    "SaveEncodings",
     "Spread",
     "encoding_batch",
 ]
