@@ -1,0 +1,18 @@
+"""How samples are made from images: parameters are sampled first, then rendered in batches."""
+
+from .base import Params, View, add_prefix, take_prefix
+from .boxes import check_fits, check_range, random_resized_box
+from .photometric import Photometric
+from .resample import crop_resize
+
+__all__ = [
+    "Params",
+    "Photometric",
+    "View",
+    "add_prefix",
+    "check_fits",
+    "check_range",
+    "crop_resize",
+    "random_resized_box",
+    "take_prefix",
+]

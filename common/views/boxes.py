@@ -1,0 +1,75 @@
+"""Boxes drawn at random; a box is (top, left, bottom, right) in pixels, where pixel i covers [i, i + 1]."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+ATTEMPTS = 10  # as torchvision's RandomResizedCrop
+
+
+def random_resized_box(
+    generator: Generator,
+    size: tuple[int, int],
+    area: tuple[float, float],
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Tensor:
+    """Draw a box of random area and shape inside an image, as RandomResizedCrop does.
+
+    The box is not rounded to whole pixels, since resampling needs no whole pixels. When none of ten
+    shapes fits, the largest centred box of an allowed shape is taken.
+
+    Args:
+        generator: CPU generator; a fixed count of numbers is drawn from it.
+        size: (height, width) of the image in pixels.
+        area: lowest and highest share of the image's area, in (0, 1].
+        ratio: lowest and highest width / height, drawn uniformly in its logarithm.
+
+    Returns:
+        float32 box (4,) inside [0, height] x [0, width].
+    """
+    image_height, image_width = size
+    draws = torch.rand(2 * ATTEMPTS + 2, generator=generator, dtype=torch.float64).tolist()
+    place_row, place_col = draws[-2:]
+    log_low, log_high = math.log(ratio[0]), math.log(ratio[1])
+    for area_draw, ratio_draw in zip(draws[:ATTEMPTS], draws[ATTEMPTS:-2], strict=True):
+        share = area[0] + (area[1] - area[0]) * area_draw
+        shape = math.exp(log_low + (log_high - log_low) * ratio_draw)
+        height = math.sqrt(share * image_height * image_width / shape)
+        width = height * shape
+        if height <= image_height and width <= image_width:
+            break
+    else:
+        height = min(image_height, image_width / ratio[0])
+        width = min(image_width, image_height * ratio[1])
+        place_row = place_col = 0.5
+    top = (image_height - height) * place_row
+    left = (image_width - width) * place_col
+    return torch.tensor([top, left, top + height, left + width], dtype=torch.float32)
+
+
+def check_range(values: tuple[float, float], bounds: tuple[float, float], key: str) -> tuple[float, float]:
+    """Return (low, high) as a tuple after checking its order and bounds.
+
+    Raises:
+        ValueError: not two ordered numbers within `bounds`; the message names `key`.
+    """
+    low, high = values
+    if not bounds[0] <= low <= high <= bounds[1]:
+        raise ValueError(
+            f"`{key}` is {tuple(values)}; expected two numbers low <= high within {bounds}. Correct it in the config."
+        )
+    return low, high
+
+
+def check_fits(crop: int, size: tuple[int, int], key: str) -> None:
+    """Refuse images smaller than a crop, which would only be enlarged.
+
+    Raises:
+        ValueError: `crop` pixels exceed a side of `size` (height, width); the message names `key`.
+    """
+    if crop > min(size):
+        raise ValueError(
+            f"crops of {crop} pixels (`{key}` of the view) are larger than the images of {size[0]} x {size[1]} pixels. "
+            f"Build the store at {crop} pixels or more, or make the crops smaller."
+        )
