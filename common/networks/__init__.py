@@ -1,16 +1,25 @@
 """Encoders and the networks built on them."""
 
 from . import torchvision_shim
-from .build import build_encoder
+from .build import build_encoder, load_encoder
+from .checkpoint_reading import UnreadableCheckpoint
 from .description import EncoderDescription
+from .encoder_file import describe_encoder, save_encoder
 from .encoders import Encoder, Encoding
 from .heads import ProjectionHead
+from .matching import LoadReport, PoorMatch
 
 __all__ = [
     "Encoder",
     "EncoderDescription",
     "Encoding",
+    "LoadReport",
+    "PoorMatch",
     "ProjectionHead",
+    "UnreadableCheckpoint",
     "build_encoder",
+    "describe_encoder",
+    "load_encoder",
+    "save_encoder",
     "torchvision_shim",
 ]

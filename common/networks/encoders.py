@@ -45,6 +45,7 @@ class Encoder(nn.Module):
         ValueError: unknown architecture or option, or an image size that the architecture cannot divide.
     """
 
+    body: Any  # a timm model; typed loosely, as its attributes differ by family
     mean: Tensor
     std: Tensor
 
@@ -160,6 +161,21 @@ def architecture_family(architecture: str) -> str:
             "resnet50."
         )
     return family
+
+
+def pretrained_normalisation(architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation that timm's weights of that name expect; a tag (`.mae`) tells sets apart.
+
+    Raises:
+        ValueError: timm has no weights with that tag.
+    """
+    try:
+        expected = timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:
+        raise ValueError(f"architecture: {error} Leave the tag out for timm's default weights.") from error
+    if expected is None:
+        raise ValueError(f"architecture: timm has no weights for {architecture}, so give mean and std.")
+    return tuple(expected.mean), tuple(expected.std)
 
 
 def _build_body(description: EncoderDescription, family: str, drop_path: float) -> nn.Module:

@@ -3,6 +3,8 @@
 Shapes: B batch, K codes.
 """
 
+import itertools
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -47,7 +49,7 @@ class ProjectionHead(nn.Module):
         super().__init__()
         widths = [dim, *[hidden_dim] * (layers - 1), bottleneck_dim]
         blocks: list[nn.Module] = []
-        for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (before, after) in enumerate(itertools.pairwise(widths)):
             linear = nn.Linear(before, after)
             nn.init.trunc_normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)

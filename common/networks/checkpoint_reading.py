@@ -1,0 +1,98 @@
+"""Read weights from files that others made, without running anything in them."""
+
+import argparse
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+# The authors' files store their command line as a Namespace, a plain holder of attributes (methods section 9).
+_ALLOWED: list[Any] = [argparse.Namespace]
+
+
+class UnreadableCheckpoint(ValueError):
+    """A weights file that cannot, or must not, be read; says why and what to do."""
+
+    def __init__(self, path: str | Path, reason: str, remedy: str):
+        super().__init__(f"Cannot read weights from {path}: {reason}. {remedy}")
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """What a safetensors or PyTorch file holds, possibly nested.
+
+    Raises:
+        FileNotFoundError: no such file.
+        UnreadableCheckpoint: damaged, no weights file, or a pickle that asks for more than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no weights file {path}; check the path given as file.")
+    if is_safetensors(path):
+        return _read_safetensors(path)
+    return _read_pickle(path)
+
+
+def is_safetensors(path: str | Path) -> bool:
+    """Whether a file begins as safetensors do (8 bytes of header length, then JSON), whatever its name."""
+    with Path(path).open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{"
+
+
+def read_header(path: str | Path) -> dict[str, str]:
+    """Text metadata of a safetensors file, without reading its tensors.
+
+    Raises:
+        UnreadableCheckpoint: damaged file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise UnreadableCheckpoint(path, f"damaged safetensors file ({error})", _AGAIN) from error
+
+
+_AGAIN = "Copy or download it again, or give another file."
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise UnreadableCheckpoint(path, f"damaged safetensors file ({error})", _AGAIN) from error
+
+
+def _read_pickle(path: Path) -> dict[str, Any]:
+    if path.stat().st_size == 0:
+        raise UnreadableCheckpoint(path, "the file is empty", _AGAIN)
+    try:
+        with safe_globals(_ALLOWED):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnreadableCheckpoint(path, *_why_refused(path, error)) from error
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+        raise UnreadableCheckpoint(path, f"damaged, or no weights file ({error})", _AGAIN) from error
+    if not isinstance(content, Mapping):
+        raise UnreadableCheckpoint(
+            path, f"it holds a {type(content).__name__}, not named weights", "Save the model's state_dict() instead."
+        )
+    return dict(content)
+
+
+def _why_refused(path: Path, error: Exception) -> tuple[str, str]:
+    """Reason and remedy for a pickle that weights-only loading refused."""
+    try:
+        asked = set(get_unsafe_globals_in_checkpoint(path)) - {"argparse.Namespace"}
+    except Exception:  # the scan fails on what is no zip archive; the loader's own words remain
+        asked = set()
+    names = ", ".join(sorted(asked)) or str(error).splitlines()[0]
+    return (
+        f"its pickle asks for more than weights ({names}), which could run any code",
+        "If you trust its source, load it there and save only the state_dict, best as safetensors.",
+    )

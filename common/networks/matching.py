@@ -1,0 +1,164 @@
+"""Put weights into an encoder, and account for every one of them."""
+
+import difflib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
+from torch import Tensor
+
+from .encoders import Encoder
+
+# A classifier, projector or mask token more or less is usual in published files; a missing block is not.
+MIN_SHARE = 0.95
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the weights of a file.
+
+    Args:
+        source: path of the file.
+        layout: what the file turned out to be, such as `ACE teacher`.
+        matched: names that were filled.
+        missing: the encoder's names that the file lacks; they keep their random values.
+        mismatched: names in both whose shapes differ, with the file's shape and the encoder's.
+        unused: the file's names that the encoder lacks, such as heads.
+        resampled: matched names whose values were interpolated to another grid or window.
+        channels: image channels of the file's first convolution and of the encoder's.
+    """
+
+    source: str
+    layout: str
+    matched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    resampled: tuple[str, ...] = ()
+    channels: tuple[int, int] | None = None
+
+    @property
+    def share(self) -> float:
+        """Matched names among the encoder's names, in [0, 1]."""
+        total = len(self.matched) + len(self.missing) + len(self.mismatched)
+        return len(self.matched) / total if total else 0.0
+
+    def __str__(self) -> str:
+        """The report on a few lines."""
+        lines = [
+            f"{self.source} ({self.layout}): {len(self.matched)} weights matched, {len(self.missing)} missing, "
+            f"{len(self.mismatched)} of another shape, {len(self.unused)} unused"
+        ]
+        if self.channels and self.channels[0] != self.channels[1]:
+            lines.append(f"first convolution carried from {self.channels[0]} to {self.channels[1]} channels")
+        if self.resampled:
+            lines.append(f"resampled to this image size: {_some(self.resampled)}")
+        if self.missing:
+            lines.append(f"missing, left random: {_some(self.missing)}")
+        shapes = [f"{name} {theirs} for {ours}" for name, (theirs, ours) in self.mismatched.items()]
+        if shapes:
+            lines.append(f"another shape, left random: {_some(shapes)}")
+        if self.unused:
+            lines.append(f"unused: {_some(self.unused)}")
+        return "\n  ".join(lines)
+
+
+class PoorMatch(ValueError):
+    """Weights that are not this encoder's; carries the report."""
+
+    def __init__(self, report: LoadReport, message: str):
+        super().__init__(message)
+        self.report = report
+
+
+def fill(
+    encoder: Encoder, weights: Mapping[str, Tensor], report: LoadReport, min_share: float = MIN_SHARE
+) -> LoadReport:
+    """Copy weights into an encoder's body, resampling position embeddings and window tables to its size.
+
+    Args:
+        encoder: filled in place, or left as it was if the match is poor.
+        weights: by timm's names, with the encoder's channels and normalisation.
+        report: source and layout; the rest is filled in.
+        min_share: least share of the encoder's weights that the file must give.
+
+    Raises:
+        PoorMatch: fewer matched; names the nearest keys.
+    """
+    weights, resampled = _resample(encoder, weights)
+    # Counters that old files lack and inference never reads are no weights.
+    ours = {key: value for key, value in encoder.body.state_dict().items() if not key.endswith("num_batches_tracked")}
+    shapes = {key: (tuple(weights[key].shape), tuple(ours[key].shape)) for key in ours if key in weights}
+    matched = {key: weights[key].float() for key, (theirs, own) in shapes.items() if theirs == own}
+    report = replace(
+        report,
+        matched=tuple(matched),
+        missing=tuple(key for key in ours if key not in weights),
+        mismatched={key: pair for key, pair in shapes.items() if pair[0] != pair[1]},
+        unused=tuple(key for key in weights if key not in ours and not key.endswith("num_batches_tracked")),
+        resampled=tuple(key for key in resampled if key in matched),
+    )
+    if report.share < min_share:
+        raise PoorMatch(report, _refusal(encoder, report, min_share))
+    encoder.body.load_state_dict(matched, strict=False)
+    if report.missing or report.mismatched:
+        warnings.warn(f"Some weights of the encoder stay random. {report}", stacklevel=3)
+    return report
+
+
+def _resample(encoder: Encoder, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Bring position embeddings and relative tables to the encoder's grids; returns the names that changed."""
+    new, changed = dict(weights), []
+    ours = encoder.body.state_dict()
+    for key, value in weights.items():
+        if key not in ours or value.shape == ours[key].shape or value.ndim != ours[key].ndim:
+            continue
+        if key == "pos_embed" and value.shape[-1] == ours[key].shape[-1]:
+            prefix = 0 if encoder.body.no_embed_class else encoder.body.num_prefix_tokens
+            side = int((value.shape[1] - prefix) ** 0.5)
+            if side * side == value.shape[1] - prefix:
+                grid = list(encoder.body.patch_embed.grid_size)
+                new[key] = resample_abs_pos_embed(value.float(), grid, [side, side], num_prefix_tokens=prefix)
+                changed.append(key)
+        elif key.endswith("relative_position_bias_table") and value.shape[1] == ours[key].shape[1]:
+            window = encoder.body.get_submodule(key.rpartition(".")[0]).window_size
+            new[key] = resize_rel_pos_bias_table(value.float(), window, tuple(ours[key].shape))
+            changed.append(key)
+    return new, changed
+
+
+def _refusal(encoder: Encoder, report: LoadReport, min_share: float) -> str:
+    near = []
+    for key in (*report.missing[:40], *report.mismatched):
+        if key in report.mismatched:
+            near.append(f"{key} has shape {report.mismatched[key][0]}, not {report.mismatched[key][1]}")
+        else:
+            close = difflib.get_close_matches(key, report.unused, n=1, cutoff=0.0)
+            near.append(f"{key} (nearest in the file: {close[0]})" if close else key)
+        if len(near) == 5:
+            break
+    return (
+        f"{report.source} ({report.layout}) is no {encoder.description.architecture}: it gives {report.share:.0%} of "
+        f"the encoder's weights, {min_share:.0%} are needed. Not found: {'; '.join(near)}. The file looks like "
+        f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
+    )
+
+
+def guess_architecture(report: LoadReport) -> str:
+    """Words for the kind of network that a file's names suggest."""
+    names = (*report.matched, *report.mismatched, *report.unused)
+    for mark, words in (
+        ("layers.0.blocks.0.", "a Swin transformer"),
+        ("blocks.0.attn.", "a ViT"),
+        ("layer1.0.conv3.", "a ResNet with bottlenecks (50 layers or more)"),
+        ("layer1.0.conv", "a ResNet without bottlenecks (18 or 34 layers)"),
+    ):
+        if any(mark in name for name in names):
+            return words
+    return "none of the networks known here"
+
+
+def _some(names: tuple[str, ...] | list[str], count: int = 6) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
