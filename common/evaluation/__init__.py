@@ -1,5 +1,6 @@
 """Measuring what networks know: probes of encoders and metrics of tasks."""
 
+from .classification import ClassificationReport
 from .encoding import (
     EncodingInferer,
     LandmarkRetrieval,
@@ -8,14 +9,21 @@ from .encoding import (
     Spread,
     encoding_batch,
 )
+from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
+from .segmentation import SegmentationReport
 
 __all__ = [
+    "ClassificationReport",
     "EncodingInferer",
     "LandmarkRetrieval",
     "NearestNeighbours",
+    "Outcome",
     "PatchProbe",
+    "Report",
     "SaveEncodings",
+    "SegmentationReport",
     "Spread",
+    "better_than",
     "encoding_batch",
 ]

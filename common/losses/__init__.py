@@ -1,6 +1,13 @@
 """Losses: tensors in, scalars out; gathers over processes are explicit arguments."""
 
+from .classification import LabelLoss
 from .matching import MatchingLoss
+from .segmentation import DiceBCE
 from .self_distillation import SelfDistillation
 
-__all__ = ["MatchingLoss", "SelfDistillation"]
+__all__ = [
+    "DiceBCE",
+    "LabelLoss",
+    "MatchingLoss",
+    "SelfDistillation",
+]

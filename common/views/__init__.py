@@ -2,12 +2,18 @@
 
 from .base import Params, View, add_prefix, take_prefix
 from .boxes import check_fits, check_range, random_resized_box
+from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
+from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
 from .photometric import Photometric
 from .resample import crop_resize
 
 __all__ = [
     "Params",
     "Photometric",
+    "RandBrightnessContrastd",
+    "RandCLAHEd",
+    "RandOpticalDistortiond",
+    "RandResizedCropd",
     "View",
     "add_prefix",
     "check_fits",

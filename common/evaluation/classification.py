@@ -1,0 +1,157 @@
+"""Image classification: area under the ROC curve per class, and what a chosen threshold gives.
+
+Shapes: N images, K classes.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from torch import Tensor
+
+from .report import Outcome, Report, Row, defined_mean
+
+Values = NDArray[np.float64]
+
+THRESHOLD_METRICS = ("sensitivity", "specificity", "precision", "f1")
+
+
+def auc(scores_N: Values, labels_N: Values) -> float:
+    """Area under the ROC curve; nan when the labels hold one value only, for then it is undefined."""
+    return float(roc_auc_score(labels_N, scores_N)) if _has_both(labels_N) else float("nan")
+
+
+def youden_threshold(scores_N: Values, labels_N: Values) -> float:
+    """The observed score whose decision `score >= threshold` maximises sensitivity + specificity - 1.
+
+    Of equally good ones the largest is taken. nan when the labels hold one value only.
+    """
+    if not _has_both(labels_N):
+        return float("nan")
+    false_positive, true_positive, thresholds = roc_curve(labels_N, scores_N)
+    return float(thresholds[1:][np.argmax((true_positive - false_positive)[1:])])
+
+
+def at_threshold(scores_N: Values, labels_N: Values, threshold: float) -> dict[str, float]:
+    """Sensitivity, specificity, precision and F1 of the decision `score >= threshold`.
+
+    A ratio without cases is nan: sensitivity and F1 without positives, specificity without negatives, precision
+    where nothing is called positive. All are nan for a threshold of nan.
+    """
+    if math.isnan(threshold):
+        return dict.fromkeys(THRESHOLD_METRICS, float("nan"))
+    called, true = scores_N >= threshold, labels_N == 1
+    hits, positives, calls = (called & true).sum(), true.sum(), called.sum()
+    negatives = (~true).sum()
+    return {
+        "sensitivity": _ratio(hits, positives),
+        "specificity": _ratio((~called & ~true).sum(), negatives),
+        "precision": _ratio(hits, calls),
+        "f1": _ratio(2 * hits, positives + calls) if positives else float("nan"),
+    }
+
+
+class ClassificationReport(Report):
+    """AUC per class and mean, average precision, and threshold metrics; for MONAI's evaluator.
+
+    Multi-label, multi-class (one against the rest) and binary tasks are told apart only by their labels: columns
+    of 0 and 1, nan where unknown. A class whose known labels hold one value only has no AUC: it is reported as
+    undefined and not counted in the mean.
+
+    Args:
+        classes: names of the K columns.
+        thresholds_from: the report of another split, run before, whose thresholds are applied here. Thresholds
+            chosen on the images they are applied to flatter the result, so without it none are applied.
+        exclusive: each image has exactly one class; adds `accuracy` of the highest probability.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        thresholds_from: "ClassificationReport | None" = None,
+        exclusive: bool = False,
+    ):
+        self.classes = list(classes)
+        self.thresholds_from = thresholds_from
+        self.exclusive = exclusive
+        super().__init__(headline="auc")
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Youden's threshold of each class on the images of the last run; raises ValueError before one."""
+        if self.outcome is None:
+            raise ValueError("No thresholds yet: run the evaluator that chooses them (the validation split) first.")
+        return {row["class"]: row["youden_threshold"] for row in self.outcome.table}
+
+    def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
+        """Score probabilities (N, K) against labels (N, K)."""
+        scores_NK, labels_NK = predictions.double().numpy(), labels.double().numpy()
+        self._check(sources, scores_NK, labels_NK)
+        thresholds = self.thresholds_from.thresholds if self.thresholds_from is not None else {}
+        table, curves, notices = [], {}, []
+        for k, name in enumerate(self.classes):
+            known = ~np.isnan(labels_NK[:, k])
+            scores_N, labels_N = scores_NK[known, k], labels_NK[known, k]
+            table.append(self._row(name, scores_N, labels_N, thresholds.get(name)))
+            if _has_both(labels_N):
+                false_positive, true_positive, _ = roc_curve(labels_N, scores_N)
+                curves[name] = (false_positive.tolist(), true_positive.tolist())
+            else:
+                value = f"are all {labels_N[0]:.0f}" if len(labels_N) else "are all unknown"
+                notices.append(f"{name}: AUC undefined, the labels of {len(labels_N)} images {value}; not in the mean.")
+        images = [
+            {
+                "source": source,
+                **{f"{name}": p for name, p in zip(self.classes, row_p, strict=True)},
+                **{f"{name} (label)": y for name, y in zip(self.classes, row_y, strict=True)},
+            }
+            for source, row_p, row_y in zip(sources, scores_NK.tolist(), labels_NK.tolist(), strict=True)
+        ]
+        return Outcome(self._metrics(table, scores_NK, labels_NK), table, images, curves, notices)
+
+    def _row(self, name: str, scores_N: Values, labels_N: Values, threshold: float | None) -> Row:
+        both = _has_both(labels_N)
+        row: Row = {
+            "class": name,
+            "images": len(labels_N),
+            "positives": int((labels_N == 1).sum()),
+            "auc": auc(scores_N, labels_N),
+            "average_precision": float(average_precision_score(labels_N, scores_N)) if both else float("nan"),
+            "youden_threshold": youden_threshold(scores_N, labels_N),
+        }
+        if threshold is not None:
+            row |= {"threshold": threshold, **at_threshold(scores_N, labels_N, threshold)}
+        return row
+
+    def _metrics(self, table: list[Row], scores_NK: Values, labels_NK: Values) -> dict[str, float]:
+        averaged = ("auc", "average_precision", *(THRESHOLD_METRICS if self.thresholds_from else ()))
+        metrics = {name: defined_mean([row[name] for row in table]) for name in averaged}
+        if self.exclusive:
+            known = ~np.isnan(labels_NK).any(axis=1)
+            hits = scores_NK[known].argmax(1) == labels_NK[known].argmax(1)
+            metrics["accuracy"] = float(hits.mean()) if known.any() else float("nan")
+        metrics["undefined_classes"] = float(sum(math.isnan(row["auc"]) for row in table))
+        return metrics | {f"auc/{row['class']}": row["auc"] for row in table}
+
+    def _check(self, sources: list[str], scores_NK: Values, labels_NK: Values) -> None:
+        expected = (len(sources), len(self.classes))
+        if scores_NK.shape != expected or labels_NK.shape != expected:
+            raise ValueError(
+                f"Predictions {scores_NK.shape} and labels {labels_NK.shape} do not fit {len(self.classes)} classes "
+                f"{self.classes}: `findings` in the config must name the network's outputs."
+            )
+        bad = ~np.isfinite(scores_NK).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"The network's output for {sources[int(bad.argmax())]} is not finite; no metric was computed."
+            )
+
+
+def _has_both(labels_N: Values) -> bool:
+    return bool(len(labels_N)) and bool(labels_N.min() != labels_N.max())
+
+
+def _ratio(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")

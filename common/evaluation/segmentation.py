@@ -1,0 +1,97 @@
+"""Segmentation: Dice and IoU per structure, per image and pooled over all pixels.
+
+Shapes: B images of a batch, N images in all, K structures, H W space.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .report import Outcome, Report, Row, defined_mean
+
+IGNORE = 255
+"""Value of label pixels that nobody annotated; they count nowhere."""
+
+
+def overlap_counts(probabilities_BKHW: Tensor, labels_BKHW: Tensor, threshold: float = 0.5) -> Tensor:
+    """Pixel counts (B, K, 4) from which Dice and IoU follow: in both, predicted, true, annotated."""
+    annotated = labels_BKHW != IGNORE
+    predicted = (probabilities_BKHW > threshold) & annotated
+    true = (labels_BKHW == 1) & annotated
+    counts = [part.flatten(2).sum(-1) for part in (predicted & true, predicted, true, annotated)]
+    return torch.stack(counts, dim=-1).double()
+
+
+def dice_iou(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Dice and IoU (...) of counts (..., 4): 1 where both are empty, nan where nothing was annotated."""
+    both, predicted, true, annotated = counts.unbind(-1)
+    total = predicted + true
+    dice = torch.where(total > 0, 2 * both / total, 1.0)
+    iou = torch.where(total > 0, both / (total - both), 1.0)
+    nothing = annotated == 0
+    return dice.masked_fill(nothing, torch.nan), iou.masked_fill(nothing, torch.nan)
+
+
+class SegmentationReport(Report):
+    """Dice and IoU for MONAI's evaluator.
+
+    `dice` is the mean over structures of the mean over images; `pooled_dice` takes all pixels of all images as one
+    (methods, section 7: both are reported). An image in which a structure was not annotated does not count for it.
+
+    Args:
+        structures: names of the K channels.
+        threshold: probability above which a pixel is predicted.
+    """
+
+    def __init__(self, structures: Sequence[str], threshold: float = 0.5):
+        self.structures = list(structures)
+        self.threshold = threshold
+        super().__init__(headline="dice")
+
+    def keep(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep counts instead of maps: a test set of maps does not fit in memory."""
+        if predictions.shape != labels.shape or predictions.shape[1] != len(self.structures):
+            raise ValueError(
+                f"Predictions {tuple(predictions.shape)} and masks {tuple(labels.shape)} must have the same shape and "
+                f"{len(self.structures)} channels, one for each of `structures` {self.structures}."
+            )
+        if not predictions.isfinite().all():
+            raise ValueError(
+                f"The network's output for {self._sources or 'this batch'} is not finite; no metric was computed."
+            )
+        counts = overlap_counts(predictions, labels, self.threshold).cpu()
+        return counts, counts.new_empty(len(counts))
+
+    def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
+        """Turn counts (N, K, 4) into numbers per structure."""
+        counts_NK4 = predictions
+        dice_NK, iou_NK = dice_iou(counts_NK4)
+        pooled_dice_K, pooled_iou_K = dice_iou(counts_NK4.sum(0))
+        table: list[Row] = []
+        notices: list[str] = []
+        for k, name in enumerate(self.structures):
+            annotated = int(dice_NK[:, k].isfinite().sum())
+            table.append(
+                {
+                    "structure": name,
+                    "images": annotated,
+                    "dice": defined_mean(dice_NK[:, k].tolist()),
+                    "iou": defined_mean(iou_NK[:, k].tolist()),
+                    "pooled_dice": pooled_dice_K[k].item(),
+                    "pooled_iou": pooled_iou_K[k].item(),
+                }
+            )
+            if annotated < len(sources):
+                notices.append(
+                    f"{name}: {len(sources) - annotated} of {len(sources)} images lack its annotation; not counted."
+                )
+        metrics = {
+            key: defined_mean([row[key] for row in table]) for key in ("dice", "iou", "pooled_dice", "pooled_iou")
+        }
+        metrics |= {f"{key}/{row['structure']}": row[key] for row in table for key in ("dice", "iou")}
+        images = [
+            {"source": source, **dict(zip(self.structures, values, strict=True))}
+            for source, values in zip(sources, dice_NK.tolist(), strict=True)
+        ]
+        return Outcome(metrics, table, images, notices=notices)

@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+
+from common.evaluation.segmentation import SegmentationReport, dice_iou, overlap_counts
+
+
+def loop_dice(probabilities, labels):
+    """Dice of one image and structure, pixel by pixel."""
+    both = predicted = true = seen = 0
+    for p, y in zip(probabilities.flatten().tolist(), labels.flatten().tolist(), strict=True):
+        if y == 255:
+            continue
+        seen += 1
+        both += p > 0.5 and y == 1
+        predicted += p > 0.5
+        true += y == 1
+    if not seen:
+        return math.nan, (0, 0, 0, 0)
+    return (2 * both / (predicted + true) if predicted + true else 1.0), (both, predicted, true, seen)
+
+
+@pytest.fixture
+def case():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(5, 2, 9, 7, generator=generator)
+    labels = torch.randint(0, 2, (5, 2, 9, 7), generator=generator).to(torch.uint8)
+    labels[:, :, :3, :2] = 255
+    labels[0, 0] = 255  # nobody annotated this structure here
+    labels[1, 1], probabilities[1, 1] = 0, 0.1  # empty and predicted empty
+    labels[2, 1] = 0  # empty, but predicted
+    return probabilities, labels
+
+
+def run(report, probabilities, labels, size=2):
+    batches = [
+        {
+            "source": [f"{j}.png" for j in range(i, min(i + size, len(labels)))],
+            "p": probabilities[i : i + size],
+            "y": labels[i : i + size],
+        }
+        for i in range(0, len(labels), size)
+    ]
+    engine = Engine(lambda _, b: {"pred": b["p"], "label": b["y"]})
+    report.attach(engine, "dice")
+    engine.run(batches)
+    return engine.state
+
+
+def test_mean_over_images_then_structures(case):
+    state = run(SegmentationReport(["lung", "heart"]), *case)
+    values = np.array([[loop_dice(case[0][n, k], case[1][n, k])[0] for k in range(2)] for n in range(5)])
+    assert np.isnan(values[0, 0]) and values[1, 1] == 1 and values[2, 1] == 0
+    assert state.metrics["dice/lung"] == pytest.approx(np.nanmean(values[:, 0]))
+    assert state.metrics["dice"] == pytest.approx(np.nanmean(values, axis=0).mean())
+    images = state.metric_details["dice"].images
+    assert images[3]["source"] == "3.png" and images[3]["heart"] == pytest.approx(values[3, 1])
+    assert "1 of 5 images" in state.metric_details["dice"].notices[0]
+
+
+def test_pooled_counts_all_pixels_once(case):
+    state = run(SegmentationReport(["lung", "heart"]), *case)
+    for k, row in enumerate(state.metric_details["dice"].table):
+        both, predicted, true, _ = np.sum([loop_dice(case[0][n, k], case[1][n, k])[1] for n in range(5)], axis=0)
+        assert row["pooled_dice"] == pytest.approx(2 * both / (predicted + true))
+        assert row["pooled_iou"] == pytest.approx(both / (predicted + true - both))
+
+
+def test_iou_follows_from_dice(case):
+    dice, iou = dice_iou(overlap_counts(*case))
+    expected = dice / (2 - dice)
+    assert torch.allclose(iou, expected, equal_nan=True)
+
+
+def test_exactly_half_is_not_predicted():
+    counts = overlap_counts(torch.full((1, 1, 2, 2), 0.5), torch.ones(1, 1, 2, 2))
+    assert counts.flatten().tolist() == [0, 0, 4, 4]
+
+
+def test_what_lies_under_ignored_pixels_does_not_matter(case):
+    probabilities, labels = case
+    changed = torch.where(labels == 255, 1 - probabilities, probabilities)
+    assert torch.equal(overlap_counts(probabilities, labels), overlap_counts(changed, labels))
+
+
+def test_shapes_and_numbers_are_checked(case):
+    with pytest.raises(ValueError, match="structures"):
+        run(SegmentationReport(["lung"]), *case)
+    broken = case[0].clone()
+    broken[3, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"3\.png.* is not finite"):
+        run(SegmentationReport(["lung", "heart"]), broken, case[1])
