@@ -2,21 +2,25 @@
 
 from . import torchvision_shim
 from .build import build_encoder, load_encoder
-from .checkpoint_reading import UnreadableCheckpoint
+from .checkpoint_reading import UnreadableCheckpointError
+from .classification import Classifier
 from .description import EncoderDescription
 from .encoder_file import describe_encoder, save_encoder
 from .encoders import Encoder, Encoding
 from .heads import ProjectionHead
-from .matching import LoadReport, PoorMatch
+from .matching import LoadReport, PoorMatchError
+from .segmentation import SegmentationNetwork
 
 __all__ = [
+    "Classifier",
     "Encoder",
     "EncoderDescription",
     "Encoding",
     "LoadReport",
-    "PoorMatch",
+    "PoorMatchError",
     "ProjectionHead",
-    "UnreadableCheckpoint",
+    "SegmentationNetwork",
+    "UnreadableCheckpointError",
     "build_encoder",
     "describe_encoder",
     "load_encoder",

@@ -81,8 +81,8 @@ def load_encoder(
     files of ACE, LeADER, Adam, MoCo v2, SRHRS and Ark. Nothing in a file is ever run. Arguments are `build_encoder`'s.
 
     Raises:
-        UnreadableCheckpoint: damaged, or a pickle that asks for more than weights.
-        PoorMatch: the weights are another network's.
+        UnreadableCheckpointError: damaged, or a pickle that asks for more than weights.
+        PoorMatchError: the weights are another network's.
         ValueError: the file describes another architecture than the one asked for, or none was given.
         FileNotFoundError: no such file.
     """

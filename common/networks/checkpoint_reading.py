@@ -16,7 +16,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 _ALLOWED: list[Any] = [argparse.Namespace]
 
 
-class UnreadableCheckpoint(ValueError):
+class UnreadableCheckpointError(ValueError):
     """A weights file that cannot, or must not, be read; says why and what to do."""
 
     def __init__(self, path: str | Path, reason: str, remedy: str):
@@ -28,7 +28,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        UnreadableCheckpoint: damaged, no weights file, or a pickle that asks for more than tensors and plain values.
+        UnreadableCheckpointError: damaged, no weights, or a pickle that asks for more than tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,13 +49,13 @@ def read_header(path: str | Path) -> dict[str, str]:
     """Text metadata of a safetensors file, without reading its tensors.
 
     Raises:
-        UnreadableCheckpoint: damaged file.
+        UnreadableCheckpointError: damaged file.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise UnreadableCheckpoint(path, f"damaged safetensors file ({error})", _AGAIN) from error
+        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", _AGAIN) from error
 
 
 _AGAIN = "Copy or download it again, or give another file."
@@ -65,21 +65,21 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise UnreadableCheckpoint(path, f"damaged safetensors file ({error})", _AGAIN) from error
+        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", _AGAIN) from error
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
     if path.stat().st_size == 0:
-        raise UnreadableCheckpoint(path, "the file is empty", _AGAIN)
+        raise UnreadableCheckpointError(path, "the file is empty", _AGAIN)
     try:
         with safe_globals(_ALLOWED):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UnreadableCheckpoint(path, *_why_refused(path, error)) from error
+        raise UnreadableCheckpointError(path, *_why_refused(path, error)) from error
     except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
-        raise UnreadableCheckpoint(path, f"damaged, or no weights file ({error})", _AGAIN) from error
+        raise UnreadableCheckpointError(path, f"damaged, or no weights file ({error})", _AGAIN) from error
     if not isinstance(content, Mapping):
-        raise UnreadableCheckpoint(
+        raise UnreadableCheckpointError(
             path, f"it holds a {type(content).__name__}, not named weights", "Save the model's state_dict() instead."
         )
     return dict(content)

@@ -64,7 +64,7 @@ def describe_encoder(path: str | Path) -> EncoderDescription | None:
 
     Raises:
         FileNotFoundError: no such file.
-        UnreadableCheckpoint: damaged safetensors file.
+        UnreadableCheckpointError: damaged safetensors file.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no encoder file {path}; check the path given as file.")

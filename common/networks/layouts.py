@@ -28,7 +28,7 @@ class Layout:
 
 
 _WRAPPED = ("module.", "backbone.")
-_QUERY, _KEY = ("module.", "encoder_q."), ("module.", "encoder_k.")
+_QUERY = ("module.", "encoder_q.")
 
 # In this order: the first whose marks are all present is taken.
 LAYOUTS = (
@@ -41,7 +41,7 @@ LAYOUTS = (
         ("model_state_dict", ("module.", "target_encoder.")),
         ("model_state_dict", ("module.", "online_encoder.")),
     ),
-    # Adam and MoCo v2 evaluate the query encoder; the momentum encoder is there too but nobody reports it.
+    # Adam and MoCo v2 hand on the query encoder; their momentum encoder is there too, but nobody reports it.
     Layout("Adam or MoCo", frozenset({"state_dict", "arch"}), ("state_dict", _QUERY), ("state_dict", _QUERY)),
     Layout("state_dict", frozenset({"state_dict"}), ("state_dict", _WRAPPED), ("state_dict", _WRAPPED)),
     Layout("model", frozenset({"model"}), ("model", _WRAPPED), ("model", _WRAPPED)),

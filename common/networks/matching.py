@@ -64,7 +64,7 @@ class LoadReport:
         return "\n  ".join(lines)
 
 
-class PoorMatch(ValueError):
+class PoorMatchError(ValueError):
     """Weights that are not this encoder's; carries the report."""
 
     def __init__(self, report: LoadReport, message: str):
@@ -84,7 +84,7 @@ def fill(
         min_share: least share of the encoder's weights that the file must give.
 
     Raises:
-        PoorMatch: fewer matched; names the nearest keys.
+        PoorMatchError: fewer matched; names the nearest keys.
     """
     weights, resampled = _resample(encoder, weights)
     # Counters that old files lack and inference never reads are no weights.
@@ -100,7 +100,7 @@ def fill(
         resampled=tuple(key for key in resampled if key in matched),
     )
     if report.share < min_share:
-        raise PoorMatch(report, _refusal(encoder, report, min_share))
+        raise PoorMatchError(report, _refusal(encoder, report, min_share))
     encoder.body.load_state_dict(matched, strict=False)
     if report.missing or report.mismatched:
         warnings.warn(f"Some weights of the encoder stay random. {report}", stacklevel=3)
