@@ -1,1 +1,27 @@
 """What two or more bundles share; each step of the ladder imports only from the ones before it."""
+
+from importlib import import_module
+from types import ModuleType
+
+LADDER = (
+    "records",
+    "data",
+    "views",
+    "networks",
+    "losses",
+    "teachers",
+    "engines",
+    "evaluation",
+    "reporting",
+    "export",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a step when it is first named, so that one `$import common` serves every expression of a config.
+
+    MONAI binds the statement `import common.data` to the name "common.data", which no expression can use.
+    """
+    if name in LADDER:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__} has no step {name}; the steps are {', '.join(LADDER)}")
