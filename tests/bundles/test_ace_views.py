@@ -94,13 +94,15 @@ def test_both_crops_show_the_same_picture_where_they_overlap():
     rendered = view.render(picture.expand(8, 1, 256, 256), params)
     blocks = torch.nn.functional.avg_pool2d(rendered["fine"], 2)
     for index in range(8):
-        offset = ((params["coarse_origin"] - params["fine_origin"])[index] // 2 * 8).tolist()
+        # A coarse pixel, and a block of 2 x 2 fine pixels, is a quarter of a cell.
+        down, right = ((params["coarse_origin"] - params["fine_origin"])[index] * 4).tolist()
         seen = 0
         for row in range(0, 64, 5):
             for col in range(0, 64, 5):
-                if 0 <= row + offset[0] / 1 < 32 and 0 <= col + offset[1] / 1 < 32:
-                    at_fine = blocks[index, 0, row + offset[0], col + offset[1]]
-                    assert abs(rendered["coarse"][index, 0, row, col] - at_fine) < 0.01
+                if 0 <= row + down < 32 and 0 <= col + right < 32:
+                    assert (
+                        abs(rendered["coarse"][index, 0, row, col] - blocks[index, 0, row + down, col + right]) < 0.01
+                    )
                     seen += 1
         assert seen > 9
 
