@@ -1,5 +1,6 @@
 """Measuring what networks know: probes of encoders and metrics of tasks."""
 
+from .best import KeepBest
 from .classification import ClassificationReport
 from .encoding import (
     EncodingInferer,
@@ -11,17 +12,20 @@ from .encoding import (
 )
 from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
+from .save_report import SaveReport
 from .segmentation import SegmentationReport
 
 __all__ = [
     "ClassificationReport",
     "EncodingInferer",
+    "KeepBest",
     "LandmarkRetrieval",
     "NearestNeighbours",
     "Outcome",
     "PatchProbe",
     "Report",
     "SaveEncodings",
+    "SaveReport",
     "SegmentationReport",
     "Spread",
     "better_than",

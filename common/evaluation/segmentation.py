@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..data.decode import IGNORE
 from .report import Outcome, Report, Row, defined_mean
-
-IGNORE = 255
-"""Value of label pixels that nobody annotated; they count nowhere."""
 
 
 def overlap_counts(probabilities_BKHW: Tensor, labels_BKHW: Tensor, threshold: float = 0.5) -> Tensor:

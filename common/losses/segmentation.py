@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IGNORE = 255
-"""Value of mask pixels that nobody annotated; they give no loss and no gradient."""
+from ..data.decode import IGNORE
 
 
 class DiceBCE(nn.Module):

@@ -1,0 +1,39 @@
+"""From a corpus to what the transforms take: images with the labels of the chosen findings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from common.data import DatasetError, as_items
+from common.records import Corpus
+
+
+def label_items(corpus: Corpus, findings: Sequence[str], exclusive: bool = False) -> list[dict[str, Any]]:
+    """Items with `image` (path), `label` (float32 array, one number per finding, nan unknown) and `source`.
+
+    Args:
+        corpus: a split of what a reader returned.
+        findings: the ones to learn, in the order of the network's outputs.
+        exclusive: each image must have exactly one of them.
+
+    Raises:
+        DatasetError: a finding that the corpus does not know; with `exclusive`, an image with none or several.
+    """
+    if missing := [name for name in findings if name not in corpus.findings]:
+        raise DatasetError(
+            corpus.name,
+            f"its findings are {', '.join(corpus.findings) or 'none'}; {', '.join(missing)} is not among them",
+            "Correct `findings`",
+        )
+    columns = [corpus.findings.index(name) for name in findings]
+    items = [{**item, "label": item["label"][columns]} for item in as_items(corpus, ["label"])]
+    if exclusive:
+        for item in items:
+            if np.isfinite(item["label"]).all() and item["label"].sum() != 1:
+                raise DatasetError(
+                    corpus.name,
+                    f"{item['source']} has {item['label'].sum():.0f} of the findings {', '.join(findings)}",
+                    "Set `task: multi_label`, or choose `findings` of which each image has exactly one",
+                )
+    return items

@@ -1,0 +1,40 @@
+"""Write what a classifier says of a folder of images to a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ignite.engine import Engine, Events
+
+
+class SaveProbabilities:
+    """Handler of an evaluator: one CSV row per image, `source` and a probability per finding.
+
+    Args:
+        path: of the CSV file; its folder is made when absent.
+        findings: names of the network's outputs.
+    """
+
+    def __init__(self, path: str, findings: Sequence[str]):
+        self.path = Path(path)
+        self.findings = list(findings)
+
+    def attach(self, engine: Engine) -> None:
+        """Collect after every batch and write at the end."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def _collect(self, engine: Engine) -> None:
+        for item, batch in zip(engine.state.output, engine.state.batch, strict=True):
+            probabilities = dict(zip(self.findings, item["pred"].tolist(), strict=True))
+            self.rows.append({"source": batch["source"], **probabilities})
+
+    def _write(self, engine: Engine) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(self.rows).to_csv(self.path, index=False, float_format="%.6f")
+        print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} images to {self.path}")

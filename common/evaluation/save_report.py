@@ -1,0 +1,85 @@
+"""Write the outcome of an evaluation to files, print it, and hand its figures to the tracking."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ignite.engine import Engine, Events
+from matplotlib.figure import Figure
+
+from .report import Outcome, Report
+
+
+class SaveReport:
+    """Handler of an evaluator that leaves `evaluation.json`, two tables and, where there are curves, a figure.
+
+    `evaluation.json` holds the metrics (null where undefined) and the notices; `evaluation_classes.csv` a row per
+    class or structure; `evaluation_images.csv` a row per image, for paired statistics between runs.
+
+    Args:
+        report: the metric of the evaluator.
+        directory: where the files go; made when absent.
+        tracking: takes figures through `log_figure(name, figure, step)`; None keeps them as files only.
+        about: facts to keep beside the numbers, such as the data set, the split and the weights.
+    """
+
+    def __init__(self, report: Report, directory: str, tracking: Any = None, about: dict[str, Any] | None = None):
+        self.report = report
+        self.directory = Path(directory)
+        self.tracking = tracking
+        self.about = about or {}
+
+    def attach(self, engine: Engine) -> None:
+        """Write at the end of the evaluator's run, on the first process."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write all files."""
+        outcome = self.report.outcome
+        if outcome is None or engine_rank():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        content = {**self.about, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
+        (self.directory / "evaluation.json").write_text(json.dumps(content, indent=2) + "\n")
+        table = pd.DataFrame(outcome.table)
+        table.to_csv(self.directory / "evaluation_classes.csv", index=False)
+        pd.DataFrame(outcome.images).to_csv(self.directory / "evaluation_images.csv", index=False)
+        if outcome.curves:
+            figure = roc_figure(outcome)
+            figure.savefig(self.directory / "roc.png", dpi=120)
+            if self.tracking is not None:
+                self.tracking.log_figure("roc.png", figure, engine.state.epoch)
+        print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+        print("\n".join([*outcome.notices, *(f"{name}: {value:.4f}" for name, value in headline(outcome).items())]))
+        print(f"Written to {self.directory}/evaluation.json, evaluation_classes.csv, evaluation_images.csv")
+
+
+def engine_rank() -> int:
+    """Rank of this process, 0 without process group."""
+    import torch.distributed as dist
+
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:
+    """The metrics with None for nan, which JSON lacks."""
+    return {name: None if math.isnan(value) else value for name, value in metrics.items()}
+
+
+def headline(outcome: Outcome) -> dict[str, float]:
+    """The metrics that are not of one class."""
+    return {name: value for name, value in outcome.metrics.items() if "/" not in name}
+
+
+def roc_figure(outcome: Outcome) -> Figure:
+    """One ROC curve per class, with its AUC."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    for name, (false_positive, true_positive) in outcome.curves.items():
+        axes.plot(false_positive, true_positive, linewidth=1.2, label=f"{name} {outcome.metrics[f'auc/{name}']:.3f}")
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(fontsize="small", loc="lower right", title="AUC")
+    return figure

@@ -1,0 +1,75 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+from torch import nn
+
+from common.evaluation.best import KeepBest
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(1, 1)
+        described = SimpleNamespace(
+            architecture="resnet18", options={"a": 1}, in_channels=1, image_size=64, mean=(0.5,), std=(0.2,)
+        )
+        self.encoder = nn.Identity()
+        self.encoder.description = described
+
+
+def train(directory, values, epochs=None, patience=None, start=0):
+    """Run an engine whose network holds the number of its epoch and whose validation gives `values`, epoch by epoch."""
+    network = Network()
+    keep = KeepBest(network, str(directory), settings={"decoder": "unet"}, patience=patience)
+    evaluator = Evaluator("cpu", [0], iteration_update=lambda e, b: {})
+    evaluator.state.key_metric_name = "dice"
+    evaluator.add_event_handler(Events.COMPLETED, lambda e: e.state.metrics.update(dice=values[e.state.epoch - 1]))
+    keep.attach(evaluator)
+    trainer = Engine(lambda e, b: nn.init.constant_(network.head.weight, e.state.epoch))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda e: evaluator.run(e.state.epoch))
+    keep.attach(trainer)
+    trainer.load_state_dict({"epoch": start, "max_epochs": epochs or len(values), "epoch_length": 1})
+    trainer.run([0])
+    return trainer.state.epoch
+
+
+def kept(directory):
+    entry = json.loads((directory / "best.json").read_text())
+    return entry["epoch"], torch.load(directory / "model.pt")["head.weight"].item()
+
+
+def test_keeps_the_best_not_the_last(tmp_path):
+    train(tmp_path, [0.2, float("nan"), 0.5, 0.4])
+    assert kept(tmp_path) == (3, 3)
+    overlay = json.loads((tmp_path / "network.json").read_text())
+    assert overlay["architecture"] == "resnet18" and overlay["decoder"] == "unet" and overlay["encoder_file"] is None
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_stops_after_patience_and_stays_stopped(tmp_path):
+    values = [0.1, 0.5, 0.4, 0.3, 0.2, 0.9]
+    assert train(tmp_path, values, patience=2) == 4
+    assert train(tmp_path, values, patience=2, start=4) == 4
+    assert kept(tmp_path) == (2, 2)
+
+
+def test_resume_remembers_the_best_and_forgets_later_ones(tmp_path):
+    train(tmp_path, [0.1, 0.5])
+    train(tmp_path, [0, 0, 0.4], start=2)
+    assert kept(tmp_path) == (2, 2)
+    train(tmp_path, [0.3])  # a new run in the same folder starts from nothing
+    assert kept(tmp_path) == (1, 1)
+
+
+def test_an_undefined_metric_keeps_the_last_weights(tmp_path, caplog):
+    train(tmp_path, [float("nan")] * 2)
+    assert kept(tmp_path) == (2, 2) and "never defined" in caplog.text
+
+
+def test_patience_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="`patience` is 0"):
+        KeepBest(Network(), str(tmp_path), patience=0)

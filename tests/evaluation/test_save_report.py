@@ -1,0 +1,33 @@
+import json
+
+import pandas as pd
+import torch
+from ignite.engine import Engine
+
+from common.evaluation.classification import ClassificationReport
+from common.evaluation.save_report import SaveReport
+
+
+class Figures:
+    def __init__(self):
+        self.names = []
+
+    def log_figure(self, name, figure, step):
+        self.names.append((name, step))
+
+
+def test_writes_numbers_tables_and_curves(tmp_path, capsys):
+    figures = Figures()
+    report = ClassificationReport(["Mass", "Hernia"])
+    engine = Engine(lambda e, b: {"pred": b["pred"], "label": b["label"]})
+    report.attach(engine, "auc")
+    SaveReport(report, str(tmp_path / "out"), figures, about={"split": "test"}).attach(engine)
+    pred, label = torch.tensor([[0.1, 0.2], [0.9, 0.3]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    engine.run([{"pred": pred, "label": label, "source": ["a.png", "b.png"]}])
+    content = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert content["split"] == "test" and content["metrics"]["auc"] == 1 and content["metrics"]["auc/Hernia"] is None
+    assert "Hernia" in content["notices"][0] and "Hernia" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "out/evaluation_classes.csv")["positives"].tolist() == [1, 0]
+    images = pd.read_csv(tmp_path / "out/evaluation_images.csv")
+    assert images["source"].tolist() == ["a.png", "b.png"] and images["Mass (label)"].tolist() == [0, 1]
+    assert figures.names == [("roc.png", 1)] and (tmp_path / "out/roc.png").stat().st_size > 1000
