@@ -3,6 +3,7 @@
 import argparse
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,12 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 def _why_refused(path: Path, error: Exception) -> tuple[str, str]:
     """Reason and remedy for a pickle that weights-only loading refused."""
     try:
-        asked = set(get_unsafe_globals_in_checkpoint(path)) - {"argparse.Namespace"}
-    except Exception:  # the scan fails on what is no zip archive; the loader's own words remain
-        asked = set()
-    names = ", ".join(sorted(asked)) or str(error).splitlines()[0]
+        asked = set(get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # the scan reads zip archives only; the loader's message names what it met in an older file
+        asked = set(re.findall(r"GLOBAL (\S+)", str(error)))
+    names = ", ".join(sorted(asked - {"argparse.Namespace"}))
+    if not names:
+        return "damaged, or no weights file", _AGAIN
     return (
         f"its pickle asks for more than weights ({names}), which could run any code",
         "If you trust its source, load it there and save only the state_dict, best as safetensors.",
