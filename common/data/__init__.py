@@ -1,0 +1,51 @@
+"""From a downloaded folder to batches: readers, decoding, the store, and seeded sampling."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .decode import image_size, read_image, read_mask
+from .errors import DatasetError, UnreadableImage
+from .sampling import SampleKey, SeededSampler, generator_for
+from .store import Store, open_store
+
+if TYPE_CHECKING:
+    from .dataset import SeededDataset, StoreImages, StoreViews, as_items
+    from .readers import read
+    from .transforms import DecodeImaged, DecodeMasksd
+
+# These import MONAI, which takes seconds; most commands do without.
+LATE = {
+    "SeededDataset": "dataset",
+    "StoreImages": "dataset",
+    "StoreViews": "dataset",
+    "as_items": "dataset",
+    "read": "readers",
+    "DecodeImaged": "transforms",
+    "DecodeMasksd": "transforms",
+}
+
+__all__ = [
+    "DatasetError",
+    "DecodeImaged",
+    "DecodeMasksd",
+    "SampleKey",
+    "SeededDataset",
+    "SeededSampler",
+    "Store",
+    "StoreImages",
+    "StoreViews",
+    "UnreadableImage",
+    "as_items",
+    "generator_for",
+    "image_size",
+    "open_store",
+    "read",
+    "read_image",
+    "read_mask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

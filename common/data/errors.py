@@ -1,0 +1,39 @@
+"""The two ways in which data can be wrong: one file, or the whole folder."""
+
+import os
+
+
+class UnreadableImage(Exception):  # noqa: N818  (named for what it reports)
+    """A file that does not give a sensible picture.
+
+    The store puts such a file in quarantine by name; nothing ever replaces it by zeros.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it.
+        remedy: what the user can do.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str, remedy: str):
+        super().__init__(str(path), reason, remedy)
+        self.path, self.reason, self.remedy = str(path), reason, remedy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}. {self.remedy}"
+
+
+class DatasetError(ValueError):
+    """A folder, table or option from which no corpus can be read.
+
+    Args:
+        where: file, folder or option.
+        problem: what is wrong, with the offending value.
+        remedy: what the user can do, naming the option where there is one.
+    """
+
+    def __init__(self, where: str | os.PathLike[str], problem: str, remedy: str):
+        super().__init__(str(where), problem, remedy)
+        self.where, self.problem, self.remedy = str(where), problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}. {self.remedy}"

@@ -1,0 +1,52 @@
+"""Tells a file's format from its content: public collections are full of JPEGs named .png."""
+
+import zlib
+from pathlib import Path
+
+from .jsrt import FILE_BYTES
+
+RASTER = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"\0\0\0\x0cjP  ": "JPEG2000",
+}
+NIFTI_MAGIC = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
+
+
+def format_of(payload: bytes, path: Path) -> str | None:
+    """Return "dicom", "nifti", "mha", "jsrt", a name of Pillow's ("PNG", ...), or None.
+
+    Args:
+        payload: at least the first 4 KiB of the file; all of it for JSRT, which has no header.
+        path: its name decides only where the content cannot (DICOM without preamble, JSRT raw).
+    """
+    if payload[128:132] == b"DICM":
+        return "dicom"
+    for signature, name in RASTER.items():
+        if payload.startswith(signature):
+            return name
+    head = _inflate(payload) if payload.startswith(b"\x1f\x8b") else payload
+    if head[344:348] in NIFTI_MAGIC or head[4:8] in NIFTI_MAGIC:
+        return "nifti"
+    if b"DimSize" in payload[:4096] and b"ElementType" in payload[:4096]:
+        return "mha"
+    suffix = path.suffix.lower()
+    if suffix == ".img" and len(payload) == FILE_BYTES:
+        return "jsrt"
+    # The first element of a DICOM file without preamble is in group 2 or 8, whichever the byte order.
+    if payload[:2] in (b"\x02\0", b"\x08\0") or payload[:2] in (b"\0\x02", b"\0\x08"):
+        return "dicom"
+    return None
+
+
+def _inflate(payload: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(payload, 1024)
+    except zlib.error:
+        return b""

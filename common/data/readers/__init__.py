@@ -1,0 +1,60 @@
+"""One module per data set: each turns a downloaded folder into a corpus."""
+
+import difflib
+import inspect
+import os
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from ...records import Corpus
+from ..errors import DatasetError
+from .publication import Publication
+
+READERS = ("chestxray14", "folder")
+
+__all__ = ["READERS", "Publication", "publication", "read"]
+
+
+def read(dataset: str, root: str | os.PathLike[str], **options: Any) -> Corpus:
+    """Read a data set from the folder it was downloaded to.
+
+    Args:
+        dataset: one of READERS.
+        root: the folder.
+        options: of that data set's reader; see the `read` of its module.
+
+    Returns:
+        Records and notices; images are indexed, not decoded.
+
+    Raises:
+        DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
+    """
+    reader = _module(dataset).read
+    known = [name for name in inspect.signature(reader).parameters if name != "root"]
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1)
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            problem = f"the reader '{dataset}' has no option '{option}'"
+            raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
+    corpus: Corpus = reader(root, **options)
+    return corpus
+
+
+def publication(dataset: str) -> Publication:
+    """Return what the publisher says about a data set.
+
+    Raises:
+        DatasetError: unknown data set.
+    """
+    facts: Publication = _module(dataset).PUBLICATION
+    return facts
+
+
+def _module(dataset: str) -> ModuleType:
+    if dataset not in READERS:
+        near = difflib.get_close_matches(dataset, READERS, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise DatasetError("dataset", f"no reader '{dataset}'", f"{hint}Known are: {', '.join(READERS)}")
+    return import_module(f".{dataset}", __name__)

@@ -1,0 +1,122 @@
+r"""Any folder of images: no publisher, so its layout is told by options.
+
+- nothing but images, in whatever sub-folders: pre-training data;
+- class-named folders (`classes`), within train / val / test folders or without;
+- a table (`labels_csv`) with a number per finding (`label_columns`) or a class name (`class_column`);
+- mask folders (`masks`), whose files are named like the images.
+
+Kermany's paediatric pneumonia: `classes: [NORMAL, PNEUMONIA]`,
+`patient_pattern: '(person\\d+)_|((?:NORMAL2-)?IM-\\d+)'`, `shared_patients: separate`.
+V7's lung masks: `images: images`, `masks: {lung: masks}`, `labels_csv: metadata_with_licence_and_url.csv`,
+`image_column: id`, `patient_column: patientid`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...records import Corpus
+from ..errors import DatasetError
+from .annotations import landmarks_of, masks_of, unmatched_masks
+from .folder_layout import Layout
+from .folder_table import read_folder_table
+from .publication import Publication
+from .splits import hold_out, separate_patients
+from .tables import some
+from .tree import all_files, images_of, require_root, stem
+
+PUBLICATION = Publication(
+    name="folder",
+    title="a folder of images",
+    where="your own files",
+    licence="as your source states",
+    citation="as your source states",
+    files=("images in PNG, JPEG, TIFF, DICOM, NIfTI, MHA or JSRT raw",),
+)
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def read(
+    root: str | os.PathLike[str],
+    name: str | None = None,
+    images: str = ".",
+    classes: Sequence[str] | None = None,
+    labels_csv: str | None = None,
+    image_column: str = "image",
+    label_columns: Sequence[str] | None = None,
+    class_column: str | None = None,
+    patient_column: str | None = None,
+    split_column: str | None = None,
+    view_column: str | None = None,
+    masks: Mapping[str, str] | None = None,
+    landmarks_csv: str | None = None,
+    patient_pattern: str | None = None,
+    split_folders: Mapping[str, str] | None = None,
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    shared_patients: str = "error",
+) -> Corpus:
+    """Read a folder of images.
+
+    Args:
+        root: the folder.
+        name: of the corpus; None takes the folder's name.
+        images: sub-folder to look for images in, recursively.
+        classes: names of class folders, or of the values of `class_column` in the order wanted; labels are
+            one-hot in this order.
+        labels_csv: table, relative to root.
+        image_column: its column of file names (with or without folder and suffix).
+        label_columns: its columns of numbers, one per finding; blank and -1 are unknown.
+        class_column: its column of class names, one per image.
+        patient_column: its column of patients.
+        split_column: its column of splits.
+        view_column: its column of projections.
+        masks: structure -> folder of mask files, relative to root.
+        landmarks_csv: table `image,landmark,row,col` in fractions, relative to root.
+        patient_pattern: regular expression searched in the path relative to root; its first group that
+            matched is the patient. Without a match or pattern each image is a patient.
+        split_folders: folder name -> split; None knows train, val, valid, validation and test.
+        val_fraction: share of the training patients to validate on where nothing gives a validation split.
+        test_fraction: share of the patients to test on where nothing gives a test split.
+        seed: of the draws.
+        shared_patients: what to do with patients in two splits: "error", "drop" or "separate".
+
+    Raises:
+        DatasetError: no image, or an option that does not fit the folder, with the remedy.
+    """
+    base = require_root(root, "The reader 'folder' takes any folder of images.")
+    mask_folders = {structure: base / folder for structure, folder in (masks or {}).items()}
+    found = images_of(all_files(base / images, skip=mask_folders.values()))
+    if not found:
+        there = "no such folder" if not (base / images).is_dir() else "no image in it"
+        raise DatasetError(base / images, there, "Check dataset_dir and the option images")
+    table = None
+    if labels_csv is not None:
+        columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
+        columns |= {"split_column": split_column, "view_column": view_column}
+        table = read_folder_table(base / labels_csv, image_column, columns, classes)
+    mask_files = masks_of(mask_folders)
+    places, landmarks = landmarks_of(base / landmarks_csv) if landmarks_csv else ({}, ())
+    corpus = name or base.name
+    layout = Layout(base, table, classes, patient_pattern, split_folders or SPLIT_FOLDERS)
+    records = [
+        replace(
+            layout.record(path, corpus),
+            masks=mask_files.get(stem(path.name), {}),
+            landmarks=places.get(path.name, {}),
+        )
+        for path in found
+    ]
+    records, notices = layout.review(records)
+    records, about_patients = separate_patients(records, shared_patients, str(base))
+    if not any(record.split == "test" for record in records):
+        records = hold_out(records, test_fraction, seed, "test", "test_fraction")
+    if not any(record.split == "val" for record in records):
+        records = hold_out(records, val_fraction, seed, "val", "val_fraction")
+    notices += [*about_patients, *unmatched_masks(mask_files, (stem(path.name) for path in found))]
+    bare = [Path(record.image).name for record in records if len(record.masks) < len(mask_folders)]
+    if bare:
+        notices.append(f"{len(bare)} images lack a mask ({some(bare)})")
+    return Corpus(corpus, tuple(records), layout.findings, tuple(mask_folders), landmarks, tuple(notices))

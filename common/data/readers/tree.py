@@ -1,0 +1,72 @@
+"""Finds the files of a data set by indexing its folder once; mirrors differ in intermediate folders."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import DatasetError
+
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".jp2"),
+    *(".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".mhd", ".img"),
+)
+CLUTTER = {"__MACOSX", "Thumbs.db"}
+
+
+def require_root(root: str | os.PathLike[str], where: str) -> Path:
+    """Return the root as an absolute path.
+
+    Args:
+        root: the option `root` of the reader.
+        where: how to obtain the data.
+
+    Raises:
+        DatasetError: it does not exist or is not a folder.
+    """
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        problem = "is not a folder" if path.exists() else "no such folder"
+        raise DatasetError(path, problem, f"Set dataset_dir to the downloaded folder. {where}")
+    return path.resolve()
+
+
+def all_files(root: Path, skip: Iterable[Path] = ()) -> list[Path]:
+    """Return every file below a folder in sorted order, without hidden files and clutter.
+
+    Links to folders are followed. `skip` names folders to leave out.
+    """
+    left_out = {str(folder) for folder in skip}
+    found = []
+    for folder, names, files in os.walk(root, followlinks=True):
+        names[:] = sorted(n for n in names if not _clutter(n) and str(Path(folder, n)) not in left_out)
+        found += [Path(folder, name) for name in files if not _clutter(name)]
+    return sorted(found)
+
+
+def images_of(files: Iterable[Path]) -> list[Path]:
+    """Keep the files that are images by suffix, or DICOM by content where there is no known suffix."""
+    return [path for path in files if path.name.lower().endswith(SUFFIXES) or _is_nameless_dicom(path)]
+
+
+def stem(name: str) -> str:
+    """Return a file name without its suffix, `.nii.gz` counting as one."""
+    lower = name.lower()
+    suffix = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
+    if suffix == ".nii" or not suffix:
+        return name if not suffix else name[:-4]
+    return name[: -len(suffix)]
+
+
+def _clutter(name: str) -> bool:
+    return name.startswith(".") or name in CLUTTER
+
+
+def _is_nameless_dicom(path: Path) -> bool:
+    # Archives name DICOM files by their UID; text beside them must not be taken for images.
+    if path.suffix.lower() in (".csv", ".txt", ".json", ".gz", ".zip", ".xlsx", ".md", ".pdf", ".xml", ".yaml"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False

@@ -1,0 +1,208 @@
+"""A corpus as one memory-mapped uint8 array with a side table; built once, shared by workers and ranks."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..records import Corpus, Record
+from .errors import DatasetError
+from .store_build import IMAGES, QUARANTINE, SUMMARY, TABLE, build_directory, directory_name, is_current
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that was left out of a store.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it.
+        remedy: what the user can do.
+    """
+
+    path: str
+    reason: str
+    remedy: str
+
+
+class Store:
+    """Images of one size, with their records.
+
+    Make one with `open_store` (or `Store.build`, `Store.open`). Pixels are never loaded as a whole: the
+    operating system maps the file, and all processes of a machine share the mapped pages.
+
+    Args:
+        directory: a finished store.
+        corpus: gives the records, in its order; its images must be in the store.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], corpus: Corpus):
+        self.directory = Path(directory)
+        self.corpus = corpus
+        summary = read_summary(self.directory)
+        self.size, self.channels = int(summary["size"]), int(summary["channels"])
+        row_of = {path: row for row, path in enumerate(self._whole_table["path"])}
+        known = tuple(record for record in corpus.records if record.image in row_of)
+        missing = {record.image for record in corpus.records} - set(row_of) - {bad.path for bad in self.quarantine}
+        if missing:
+            problem = f"{len(missing)} images of {corpus.name} are not in the store, such as {min(missing)}"
+            raise DatasetError(self.directory, problem, "Open it by open_store, which builds what is missing")
+        self.records: tuple[Record, ...] = known
+        self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
+
+    @classmethod
+    def build(
+        cls,
+        corpus: Corpus,
+        directory: str | os.PathLike[str],
+        size: int,
+        channels: int = 1,
+        workers: int | None = None,
+        progress: bool = True,
+    ) -> "Store":
+        """Decode, resize (antialiased) and write every image of a corpus; go on where a killed run stopped.
+
+        Args:
+            corpus: from a reader.
+            directory: where stores are kept; this one's own folder in it is derived from its content.
+            size: height and width of the stored images, 1 or more.
+            channels: 1 or 3.
+            workers: processes; None takes all cores.
+            progress: show a progress bar.
+
+        Returns:
+            The store. Unreadable files are not in it but in `quarantine`.
+
+        Raises:
+            DatasetError: no image could be read at all, or the disk is full.
+        """
+        final = build_directory(corpus, Path(directory), size, channels, workers, progress)
+        return cls(final, corpus)
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> "Store":
+        """Open a finished store by its own folder, with the records it was built from.
+
+        Raises:
+            DatasetError: no finished store there.
+        """
+        read_summary(Path(directory))
+        from .store_records import load_corpus
+
+        return cls(directory, load_corpus(Path(directory)))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def _mapped(self) -> np.ndarray:
+        return np.load(self.directory / IMAGES, mmap_mode="r")
+
+    @cached_property
+    def _whole_table(self) -> pd.DataFrame:
+        return pd.read_parquet(self.directory / TABLE)
+
+    @property
+    def images(self) -> np.ndarray:
+        """The mapped images, uint8 (N, C, S, S), aligned with `records`.
+
+        Raises:
+            ValueError: the records are a scattered subset; use `batch`.
+        """
+        if len(self.rows) == 0 or np.array_equal(self.rows, np.arange(self.rows[0], self.rows[0] + len(self.rows))):
+            start = int(self.rows[0]) if len(self.rows) else 0
+            return self._mapped[start : start + len(self.rows)]
+        raise ValueError("this store's records are scattered over its file; read them by batch(indices)")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One line per record: path, sha256, bytes, modified, height, width (of the original)."""
+        return self._whole_table.iloc[self.rows].reset_index(drop=True)
+
+    @cached_property
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """The files that were left out when the store was built."""
+        lines = json.loads((self.directory / QUARANTINE).read_text())
+        return tuple(Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines)
+
+    def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Copy images into one contiguous tensor.
+
+        Args:
+            indices: of records, each in [0, len(self)).
+
+        Returns:
+            uint8 (len(indices), C, S, S), its own memory.
+        """
+        rows = self.rows[np.asarray(indices, dtype=np.int64)]
+        batch = torch.empty((len(rows), self.channels, self.size, self.size), dtype=torch.uint8)
+        # Rows are checked above, and "clip" alone lets numpy copy straight into `out`.
+        np.take(self._flat, rows, axis=0, out=batch.view(len(rows), -1).numpy(), mode="clip")
+        return batch
+
+    @cached_property
+    def _flat(self) -> np.ndarray:
+        # A plain array over the same pages: slicing a memmap object costs microseconds each time.
+        return np.asarray(self._mapped).reshape(len(self._mapped), -1)
+
+    def subset(
+        self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
+    ) -> "Store":
+        """Return the same file with fewer records; arguments as `Corpus.subset`."""
+        return self._with(replace(self.corpus, records=self.records).subset(split, fraction, limit, seed))
+
+    def where(self, keep: Callable[[Record], bool]) -> "Store":
+        """Return the same file with the records for which `keep` is true."""
+        return self._with(replace(self.corpus, records=tuple(filter(keep, self.records))))
+
+    def _with(self, corpus: Corpus) -> "Store":
+        fewer = Store(self.directory, corpus)
+        fewer.__dict__.update({key: self.__dict__[key] for key in ("_mapped", "_flat") if key in self.__dict__})
+        return fewer
+
+    def __getstate__(self) -> dict:
+        # Workers map the file again instead of receiving its pages through a pipe.
+        return {key: value for key, value in self.__dict__.items() if key not in ("_mapped", "_flat")}
+
+
+def open_store(
+    corpus: Corpus,
+    directory: str | os.PathLike[str],
+    size: int,
+    channels: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Store:
+    """Open the corpus's store, building it first where there is none or where files have changed.
+
+    Several processes may call it at once: one builds, the others wait.
+
+    Args:
+        corpus: from a reader; take subsets of the store, not of the corpus, to share one file.
+        directory: where stores are kept.
+        size: height and width of the stored images.
+        channels: 1 or 3.
+        workers: processes for building; None takes all cores.
+        progress: show a progress bar while building.
+
+    Raises:
+        DatasetError: see `Store.build`.
+    """
+    final = Path(directory) / directory_name(corpus, size, channels)
+    if is_current(final):
+        return Store(final, corpus)
+    return Store.build(corpus, directory, size, channels, workers, progress)
+
+
+def read_summary(directory: Path) -> dict:
+    """Return store.json of a finished store."""
+    try:
+        return dict(json.loads((directory / SUMMARY).read_text()))
+    except FileNotFoundError:
+        raise DatasetError(directory, "no finished store here", "Build one with scripts/build_store.py") from None
