@@ -1,0 +1,144 @@
+"""Turn a bundle of the repository and one of its runs into a folder that stands alone."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .card import model_card
+from .configs import describe_encoders, merge, merge_files, pin_encoders, without_machine_paths
+from .metadata import complete_metadata, probe_network
+from .rewrite import ExportError, rewrite_config
+from .run import ENCODER, RunFacts, read_run
+from .vendor import source_files, vendor
+
+CHECKSUMS = "checksums.sha256"
+
+
+@dataclass
+class Exported:
+    """What an export wrote, and a probe of the network by which a copy can be told to be the same.
+
+    Args:
+        folder: the exported bundle.
+        images: an input (1, C, S, S) of the network.
+        output: what the repository's network answers, with the exported weights.
+        notices: what the reader should know, such as defaults taken for want of a run's config.
+    """
+
+    folder: Path
+    images: Tensor
+    output: Tensor
+    notices: list[str] = field(default_factory=list)
+
+
+def export_bundle(
+    bundle: Path,
+    out: Path,
+    run: Path,
+    overlays: Sequence[Path] = (),
+    weights: Path | None = None,
+) -> Exported:
+    """Write a bundle that needs nothing of the repository.
+
+    Overlays are merged, configs become JSON, the code is copied below one package, and encoders are described in the
+    configs, so that the network is built without an encoder file.
+
+    Args:
+        bundle: folder of a bundle in the repository.
+        out: folder to write; must not exist, or be empty.
+        run: output folder of a training run, with its config and weights.
+        overlays: config files after `train.yaml`, for a run that kept no config.
+        weights: state dict of `network_def`; None takes the run's.
+
+    Raises:
+        ExportError: something has no portable form, or the weights do not fit; the message says what to do.
+        FileNotFoundError: a folder or file is missing.
+    """
+    if not (bundle / "configs" / "train.yaml").is_file():
+        raise FileNotFoundError(f"{bundle} is no bundle: it has no configs/train.yaml. Give a folder below bundles/.")
+    if out.exists() and any(out.iterdir()):
+        raise ExportError(f"{out} is not empty. Choose another --out, or remove it.")
+    facts = read_run(run, bundle, overlays, weights)
+    configs = _configs(bundle, facts)
+    network = _network(configs.get("inference", configs["train"]), facts.weights)
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    images, output = probe_network(network, *_input_size(network, metadata))
+    metadata = complete_metadata(metadata, images, output, facts.metrics, facts.provenance)
+
+    out.mkdir(parents=True, exist_ok=True)
+    vendor(bundle, out)
+    _write(bundle, out, configs, metadata)
+    (out / "models").mkdir()
+    torch.save(network.state_dict(), out / "models" / "model.pt")
+    if facts.encoder_file is not None:
+        shutil.copyfile(facts.encoder_file, out / "models" / ENCODER)
+    (out / "docs").mkdir()
+    (out / "docs" / "README.md").write_text(model_card(metadata, list(configs), facts.encoder_file is not None))
+    write_checksums(out)
+    return Exported(out, images, output, facts.notices)
+
+
+def write_checksums(folder: Path) -> None:
+    """List every file's SHA-256 in the form that `sha256sum --check` reads."""
+    paths = [path for path in source_files(folder) if path.name != CHECKSUMS]
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in paths]
+    (folder / CHECKSUMS).write_text("".join(lines))
+
+
+def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
+    """Training, evaluation and inference as whole configs of the repository's names, fit for any machine."""
+    base = merge_files([bundle / "configs" / "train.yaml"])
+    trained = merge(facts.config, facts.network)
+    encoders = describe_encoders(trained, facts.encoder)
+    configs = {"train": pin_encoders(without_machine_paths(trained, base), encoders)}
+    for name in ("evaluate", "inference"):
+        path = bundle / "configs" / f"{name}.yaml"
+        if not path.is_file():
+            continue
+        config = merge_files([path])
+        if "bundle_root" in config:  # stands alone
+            own = {key: value for key, value in facts.network.items() if key in config}
+            whole = without_machine_paths(merge(config, own), config)
+        else:
+            whole = merge(configs["train"], config)
+        configs[name] = pin_encoders(whole, encoders)
+    return configs
+
+
+def _input_size(network: nn.Module, metadata: Mapping[str, Any]) -> tuple[int, int]:
+    """Channels and side in pixels of the network's images: its encoder says, otherwise the bundle's metadata."""
+    for module in network.modules():
+        description = getattr(module, "description", None)
+        if description is not None:
+            return description.in_channels, description.image_size
+    image = metadata["network_data_format"]["inputs"]["image"]
+    return image["num_channels"], image["spatial_shape"][0]
+
+
+def _network(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> nn.Module:
+    from monai.bundle import ConfigParser
+
+    network = ConfigParser(deepcopy(dict(config))).get_parsed_content("network_def")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ExportError(f"The weights are not those of network_def: {error}") from error
+    return network
+
+
+def _write(bundle: Path, out: Path, configs: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    (out / "configs").mkdir()
+    for name, config in configs.items():
+        renamed = rewrite_config(config, bundle.name, f"{name}.yaml")
+        (out / "configs" / f"{name}.json").write_text(json.dumps(renamed, indent=4) + "\n")
+    (out / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=4) + "\n")
+    shutil.copyfile(bundle / "configs" / "logging.conf", out / "configs" / "logging.conf")
+    shutil.copyfile(bundle / "LICENSE", out / "LICENSE")

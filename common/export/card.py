@@ -1,0 +1,76 @@
+"""The model card of an exported bundle: what it is, what it measured, where it comes from, how to run it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_COMMANDS = {
+    "inference": ("Inference", "python -m monai.bundle run --config_file configs/inference.json --dataset_dir DATA"),
+    "evaluate": ("Evaluation", "python -m monai.bundle run --config_file configs/evaluate.json --dataset_dir DATA"),
+    "train": ("Training", "python -m monai.bundle run --config_file configs/train.json --dataset_dir DATA"),
+}
+
+
+def model_card(metadata: Mapping[str, Any], configs: Sequence[str], has_encoder: bool) -> str:
+    """Markdown text with the headings of MONAI's model zoo.
+
+    Args:
+        metadata: the exported bundle's completed metadata.
+        configs: names of the configs in the folder, such as `train` and `inference`.
+        has_encoder: whether `models/encoder.safetensors` is there.
+    """
+    parts = [
+        f"# {metadata.get('name', metadata['task'])}",
+        metadata["description"],
+        _section("Authors", metadata["authors"]),
+        _section("Intended use", metadata.get("intended_use")),
+        _section("Data", metadata.get("data_source")),
+        _section("Input and output", _input_output(metadata["network_data_format"])),
+        _section("Performance", _table(metadata.get("eval_metrics", {}), "metric", "value")),
+        _section("Provenance", _table(metadata.get("provenance", {}), "", "")),
+        _section("Commands", _commands(configs, has_encoder)),
+        _section("System configuration", _versions(metadata)),
+        _section("References", "\n".join(f"- {text}" for text in metadata.get("references", []))),
+        _section("License", "See `LICENSE`. Weights may carry the terms of the data they were trained on."),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(title: str, text: str | None) -> str | None:
+    return f"## {title}\n\n{text}" if text else None
+
+
+def _input_output(formats: Mapping[str, Any]) -> str:
+    image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
+    size = " x ".join(map(str, image["spatial_shape"]))
+    shape = " x ".join(map(str, [pred["num_channels"], *pred["spatial_shape"]]))
+    names = ", ".join(map(str, pred.get("channel_def", {}).values()))
+    return (
+        f"- `image`: {image['num_channels']} channel(s) of {size} pixels, values in {image['value_range']}; "
+        f"the network normalises them itself.\n- `pred`: {pred['format']}, {shape} ({names})."
+    )
+
+
+def _table(values: Mapping[str, Any], left: str, right: str) -> str | None:
+    if not values:
+        return None
+    rows = [f"| {name} | {f'{value:.4g}' if isinstance(value, float) else value} |" for name, value in values.items()]
+    return "\n".join([f"| {left} | {right} |", "| --- | --- |", *rows])
+
+
+def _commands(configs: Sequence[str], has_encoder: bool) -> str:
+    lines = ["Run from this folder; `DATA` is a folder of images, or a data set for training and evaluation."]
+    lines += [f"{title}:\n\n```\n{command}\n```" for key, (title, command) in _COMMANDS.items() if key in configs]
+    if has_encoder:
+        lines.append("`models/encoder.safetensors` holds the encoder alone; give it to `--encoder_file`.")
+    lines.append(
+        "From elsewhere, put this folder on PYTHONPATH and add `--bundle_root`. The code is the package `scripts`: to "
+        "load another bundle in the same process, remove `scripts` and its submodules from `sys.modules` first."
+    )
+    lines.append("`sha256sum --check checksums.sha256` tells whether the files are those that were exported.")
+    return "\n\n".join(lines)
+
+
+def _versions(metadata: Mapping[str, Any]) -> str:
+    versions = {"monai": metadata["monai_version"], "torch": metadata["pytorch_version"]}
+    versions |= {"numpy": metadata["numpy_version"], **metadata["required_packages_version"]}
+    return "Measured with " + ", ".join(f"{name} {version}" for name, version in versions.items()) + "."

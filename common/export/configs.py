@@ -1,0 +1,171 @@
+"""From the files of a run to configs that stand alone: overlays merged, encoders described, machine paths left out."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from .rewrite import TARGET, ExportError
+
+ENCODER_TARGET = "common.networks.build_encoder"
+_ABSOLUTE = re.compile(r"^(/|~|[A-Za-z]:[\\/])")
+_REFERENCE = re.compile(r"^@[\w#:]+$")
+
+
+def merge_files(paths: Sequence[Path]) -> dict[str, Any]:
+    """The config that `python -m monai.bundle run --config_file paths` works from.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ExportError: a key of an overlay has no parent in the files before it.
+    """
+    from monai.bundle import ConfigParser
+
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no config file {path}; check --config.")
+    try:
+        return deepcopy(ConfigParser.load_config_files([str(path) for path in paths]))
+    except KeyError as error:
+        names = ", ".join(path.name for path in paths)
+        raise ExportError(f"Cannot merge {names}: {error}. Name the base first, then its overlays.") from error
+
+
+def merge(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config with an overlay's keys set, nested ids and `+` merging as MONAI reads them."""
+    from monai.bundle import ConfigParser
+    from monai.bundle.utils import merge_kv
+
+    parser = ConfigParser(deepcopy(dict(config)))
+    for key, value in overlay.items():
+        merge_kv(parser, key, deepcopy(value))
+    return {key: value for key, value in parser.get().items() if key != "_meta_"}
+
+
+def without_machine_paths(config: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which a path of the machine that trained is the bundle's own default again.
+
+    Args:
+        config: merged config of a run.
+        base: the bundle's own base config, with portable defaults.
+
+    Raises:
+        ExportError: an absolute path stands where the base has no default to return to.
+    """
+    config = deepcopy(config)
+    for keys, value in list(_leaves(config)):
+        if not isinstance(value, str) or not _ABSOLUTE.match(value):
+            continue
+        default = _at(base, keys)
+        if default is None or (isinstance(default, str) and _ABSOLUTE.match(default)):
+            raise ExportError(f"{'#'.join(map(str, keys))} is {value}, a path of this machine, without a default.")
+        _parent(config, keys)[keys[-1]] = deepcopy(default)
+    return config
+
+
+def describe_encoders(config: Mapping[str, Any], run_encoder: Any = None) -> dict[str, Any]:
+    """Description of every encoder that a config builds, by the id of its entry.
+
+    Args:
+        config: a run's merged config; its encoder files are read where they still exist.
+        run_encoder: description of the encoder that the run wrote, for entries whose own file is gone.
+
+    Raises:
+        ExportError: an encoder can neither be built nor told from the run's own file.
+    """
+    from monai.bundle import ConfigParser
+
+    found = {}
+    parser = ConfigParser(deepcopy(dict(config)))
+    for keys in _encoder_entries(config):
+        name = "#".join(map(str, keys))
+        try:
+            found[name] = parser.get_parsed_content(name).description
+        except Exception as error:
+            if run_encoder is None:
+                raise ExportError(f"Cannot tell the encoder of {name}: {_first_cause(error)}") from error
+            found[name] = run_encoder
+    return found
+
+
+def pin_encoders(config: dict[str, Any], descriptions: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy whose encoders are built from what it says itself, without an encoder file.
+
+    Only what the file told is filled in; what the config already says, by value or expression, stays. The file's key
+    stays too, as null, so that another encoder can still be given.
+
+    Args:
+        config: merged config.
+        descriptions: of `describe_encoders`; an id without an entry takes the only description there is.
+
+    Raises:
+        ExportError: several encoders are described, and none under this config's id.
+    """
+    from monai.bundle import ConfigParser
+
+    pinned = deepcopy(config)
+    for keys in list(_encoder_entries(config)):
+        name = "#".join(map(str, keys))
+        distinct = {description.to_json(): description for description in descriptions.values()}
+        if name not in descriptions and len(distinct) != 1:
+            raise ExportError(f"{name} builds an encoder that the training config does not describe under that id.")
+        description = descriptions.get(name) or next(iter(distinct.values()))
+        entry = _at(config, keys)
+        parser = ConfigParser(deepcopy(config))
+        if entry.get("file") is not None:
+            _assign(pinned, keys, "file", None)
+        for field in ("architecture", "options", "in_channels", "image_size", "mean", "std"):
+            said = parser.get_parsed_content(f"{name}#{field}") if entry.get(field) is not None else None
+            if said is None or said == {}:
+                value = getattr(description, field)
+                _assign(pinned, keys, field, list(value) if isinstance(value, tuple) else value)
+    return pinned
+
+
+def _assign(config: dict[str, Any], keys: Sequence[str | int], field: str, value: Any) -> None:
+    """Set a field, or the entry that it refers to, so that it stays one override on the command line."""
+    entry = _at(config, keys)
+    old = entry.get(field)
+    if isinstance(old, str) and _REFERENCE.match(old):
+        *parents, last = re.split("#|::", old[1:])
+        _at(config, parents)[last] = value
+    else:
+        entry[field] = value
+
+
+def _encoder_entries(config: Any) -> Iterator[tuple[str | int, ...]]:
+    for keys, value in _leaves(config):
+        if keys[-1] == TARGET and value == ENCODER_TARGET:
+            yield keys[:-1]
+
+
+def _leaves(config: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from _leaves(value, (*keys, key))
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from _leaves(value, (*keys, index))
+    else:
+        yield keys, config
+
+
+def _at(config: Any, keys: Sequence[str | int]) -> Any:
+    for key in keys:
+        try:
+            config = config[int(key) if isinstance(config, list) else key]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return config
+
+
+def _parent(config: Any, keys: Sequence[str | int]) -> Any:
+    return _at(config, keys[:-1])
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """MONAI wraps the error that says what is wrong in several that do not."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -1,0 +1,59 @@
+"""Complete a bundle's metadata with what the trained network and its run turned out to be."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def probe_network(network: nn.Module, in_channels: int, image_size: int) -> tuple[Tensor, Tensor]:
+    """One fixed random image (1, C, S, S) in [0, 1], and what the network answers in evaluation mode."""
+    images = torch.rand(1, in_channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return images, network.eval()(images)
+
+
+def complete_metadata(
+    metadata: Mapping[str, Any],
+    images: Tensor,
+    output: Tensor,
+    metrics: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    classes: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Metadata of an exported bundle.
+
+    Args:
+        metadata: the bundle's own, as in `configs/metadata.json`.
+        images: an input (1, C, S, S) of the network.
+        output: its answer (1, K, ...).
+        metrics: measured values by name; they replace `eval_metrics`.
+        provenance: where the weights come from, such as commit and data fingerprint; empty entries are left out.
+        classes: names of the K outputs; None keeps the bundle's, or numbers them where their count has changed.
+    """
+    completed = deepcopy(dict(metadata))
+    formats = completed["network_data_format"]
+    _describe(formats["inputs"]["image"], images)
+    _describe(formats["outputs"]["pred"], output)
+    pred = formats["outputs"]["pred"]
+    if classes is not None:
+        pred["channel_def"] = {str(index): name for index, name in enumerate(classes)}
+    elif _one_name_per_channel(pred) and len(pred["channel_def"]) != output.shape[1]:
+        pred["channel_def"] = {str(index): f"output {index}" for index in range(output.shape[1])}
+    if metrics:
+        completed["eval_metrics"] = dict(metrics)
+    completed["provenance"] = {name: value for name, value in provenance.items() if value}
+    return completed
+
+
+def _describe(entry: dict[str, Any], tensor: Tensor) -> None:
+    entry["num_channels"] = tensor.shape[1]
+    entry["spatial_shape"] = list(tensor.shape[2:])
+    entry["dtype"] = str(tensor.dtype).removeprefix("torch.")
+
+
+def _one_name_per_channel(entry: Mapping[str, Any]) -> bool:
+    """Embeddings and images name their channels once, as a whole."""
+    return entry.get("format") in ("classes", "segmentation") or len(entry.get("channel_def", {})) > 1

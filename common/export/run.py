@@ -1,0 +1,119 @@
+"""What a training run left behind that an export needs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .configs import merge_files
+from .rewrite import ExportError
+
+CONFIG = "config.json"  # the merged config of the command that trained
+NETWORK = "network.json"  # values of the keys that `network_def` is built from
+EVALUATION = "evaluation.json"
+ENCODER = "encoder.safetensors"
+MODEL = "model.pt"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run as the export sees it.
+
+    Args:
+        config: merged config of the run, repository names and all.
+        network: overlay that fixes the network, empty where the run wrote none.
+        weights: state dict of `network_def`.
+        encoder: description of the encoder that the run wrote; None without one.
+        encoder_file: that encoder's file.
+        metrics: measured values by name.
+        provenance: run name, commit, data fingerprint and the like.
+        notices: what had to be assumed.
+    """
+
+    config: dict[str, Any]
+    network: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    encoder: Any
+    encoder_file: Path | None
+    metrics: Mapping[str, float]
+    provenance: Mapping[str, Any]
+    notices: list[str]
+
+
+def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Path | None = None) -> RunFacts:
+    """Collect what the export needs from a run's folder.
+
+    Args:
+        run: output folder of a run.
+        bundle: the bundle it ran.
+        overlays: config files after `train.yaml`, where the run kept no config.
+        weights: file to use instead of the run's `model.pt`.
+
+    Raises:
+        FileNotFoundError: no such folder, or no weights in it.
+        ExportError: the weights file holds no state dict.
+    """
+    if not run.is_dir():
+        raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
+    notices = []
+    if (run / CONFIG).is_file() and not overlays:
+        config = json.loads((run / CONFIG).read_text())
+    else:
+        config = merge_files([bundle / "configs" / "train.yaml", *overlays])
+        names = ", ".join(path.name for path in overlays) or "no overlay"
+        notices.append(f"{run} has no {CONFIG}: taken is train.yaml with {names}. Name the run's overlays by --config.")
+    config.pop("_meta_", None)
+    encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
+    return RunFacts(
+        config=config,
+        network=_json(run / NETWORK),
+        weights=_state_dict(weights or run / MODEL),
+        encoder=_description(encoder_file),
+        encoder_file=encoder_file,
+        metrics=_metrics(run),
+        provenance=_provenance(run, encoder_file),
+        notices=notices,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _state_dict(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights {path}. Give the state dict of network_def by --weights.")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        held = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+        raise ExportError(f"{path} holds {held}, not the state dict of a network. Choose the run's {MODEL}.")
+    return dict(content)
+
+
+def _description(path: Path | None) -> Any:
+    if path is None:
+        return None
+    from ..networks import describe_encoder
+
+    return describe_encoder(path)
+
+
+def _metrics(run: Path) -> dict[str, float]:
+    """Of the run's evaluation, otherwise the value by which its best epoch was chosen; classes are left out."""
+    metrics = _json(run / EVALUATION).get("metrics", {})
+    best = _json(run / "best.json")
+    if not metrics and best.get("metric"):
+        metrics = {f"{best['metric']} (validation, best epoch)": best["value"]}
+    return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}
+
+
+def _provenance(run: Path, encoder_file: Path | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"run": run.name}
+    described = _description(encoder_file)
+    if described is not None:
+        facts |= {"method": described.method, "data": ", ".join(described.corpora), "commit": described.commit}
+    return facts

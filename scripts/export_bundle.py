@@ -1,0 +1,46 @@
+"""Turn a bundle and one of its runs into a folder that stands alone.
+
+Example:
+    python scripts/export_bundle.py cxr_ace --run runs/cxr_ace/ace-seed0 --out exported/cxr_ace
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from common.export import ExportError, add_onnx, add_torchscript, export_bundle, largest_difference
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", help="name below bundles/, or a bundle's folder")
+    parser.add_argument("--run", type=Path, required=True, help="output folder of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write, which must not exist yet")
+    parser.add_argument("--weights", type=Path, help="state dict of network_def, instead of the run's model.pt")
+    parser.add_argument("--config", type=Path, nargs="+", default=[], help="overlays of a run that kept no config.json")
+    parser.add_argument("--ts", action="store_true", help="add models/model.ts (TorchScript)")
+    parser.add_argument("--onnx", action="store_true", help="add models/model.onnx")
+    options = parser.parse_args()
+    bundle = ROOT / "bundles" / options.bundle
+    if not bundle.is_dir():
+        bundle = Path(options.bundle).resolve()
+    try:
+        exported = export_bundle(bundle, options.out, options.run, options.config, options.weights)
+        for notice in exported.notices:
+            print(f"note: {notice}")
+        print(f"exported {bundle.name} to {options.out}")
+        print(f"largest difference of the exported network: {largest_difference(exported):.3g}")
+        if options.ts:
+            print(f"largest difference of models/model.ts: {add_torchscript(exported):.3g}")
+        if options.onnx:
+            print(f"largest difference of models/model.onnx: {add_onnx(exported):.3g}")
+    except (ExportError, OSError) as error:
+        print(f"export_bundle: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
