@@ -87,7 +87,7 @@ class StoreImages(Dataset):
         return len(self.store)
 
     def __getitem__(self, key: SampleKey | int) -> dict[str, Any]:
-        """Return image (float in [0, 1], (C, S, S)), source, index, and what the corpus has of the following.
+        """Return image (float in [0, 1], (C, S, S)), source, patient_id, index, and what the corpus has of these.
 
         labels (F,), nan where unknown; landmarks (L, 2) as (row, col) fractions, nan where absent; mask
         (K, S, S) uint8 with 1 structure, 255 ignore or absent.
@@ -95,7 +95,7 @@ class StoreImages(Dataset):
         index = _as_key(key).index
         record, corpus = self.store.records[index], self.store.corpus
         item: dict[str, Any] = {"image": self.store.batch([index])[0].float() / 255}
-        item |= {"source": record.image, "index": index}
+        item |= {"source": record.image, "patient_id": record.patient_id, "index": index}
         if corpus.findings:
             item["labels"] = _labels(record, corpus)
         if corpus.landmarks:
