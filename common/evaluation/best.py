@@ -3,16 +3,16 @@
 import json
 import logging
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from torch import nn
 
+from ..engines import rank
+from ..engines.files import save_atomically
 from .report import better_than
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ class KeepBest:
     - `model.pt`: state dict of `network`, the best by the evaluator's key metric;
     - `network.json`: a config overlay with everything `network_def` was built from, and `encoder_file: null`, so that
       evaluation, inference and export need neither the encoder file nor the command of the training;
-    - `best.json`: metric, value and epoch. It is read when a run resumes; an entry of a later epoch is void then.
+    - `best.json`: metric, value and epoch, for people to read.
+
+    Its state belongs into the checkpoints (`extra` of `Checkpoints`), so that a resumed run knows the best before it.
 
     Args:
         network: the network to keep, not wrapped for distribution.
@@ -51,22 +53,21 @@ class KeepBest:
         self.value = float("nan")
 
     def attach(self, engine: Engine) -> None:
-        """Keep the best of an evaluator, or watch a trainer; list it after the handlers that resume and validate."""
+        """Keep the best of an evaluator, or watch a trainer; list it after the one that validates."""
         if isinstance(engine, Evaluator):
             engine.add_event_handler(Events.COMPLETED, self._judge)
             return
-        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.STARTED, self._stop_when_stalled)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_when_stalled)
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
-    def _start(self, trainer: Engine) -> None:
-        path = self.directory / "best.json"
-        self.epoch, self.value = 0, float("nan")
-        if path.is_file():
-            entry = json.loads(path.read_text())
-            if entry["epoch"] <= trainer.state.epoch:
-                self.epoch, self.value = entry["epoch"], entry["value"]
-        self._stop_when_stalled(trainer)
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch and value of the best so far."""
+        return {"epoch": self.epoch, "value": self.value}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+        self.epoch, self.value = int(state["epoch"]), float(state["value"])
 
     def _judge(self, evaluator: Engine) -> None:
         name = evaluator.state.key_metric_name  # type: ignore[attr-defined]
@@ -91,13 +92,13 @@ class KeepBest:
             self._write({"metric": None, "value": self.value, "epoch": trainer.state.epoch})
 
     def _write(self, entry: dict[str, Any]) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank():
+        if rank():
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
         overlay = {**network_settings(self.network), **self.settings}
-        _replace(self.directory / "network.json", lambda path: path.write_text(json.dumps(overlay, indent=2) + "\n"))
-        _replace(self.directory / "model.pt", lambda path: torch.save(self.network.state_dict(), path))
-        _replace(self.directory / "best.json", lambda path: path.write_text(json.dumps(entry) + "\n"))
+        weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
+        save_atomically(weights, self.directory / "model.pt")
+        (self.directory / "network.json").write_text(json.dumps(overlay, indent=2) + "\n")
+        (self.directory / "best.json").write_text(json.dumps(entry) + "\n")
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:
@@ -113,10 +114,3 @@ def network_settings(network: nn.Module) -> dict[str, Any]:
         "std": list(described.std),
         "encoder_file": None,
     }
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write beside the file and rename, so that a kill never leaves half of one."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)  # noqa: PTH105  atomic on every platform

@@ -9,6 +9,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
+from ..engines import rank
 from .report import Outcome, Report
 
 
@@ -38,7 +39,7 @@ class SaveReport:
     def __call__(self, engine: Engine) -> None:
         """Write all files."""
         outcome = self.report.outcome
-        if outcome is None or engine_rank():
+        if outcome is None or rank():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         content = {**self.about, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
@@ -54,13 +55,6 @@ class SaveReport:
         print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         print("\n".join([*outcome.notices, *(f"{name}: {value:.4f}" for name, value in headline(outcome).items())]))
         print(f"Written to {self.directory}/evaluation.json, evaluation_classes.csv, evaluation_images.csv")
-
-
-def engine_rank() -> int:
-    """Rank of this process, 0 without process group."""
-    import torch.distributed as dist
-
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -21,10 +21,12 @@ class Network(nn.Module):
         self.encoder.description = described
 
 
-def train(directory, values, epochs=None, patience=None, start=0):
+def train(directory, values, epochs=None, patience=None, start=0, state=None):
     """Run an engine whose network holds the number of its epoch and whose validation gives `values`, epoch by epoch."""
     network = Network()
     keep = KeepBest(network, str(directory), settings={"decoder": "unet"}, patience=patience)
+    if state:
+        keep.load_state_dict(state)
     evaluator = Evaluator("cpu", [0], iteration_update=lambda e, b: {})
     evaluator.state.key_metric_name = "dice"
     evaluator.add_event_handler(Events.COMPLETED, lambda e: e.state.metrics.update(dice=values[e.state.epoch - 1]))
@@ -34,7 +36,7 @@ def train(directory, values, epochs=None, patience=None, start=0):
     keep.attach(trainer)
     trainer.load_state_dict({"epoch": start, "max_epochs": epochs or len(values), "epoch_length": 1})
     trainer.run([0])
-    return trainer.state.epoch
+    return trainer.state.epoch, keep.state_dict()
 
 
 def kept(directory):
@@ -52,14 +54,14 @@ def test_keeps_the_best_not_the_last(tmp_path):
 
 def test_stops_after_patience_and_stays_stopped(tmp_path):
     values = [0.1, 0.5, 0.4, 0.3, 0.2, 0.9]
-    assert train(tmp_path, values, patience=2) == 4
-    assert train(tmp_path, values, patience=2, start=4) == 4
+    epoch, state = train(tmp_path, values, patience=2)
+    assert epoch == 4 and train(tmp_path, values, patience=2, start=4, state=state)[0] == 4
     assert kept(tmp_path) == (2, 2)
 
 
-def test_resume_remembers_the_best_and_forgets_later_ones(tmp_path):
-    train(tmp_path, [0.1, 0.5])
-    train(tmp_path, [0, 0, 0.4], start=2)
+def test_resume_remembers_the_best(tmp_path):
+    _, state = train(tmp_path, [0.1, 0.5])
+    train(tmp_path, [0, 0, 0.4], start=2, state=state)
     assert kept(tmp_path) == (2, 2)
     train(tmp_path, [0.3])  # a new run in the same folder starts from nothing
     assert kept(tmp_path) == (1, 1)
