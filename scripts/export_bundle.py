@@ -19,7 +19,9 @@ def main() -> int:
     parser.add_argument("--run", type=Path, required=True, help="output folder of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, which must not exist yet")
     parser.add_argument("--weights", type=Path, help="state dict of network_def, instead of the run's model.pt")
-    parser.add_argument("--config", type=Path, nargs="+", default=[], help="overlays of a run that kept no config.json")
+    parser.add_argument(
+        "--config", type=Path, nargs="+", default=[], help="overlays, for a run whose config is not tracked"
+    )
     parser.add_argument("--ts", action="store_true", help="add models/model.ts (TorchScript)")
     parser.add_argument("--onnx", action="store_true", help="add models/model.onnx")
     options = parser.parse_args()

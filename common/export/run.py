@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .configs import merge_files
 from .rewrite import ExportError
+from .tracked import read_tracked
 
-CONFIG = "config.json"  # the merged config of the command that trained
 NETWORK = "network.json"  # values of the keys that `network_def` is built from
 EVALUATION = "evaluation.json"
 ENCODER = "encoder.safetensors"
@@ -59,23 +59,23 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     """
     if not run.is_dir():
         raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
-    notices = []
-    if (run / CONFIG).is_file() and not overlays:
-        config = json.loads((run / CONFIG).read_text())
-    else:
+    tracked = read_tracked(run)
+    notices = [tracked.notice] if tracked.notice else []
+    config = dict(tracked.config)
+    if overlays or not config:
         config = merge_files([bundle / "configs" / "train.yaml", *overlays])
-        names = ", ".join(path.name for path in overlays) or "no overlay"
-        notices.append(f"{run} has no {CONFIG}: taken is train.yaml with {names}. Name the run's overlays by --config.")
-    config.pop("_meta_", None)
+        if not overlays:
+            notices.append("The run's config is not tracked: taken is train.yaml alone. Name its overlays by --config.")
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
+    encoder = _description(encoder_file)
     return RunFacts(
-        config=config,
+        config={key: value for key, value in config.items() if key != "_meta_"},
         network=_json(run / NETWORK),
         weights=_state_dict(weights or run / MODEL),
-        encoder=_description(encoder_file),
+        encoder=encoder,
         encoder_file=encoder_file,
-        metrics=_metrics(run),
-        provenance=_provenance(run, encoder_file),
+        metrics=_metrics(run) or tracked.metrics,
+        provenance={"run": run.name, **_of_encoder(encoder), **tracked.provenance},
         notices=notices,
     )
 
@@ -103,7 +103,7 @@ def _description(path: Path | None) -> Any:
 
 
 def _metrics(run: Path) -> dict[str, float]:
-    """Of the run's evaluation, otherwise the value by which its best epoch was chosen; classes are left out."""
+    """Of the evaluation whose report lies in the folder, or else what its best epoch was chosen by; no single classes."""
     metrics = _json(run / EVALUATION).get("metrics", {})
     best = _json(run / "best.json")
     if not metrics and best.get("metric"):
@@ -111,9 +111,7 @@ def _metrics(run: Path) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}
 
 
-def _provenance(run: Path, encoder_file: Path | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"run": run.name}
-    described = _description(encoder_file)
-    if described is not None:
-        facts |= {"method": described.method, "data": ", ".join(described.corpora), "commit": described.commit}
-    return facts
+def _of_encoder(description: Any) -> dict[str, str]:
+    if description is None:
+        return {}
+    return {"method": description.method, "data": ", ".join(description.corpora), "commit": description.commit}

@@ -1,0 +1,65 @@
+"""What MLflow knows of the run whose folder is exported."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NOTE = "mlflow_run.json"
+_PROVENANCE = {"data.name": "data", "data.records": "records", "data.fingerprint": "data fingerprint", "seed": "seed"}
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run's merged config, last validation metrics by name, and where it comes from; all empty when untracked."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    notice: str | None = None
+
+
+def read_tracked(run: Path) -> TrackedRun:
+    """Look up the MLflow run that a run folder's note names.
+
+    A server that cannot be reached leaves out what it knows, with a notice; the export itself does not need it.
+
+    Args:
+        run: output folder of a training run.
+    """
+    if not (run / NOTE).is_file():
+        return TrackedRun()
+    note = json.loads((run / NOTE).read_text())
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = MlflowClient(note["uri"])
+        found = client.get_run(note["run_id"])
+        config = _config(client, note["run_id"])
+    except (MlflowException, OSError) as error:
+        return TrackedRun(notice=f"MLflow at {note['uri']} does not answer for this run: {error}")
+    names = {
+        key.removeprefix("validation/"): value for key, value in found.data.metrics.items() if "validation/" in key
+    }
+    facts = {label: found.data.params[key] for key, label in _PROVENANCE.items() if key in found.data.params}
+    facts["commit"] = found.data.tags.get("mlflow.source.git.commit", "")
+    facts["MLflow run"] = note["run_id"]
+    return TrackedRun(config, {name: value for name, value in names.items() if "/" not in name}, facts)
+
+
+def _config(client: "MlflowClient", run_id: str) -> dict[str, Any]:
+    """The config that was used last: `config.yaml`, or `config-<iteration>.yaml` of a run that went on with another."""
+    paths = sorted(entry.path for entry in client.list_artifacts(run_id) if entry.path.startswith("config"))
+    if not paths:
+        return {}
+    last = paths[-2] if len(paths) > 1 else paths[-1]  # "config.yaml" sorts after "config-000000123.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        return yaml.safe_load(Path(client.download_artifacts(run_id, last, folder)).read_text())
