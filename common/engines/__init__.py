@@ -1,0 +1,78 @@
+"""How networks are trained: the trainer, schedules, checkpoints, processes and the command line."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .distributed import gather, rank, setup, teardown, world_size, wrap
+
+if TYPE_CHECKING:
+    from .batches import method_losses, whole_batch
+    from .checkpoints import Checkpoints
+    from .clipping import ClipGradients
+    from .command import merged_config, refuse_unknown_keys
+    from .errors import CheckpointError, NonFiniteLoss, NonFiniteWeights
+    from .events import RunEvents
+    from .provenance import commit
+    from .save_encoder import SaveEncoder
+    from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
+    from .speed import Reading, Speed
+    from .trainer import Trainer
+
+# These import Ignite or MONAI, which take seconds; commands that only ask for a rank do without.
+LATE = {
+    "ApplySchedules": "schedules",
+    "CheckpointError": "errors",
+    "Checkpoints": "checkpoints",
+    "ClipGradients": "clipping",
+    "Cosine": "schedules",
+    "FreezeLastLayer": "schedules",
+    "NonFiniteLoss": "errors",
+    "NonFiniteWeights": "errors",
+    "Reading": "speed",
+    "RunEvents": "events",
+    "SaveEncoder": "save_encoder",
+    "Speed": "speed",
+    "Trainer": "trainer",
+    "UpdateTeacher": "schedules",
+    "commit": "provenance",
+    "merged_config": "command",
+    "method_losses": "batches",
+    "parameter_groups": "schedules",
+    "refuse_unknown_keys": "command",
+    "whole_batch": "batches",
+}
+
+__all__ = [
+    "ApplySchedules",
+    "CheckpointError",
+    "Checkpoints",
+    "ClipGradients",
+    "Cosine",
+    "FreezeLastLayer",
+    "NonFiniteLoss",
+    "NonFiniteWeights",
+    "Reading",
+    "RunEvents",
+    "SaveEncoder",
+    "Speed",
+    "Trainer",
+    "UpdateTeacher",
+    "commit",
+    "gather",
+    "merged_config",
+    "method_losses",
+    "parameter_groups",
+    "rank",
+    "refuse_unknown_keys",
+    "setup",
+    "teardown",
+    "whole_batch",
+    "world_size",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

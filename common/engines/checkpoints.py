@@ -1,0 +1,222 @@
+"""Checkpoints from which a run goes on exactly."""
+
+import logging
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+from torch import nn
+from torch.optim import Optimizer
+
+from . import distributed
+from .errors import CheckpointError, NonFiniteWeights
+from .events import RunEvents
+from .files import PARTIAL, damage, link_atomically, save_atomically
+from .trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+class Stateful(Protocol):
+    """Something whose state travels with the checkpoint."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Plain values and tensors."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Any:
+        """Take them back."""
+
+
+class Checkpoints:
+    """Handler that saves a trainer's state and, in a new process, loads the newest sound one.
+
+    A file is written under another name, forced to disk and renamed; its own checksums tell when it is torn, and then
+    the one before it is taken. What lies between two checkpoints is trained again, with the same result. The state is
+    saved between two batches, after every handler of the iteration or epoch has run, wherever this handler stands
+    in the list. The files load with MONAI's `CheckpointLoader` as `{network, optimizer, trainer}`.
+
+    Args:
+        directory: of this run alone; holds `iteration-<number>.pt` and `best.pt`.
+        network: the unwrapped network, teacher included.
+        optimizer: of the network.
+        every_epochs: save after so many epochs.
+        every_iterations: save also in mid-epoch, after so many iterations; None does not.
+        keep_last: number of newest checkpoints kept, 1 or more.
+        keep_best: name of the evaluator's metric whose best epoch is kept as `best.pt`; needs this handler in
+            `validate#handlers` too.
+        best_is: whether `max` or `min` of that metric is best.
+        resume: False refuses a directory with checkpoints instead of going on from them.
+        extra: further objects with `state_dict` and `load_state_dict`, by name.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        network: nn.Module,
+        optimizer: Optimizer,
+        every_epochs: int = 1,
+        every_iterations: int | None = None,
+        keep_last: int = 3,
+        keep_best: str | None = None,
+        best_is: Literal["max", "min"] = "max",
+        resume: bool = True,
+        extra: Mapping[str, Stateful] | None = None,
+    ):
+        for name, value in (("every_epochs", every_epochs), ("keep_last", keep_last)):
+            if value < 1:
+                raise ValueError(f"checkpoints#{name} is {value}; it must be 1 or more")
+        if every_iterations is not None and every_iterations < 1:
+            raise ValueError(f"checkpoints#every_iterations is {every_iterations}; it must be 1 or more, or null")
+        self.directory = Path(directory)
+        self.network, self.optimizer = network, optimizer
+        self.every_epochs, self.every_iterations = every_epochs, every_iterations
+        self.keep_last, self.keep_best = keep_last, keep_best
+        self.sign = {"max": 1.0, "min": -1.0}[best_is]
+        self.resume, self.extra = resume, dict(extra or {})
+        self.best: dict[str, float] = {}
+        self._saved_at = 0
+        self._new_best = False
+        self._trainer: Trainer | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Save and load this trainer's state, or watch this evaluator for the best metric."""
+        if isinstance(engine, Evaluator):
+            engine.add_event_handler(Events.COMPLETED, self._compare)
+            return
+        if not isinstance(engine, Trainer):
+            raise TypeError(f"Checkpoints needs a common.engines.Trainer, not {type(engine).__name__}")
+        self._trainer = engine
+        engine.add_event_handler(RunEvents.RESUME, self._load_newest)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._save_if_due)
+        engine.add_event_handler(Events.COMPLETED, self._save_last)
+        engine.add_event_handler(RunEvents.ABORTED, self._save_aborted)
+
+    def files(self) -> list[Path]:
+        """Checkpoints of the directory, newest first."""
+        return sorted(self.directory.glob("iteration-*.pt"), reverse=True)
+
+    def _save_if_due(self, engine: Trainer) -> None:
+        if not engine.between_steps:
+            return
+        iteration, length = engine.state.iteration, engine.state.epoch_length
+        epochs, offset = divmod(iteration, length)
+        due = offset == 0 and epochs > 0 and epochs % self.every_epochs == 0
+        if self.every_iterations is not None:
+            due |= iteration // self.every_iterations > self._saved_at // self.every_iterations
+        if self._new_best or (due and iteration > self._saved_at):
+            self.save(engine)
+
+    def _save_last(self, engine: Trainer) -> None:
+        if self._new_best or engine.state.iteration > self._saved_at:
+            self.save(engine)
+
+    def _save_aborted(self, engine: Trainer) -> None:
+        """After Ctrl-C or SIGTERM between two steps nothing is lost."""
+        state = engine.state
+        # at the end of an epoch its validation may have been cut short: it is then trained again
+        whole = state.iteration % state.epoch_length or state.epoch * state.epoch_length > state.iteration
+        if engine.interruptions.received and engine.between_steps and whole and state.iteration > self._saved_at:
+            self.save(engine)
+
+    def save(self, engine: Trainer) -> None:
+        """Write the state now; the first process alone does.
+
+        Raises:
+            CheckpointError: the file cannot be written; the earlier checkpoints are untouched.
+            NonFiniteWeights: the weights are spoilt.
+        """
+        self._saved_at = engine.state.iteration
+        if distributed.rank() == 0:
+            for name, parameter in self.network.named_parameters():
+                if not bool(parameter.isfinite().all()):
+                    raise NonFiniteWeights(name, self.directory)
+            path = self.directory / f"iteration-{engine.state.iteration:09d}.pt"
+            content = {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "trainer": dict(engine.state_dict()),
+                "best": self.best,
+                "extra": {name: dict(item.state_dict()) for name, item in self.extra.items()},
+            }
+            try:
+                save_atomically(content, path)
+                if self._new_best:
+                    link_atomically(path, self.directory / "best.pt")
+            except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
+                raise CheckpointError(self._cannot_write(path, error)) from error
+            for old in self.files()[self.keep_last :]:
+                old.unlink()
+        self._new_best = False
+
+    def _cannot_write(self, path: Path, error: Exception) -> str:
+        free = shutil.disk_usage(self.directory).free / 2**20
+        kept = self.files()
+        return (
+            f"could not write the checkpoint {path}: {error}. {free:.0f} MiB are free there. "
+            + (f"The earlier checkpoint {kept[0].name} is untouched. " if kept else "There is no earlier checkpoint. ")
+            + "Free space or choose another output_root; the same command then continues."
+        )
+
+    def _compare(self, engine: Engine) -> None:
+        if self.keep_best is None or self._trainer is None:
+            return
+        if self.keep_best not in engine.state.metrics:
+            known = ", ".join(sorted(engine.state.metrics)) or "none"
+            raise CheckpointError(f"checkpoints#keep_best is {self.keep_best!r}; the evaluator's metrics are: {known}")
+        value = float(engine.state.metrics[self.keep_best])
+        if math.isfinite(value) and (not self.best or self.sign * value > self.sign * self.best["value"]):
+            self.best = {"value": value, "iteration": self._trainer.state.iteration}
+            self._new_best = True
+
+    def _load_newest(self, engine: Trainer) -> None:
+        path = distributed.from_first(self._newest() if distributed.rank() == 0 else None)
+        if path is None:
+            return
+        if not self.resume:
+            raise CheckpointError(
+                f"checkpoints#resume is false but {self.directory} holds checkpoints; "
+                "delete them or choose another run_name"
+            )
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        saved = content["trainer"]
+        if saved["epoch_length"] != engine.state.epoch_length:
+            raise CheckpointError(
+                f"{path} was made with {saved['epoch_length']} iterations per epoch, this run has "
+                f"{engine.state.epoch_length}: the data, the batch size or the number of processes has changed. "
+                "Restore them or choose another run_name"
+            )
+        try:
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} does not fit this run's network or optimiser, so the recipe has changed since: {error}. "
+                "Restore it or choose another run_name"
+            ) from error
+        for name, item in self.extra.items():
+            if name in content["extra"]:
+                item.load_state_dict(content["extra"][name])
+        self.best = content["best"]
+        engine.state.iteration = self._saved_at = saved["iteration"]
+        engine.state.epoch = saved["iteration"] // saved["epoch_length"]
+        logger.info("Going on from %s: iteration %d, epoch %d.", path, engine.state.iteration, engine.state.epoch)
+
+    def _newest(self) -> Path | None:
+        """Newest sound checkpoint; torn ones are renamed, so that they are not counted as kept."""
+        for leftover in self.directory.glob(f".*{PARTIAL}"):
+            leftover.unlink()
+        for path in [*self.files(), self.directory / "best.pt"]:
+            problem = damage(path) if path.is_file() else "missing"
+            if problem is None:
+                return path
+            if path.is_file():
+                logger.warning(
+                    "Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path
+                )
+                path.rename(f"{path}.torn")
+        return None

@@ -1,0 +1,272 @@
+"""One trainer for all bundles."""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Events
+from ignite.metrics import Metric
+from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents, default_metric_cmp_fn, default_prepare_batch
+from monai.inferers import Inferer
+from monai.utils import CommonKeys as Keys
+from monai.utils import get_seed
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from . import distributed
+from .batches import sources
+from .clipping import ClipGradients
+from .errors import NonFiniteLoss
+from .events import RunEvents
+from .interruptions import Interruptions
+from .speed import Speed
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(SupervisedTrainer):
+    """MONAI's supervised trainer with what pre-training needs besides.
+
+    - bfloat16 autocast on the device's own type, CPU too (MONAI's is for CUDA only);
+    - accumulation whose steps equal those of the larger batch, the shorter last window of an epoch included;
+    - gradient clipping; named losses; a loss that is not finite stops the run and names the files;
+    - the global random generators are set from (seed, iteration, rank) in every iteration and the sampler's position
+      from the iteration in every epoch. A resumed run needs no saved generator to go on exactly, and validation in
+      between changes nothing. Data sets take their randomness from the sampler's keys, never from global generators;
+    - Ctrl-C and SIGTERM wait for the end of the iteration; a run that raises leaves the process group.
+
+    Events fire in MONAI's order; `RunEvents` adds its own. `state.losses` holds the losses of the last iteration by
+    name, averaged over processes; `state.output` is a list of dictionaries as MONAI's handlers expect.
+
+    Args:
+        device: where batches go.
+        max_epochs: of the whole run.
+        train_data_loader: its sampler is positioned where it has `set_position(epoch, offset)`.
+        network: wrapped for distributed training if need be.
+        optimizer: of the network's parameters.
+        loss_function: of outputs and targets; returns a tensor, or losses by name, of which `loss` is differentiated.
+        epoch_length: iterations per epoch, by default all batches of the loader.
+        non_blocking: copy batches from pinned memory without waiting.
+        prepare_batch: MONAI's way to make (inputs, targets) of a batch; `whole_batch` for pre-training.
+        inferer: MONAI's way to call the network.
+        postprocessing: transforms of the output after each iteration.
+        key_train_metric: metric of the training images by name, the first one MONAI remembers the best of.
+        additional_metrics: further metrics by name.
+        metric_cmp_fn: says whether a metric is better than another.
+        train_handlers: objects with `attach(engine)`.
+        decollate: take batches apart after each iteration, as MONAI's postprocessing transforms and metrics want it.
+        amp_dtype: `torch.bfloat16` or its name for mixed precision, None for full precision.
+        clip: applied to the gradients before each step.
+        accumulation_steps: iterations per step of the optimiser, 1 or more.
+        seed: of dropout and whatever else is random in the network; None takes the one of `set_determinism`.
+
+    Raises:
+        ValueError: an argument that cannot work, named in the message.
+    """
+
+    def __init__(
+        self,
+        device: str | torch.device,
+        max_epochs: int,
+        train_data_loader: Iterable | DataLoader,
+        network: nn.Module,
+        optimizer: Optimizer,
+        loss_function: Callable[[Any, Any], Tensor | Mapping[str, Tensor]],
+        epoch_length: int | None = None,
+        non_blocking: bool = False,
+        prepare_batch: Callable = default_prepare_batch,
+        inferer: Inferer | None = None,
+        postprocessing: Callable | None = None,
+        key_train_metric: dict[str, Metric] | None = None,
+        additional_metrics: dict[str, Metric] | None = None,
+        metric_cmp_fn: Callable = default_metric_cmp_fn,
+        train_handlers: Sequence | None = None,
+        decollate: bool = False,
+        amp_dtype: torch.dtype | str | None = None,
+        clip: ClipGradients | None = None,
+        accumulation_steps: int = 1,
+        seed: int | None = None,
+    ):
+        super().__init__(
+            device=device,
+            max_epochs=max_epochs,
+            train_data_loader=train_data_loader,  # type: ignore[arg-type]
+            network=network,
+            optimizer=optimizer,
+            loss_function=loss_function,
+            epoch_length=epoch_length,
+            non_blocking=non_blocking,
+            prepare_batch=prepare_batch,
+            inferer=inferer,
+            postprocessing=postprocessing,  # type: ignore[arg-type]
+            key_train_metric=key_train_metric,
+            additional_metrics=additional_metrics,
+            metric_cmp_fn=metric_cmp_fn,
+            event_names=[RunEvents],
+            decollate=decollate,
+            optim_set_to_none=True,
+            accumulation_steps=accumulation_steps,
+        )
+        self.clip = clip
+        self.amp_dtype = _amp_dtype(amp_dtype)
+        self.sampler = _positionable_sampler(train_data_loader, self.state.epoch_length)
+        self.state.seed = (get_seed() or 0) if seed is None else seed
+        self.state.losses, self.state.schedules = {}, {}
+        self.interruptions = Interruptions()
+        self._resumed = False
+
+        self.add_event_handler(Events.EPOCH_STARTED, self._position_sampler)
+        self.add_event_handler(Events.ITERATION_STARTED, self._begin_iteration)
+        self.add_event_handler(Events.GET_BATCH_STARTED, self.interruptions.check)
+        self.add_event_handler(Events.EPOCH_COMPLETED, self.interruptions.check)
+        self.add_event_handler(Events.EXCEPTION_RAISED, _raise)  # some handlers listen and would swallow it
+        self._register_handlers(train_handlers or [])
+        self.speed = Speed()
+        self.speed.attach(self)  # after the others, so that a checkpoint written between two batches is no data wait
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether no gradient is accumulated and no iteration is under way, so that the state is whole."""
+        start, size = self._window(self.state.iteration - 1)
+        return not self.interruptions.shielded and self.state.iteration in (0, start + size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations of the run are done."""
+        return self.state.iteration >= self.state.max_epochs * self.state.epoch_length
+
+    def run(self) -> None:  # type: ignore[override]
+        """Train, from the newest checkpoint where a handler loads one, to the end; a finished run says so."""
+        if self.state.epoch_length is None:
+            raise ValueError("the data loader has no length; give train#trainer#epoch_length")
+        try:
+            with self.interruptions:
+                if not self._resumed:
+                    self._resumed = True
+                    self.fire_event(RunEvents.RESUME)
+                if self.finished and self.state.epoch_length:
+                    logger.warning(
+                        "This run is finished: %d of %d epochs are done. Nothing is trained. "
+                        "Raise the number of epochs to go on, or choose another run_name for a new run.",
+                        self.state.epoch,
+                        self.state.max_epochs,
+                    )
+                    self.fire_event(RunEvents.FINISHED_BEFORE)
+                    return
+                super().run()
+        except BaseException as error:
+            self.state.error = error
+            self.fire_event(RunEvents.ABORTED)
+            distributed.teardown()
+            raise
+
+    def _iteration(self, engine: "Trainer", batchdata: Any) -> Any:  # type: ignore[override]
+        """Train on one batch."""
+        state = engine.state
+        prepared = engine.prepare_batch(batchdata, state.device, engine.non_blocking, **engine.to_kwargs)
+        inputs, targets, args, kwargs = prepared if len(prepared) == 4 else (*prepared, (), {})
+        start, window = self._window(state.iteration - 1)
+        last = state.iteration == start + window
+
+        engine.network.train()
+        if state.iteration == start + 1:
+            engine.optimizer.zero_grad(set_to_none=engine.optim_set_to_none)
+        state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
+        distributed_network = isinstance(engine.network, DistributedDataParallel)
+        with engine.network.no_sync() if distributed_network and not last else nullcontext():  # type: ignore[operator]
+            with torch.autocast(state.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
+                outputs = engine.inferer(inputs, engine.network, *args, **kwargs)
+                state.output[Keys.PRED] = outputs
+                engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+                losses = _by_name(engine.loss_function(outputs, targets))
+            state.losses = self._checked(losses, batchdata)
+            state.output = {**state.output, **state.losses}
+            engine.fire_event(IterationEvents.LOSS_COMPLETED)
+            (losses[Keys.LOSS] / window).backward()
+        state.output[Keys.PRED] = _detached(outputs)
+        engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        if last:
+            if self.clip is not None:
+                self.clip(p for group in engine.optimizer.param_groups for p in group["params"])
+            engine.optimizer.step()
+            engine.fire_event(RunEvents.STEPPED)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return [state.output] if isinstance(state.output, dict) else state.output
+
+    def _window(self, index: int) -> tuple[int, int]:
+        """First iteration, from 0, and length of the accumulation window an iteration lies in."""
+        epoch, position = divmod(max(index, 0), self.state.epoch_length)
+        first = position - position % self.accumulation_steps
+        return epoch * self.state.epoch_length + first, min(self.accumulation_steps, self.state.epoch_length - first)
+
+    def _checked(self, losses: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+        """Average over processes; raises in every process when one loss is not finite."""
+        together = distributed.mean(torch.stack([value.detach().float() for value in losses.values()]))
+        if not bool(together.isfinite().all()):
+            own = {name: value.item() for name, value in losses.items()}
+            raise NonFiniteLoss(own, self.state.iteration, sources(batch))
+        return dict(zip(losses, together.unbind(), strict=True))
+
+    def _position_sampler(self) -> None:
+        if self.sampler is not None:
+            self.sampler.set_position(self.state.epoch - 1, self.state.iteration % self.state.epoch_length)
+
+    def _begin_iteration(self) -> None:
+        self.interruptions.shielded = True
+        words = np.random.SeedSequence((self.state.seed, self.state.iteration, distributed.rank())).generate_state(1)
+        seed = int(words[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+
+
+def _by_name(losses: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Means of the losses; a single tensor is the total."""
+    named = {Keys.LOSS: losses} if isinstance(losses, Tensor) else dict(losses)
+    if Keys.LOSS not in named:
+        raise KeyError(f"loss_function returned {sorted(named)} and no 'loss', the part to differentiate")
+    return {str(name): value.mean() for name, value in named.items()}
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, Mapping):
+        return {key: _detached(item) for key, item in value.items()}
+    return [_detached(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _amp_dtype(amp_dtype: torch.dtype | str | None) -> torch.dtype | None:
+    if amp_dtype not in (None, torch.bfloat16, "bfloat16"):
+        raise ValueError(
+            f"amp_dtype is {amp_dtype}; it must be bfloat16 or null; bfloat16 runs on CPU and GPU without loss scaling"
+        )
+    return None if amp_dtype is None else torch.bfloat16
+
+
+def _positionable_sampler(loader: Any, epoch_length: int | None) -> Any:
+    """The loader's sampler when it can start anywhere; warns when it cannot."""
+    sampler = getattr(loader, "sampler", None)
+    if not hasattr(sampler, "set_position"):
+        logger.warning(
+            "The data loader's sampler cannot start in mid-epoch: a run resumed there sees the first batches of the "
+            "epoch again. common.data.SeededSampler resumes exactly."
+        )
+        return None
+    if epoch_length != len(loader):
+        raise ValueError(
+            f"train#trainer#epoch_length is {epoch_length} but the loader has {len(loader)} batches; an exact resume "
+            "needs both equal. Leave epoch_length out and limit the data set instead"
+        )
+    return sampler
+
+
+def _raise(error: BaseException) -> None:
+    raise error

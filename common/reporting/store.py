@@ -1,0 +1,219 @@
+"""The MLflow run that a training writes to."""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds to go on trying while other processes write to the same database."""
+
+
+class RunStore:
+    """One MLflow run: found again or made, written to, and closed.
+
+    Args:
+        uri: of the tracking server; None takes `MLFLOW_TRACKING_URI`, or else `mlflow.db` in the directory.
+        directory: of the SQLite file and the artifacts, where there is no server.
+        experiment: name; made when it does not exist.
+    """
+
+    def __init__(self, uri: str | None, directory: Path, experiment: str):
+        self.directory, self.experiment = directory.absolute(), experiment
+        self.local_uri = f"sqlite:///{self.directory / 'mlflow.db'}"
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or uri or self.local_uri
+        self.run_id: str | None = None
+        self._client: MlflowClient | None = None
+        self._experiment_id = ""
+        self._continued = False
+        self._last_steps: dict[str, int] = {}
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's client; importing it and making a new database take seconds, so that happens here."""
+        if self._client is None:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            from mlflow import MlflowClient
+
+            for name in ("alembic", "mlflow.store.db.utils"):  # they report each table of a new database
+                logging.getLogger(name).setLevel(logging.WARNING)
+            if self.uri != self.local_uri:
+                self._client = MlflowClient(self.uri)
+            else:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.directory / ".mlflow.lock"):  # two processes must not make the tables at once
+                    self._client = MlflowClient(self.uri)
+                    self._client.search_experiments(max_results=1)
+        return self._client
+
+    def open(self, run_name: str, run_ids: Iterable[str | None]) -> bool:
+        """Go on with the first of these runs that exists, or make one with a name nobody has.
+
+        Args:
+            run_name: of a new run; `-2`, `-3`, ... is added when the experiment has one of that name.
+            run_ids: runs to go on with; None is passed over.
+
+        Returns:
+            Whether a run goes on.
+        """
+        self._experiment_id = patiently(self._find_experiment)
+        for run_id in run_ids:
+            if run_id is not None and patiently(self._is_alive, run_id):
+                self.run_id, self._continued = run_id, True
+                patiently(self.client.update_run, run_id, status="RUNNING")
+                return True
+        name = patiently(self._free_name, run_name)
+        self.run_id = patiently(self.client.create_run, self._experiment_id, run_name=name).info.run_id
+        self._continued = False
+        return False
+
+    def status(self, run_id: str) -> str | None:
+        """Status of a run; None when there is no such run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return patiently(self.client.get_run, run_id).info.status
+        except MlflowException:
+            return None
+
+    def params(self) -> dict[str, str]:
+        """Parameters that the run has."""
+        return dict(patiently(self.client.get_run, self.id).data.params)
+
+    def log(
+        self,
+        metrics: Mapping[str, float] = {},
+        step: int = 0,
+        params: Mapping[str, str] = {},
+        tags: Mapping[str, str] = {},
+    ) -> None:
+        """Write in one transaction per thousand entries; a step that the run already has is left as it is.
+
+        Args:
+            metrics: numbers by name.
+            step: of the metrics.
+            params: values by name, none of which the run has yet.
+            tags: values by name.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        points = [Metric(name, value, now, step) for name, value in (metrics or {}).items() if self._is_new(name, step)]
+        pairs = [Param(name, value) for name, value in (params or {}).items()]
+        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
+        # MLflow takes 1000 metrics, 100 parameters and 100 tags at a time
+        for start in range(0, max(len(points), 10 * len(pairs), 10 * len(labels)), 1000):
+            few = slice(start // 10, start // 10 + 100)
+            patiently(self.client.log_batch, self.id, points[start : start + 1000], pairs[few], labels[few])
+
+    def close(self, status: str) -> None:
+        """Mark the run `FINISHED`, `FAILED` or `KILLED`."""
+        patiently(self.client.set_terminated, self.id, status)
+
+    @property
+    def id(self) -> str:
+        """The open run."""
+        if self.run_id is None:
+            raise RuntimeError("no MLflow run is open")
+        return self.run_id
+
+    def _is_new(self, name: str, step: int) -> bool:
+        """Whether a continued run lacks this step; what a killed process logged after its last checkpoint stays."""
+        if not self._continued:
+            return True
+        if name not in self._last_steps:
+            history = patiently(self.client.get_metric_history, self.id, name)
+            self._last_steps[name] = max((point.step for point in history), default=-1)
+        return step > self._last_steps[name]
+
+    def _find_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found is None:
+            place = (self.directory / "artifacts").as_uri() if self.uri == self.local_uri else None
+            try:
+                return self.client.create_experiment(self.experiment, artifact_location=place)
+            except MlflowException:
+                found = self.client.get_experiment_by_name(self.experiment)  # another process was faster
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise ValueError(
+                f"the MLflow experiment {self.experiment!r} is deleted; restore it (mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}) or give tracking#experiment another name"
+            )
+        return found.experiment_id
+
+    def _is_alive(self, run_id: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            info = self.client.get_run(run_id).info
+        except MlflowException:
+            logger.warning("The MLflow run %s of the checkpoint is not in %s; a new one begins.", run_id, self.uri)
+            return False
+        return info.lifecycle_stage == "active"
+
+    def _free_name(self, wanted: str) -> str:
+        quoted = wanted.replace("'", "\\'")
+        runs = self.client.search_runs([self._experiment_id], f"attributes.run_name LIKE '{quoted}%'", max_results=1000)
+        taken, name, number = {run.info.run_name for run in runs}, wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        return name
+
+
+def patiently(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Call, and again while another process holds the database."""
+    end, pause = time.monotonic() + PATIENCE, 0.1
+    while True:
+        try:
+            return action(*arguments, **named)
+        except Exception as error:
+            if "database is locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+
+
+class RunNote:
+    """A file that remembers which MLflow run belongs to a run directory before there is a checkpoint.
+
+    Args:
+        directory: of the run.
+    """
+
+    def __init__(self, directory: Path):
+        self.path = directory / "mlflow_run.json"
+
+    def read(self, uri: str, config: Mapping[str, str]) -> str | None:
+        """Run id noted for the same server and the same config."""
+        try:
+            note = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+        return note.get("run_id") if (note.get("uri"), note.get("config")) == (uri, _digest(config)) else None
+
+    def write(self, run_id: str, uri: str, config: Mapping[str, str]) -> None:
+        """Note the run."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps({"run_id": run_id, "uri": uri, "config": _digest(config)}))
+        partial.replace(self.path)
+
+
+def _digest(config: Mapping[str, str]) -> str:
+    return hashlib.blake2b(json.dumps(sorted(config.items())).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,230 @@
+"""MLflow tracking of a bundle, on by default."""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+
+from ..engines import Reading, RunEvents, Trainer, commit, merged_config, rank, world_size
+from . import flatten
+from .store import RunNote, RunStore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..records import Corpus
+
+logger = logging.getLogger(__name__)
+
+
+class Tracking:
+    """One MLflow run per training, for the trainer and its evaluator alike.
+
+    It speaks to MLflow's client itself. MONAI's `MLFlowHandler` writes each number by itself, takes over any
+    unfinished run of the experiment, knows one optimiser value per handler, has no notion of failure, and cannot go
+    on with a given run; little of it would be left in a subclass.
+
+    The same object goes into `train#handlers` and `validate#handlers`. The evaluator's metrics are logged at the
+    trainer's iteration. A run that goes on from a checkpoint goes on in MLflow, and steps logged before are left as
+    they are. Without a trainer, an evaluator's run is a run of its own. Processes other than the first log nothing.
+
+    Args:
+        experiment: one per bundle.
+        run_name: a new run whose name is taken gets `-2`, `-3`, ... .
+        directory: the output root: holds `mlflow.db`, `artifacts/` and, for this run, `experiment/run_name/`.
+        uri: tracking server; `MLFLOW_TRACKING_URI` goes first, and without either it is the SQLite file.
+        params: hyper-parameters by name, besides those of the config.
+        corpus: its name, size and fingerprint are logged.
+        config: the merged config; None rebuilds that of the command.
+        every: iterations between two points of losses, schedules and speed; the first iteration and the last one of
+            each epoch are logged besides.
+    """
+
+    def __init__(
+        self,
+        experiment: str,
+        run_name: str,
+        directory: str | Path = "runs",
+        uri: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        corpus: "Corpus | None" = None,
+        config: Mapping[str, Any] | None = None,
+        every: int = 10,
+    ):
+        if every < 1:
+            raise ValueError(f"tracking#every is {every}; it must be 1 or more")
+        self.run_name, self.every = run_name, every
+        self.params, self.corpus = dict(params or {}), corpus
+        self.config = dict(config) if config is not None else merged_config() or {}
+        self.store = RunStore(uri, Path(directory), experiment)
+        self.note = RunNote(Path(directory) / experiment / run_name)
+        self._trainer: Trainer | None = None
+        self._from_checkpoint: str | None = None
+        self._is_open = False
+        self._speed = Reading()
+
+    def attach(self, engine: Engine) -> None:
+        """Track this trainer or evaluator."""
+        if rank() > 0:
+            return
+        if isinstance(engine, Trainer):
+            self._trainer = engine
+            engine.add_event_handler(Events.STARTED, self._open)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._log_iteration)
+            engine.add_event_handler(Events.COMPLETED, self._close, "FINISHED")
+            engine.add_event_handler(RunEvents.FINISHED_BEFORE, self._mark_finished)
+            engine.add_event_handler(RunEvents.ABORTED, self._abort)
+        elif isinstance(engine, Evaluator):
+            engine.add_event_handler(Events.STARTED, self._open)
+            engine.add_event_handler(Events.COMPLETED, self._log_metrics)
+            engine.add_event_handler(Events.EXCEPTION_RAISED, self._evaluator_raised)
+        else:
+            raise TypeError(
+                f"Tracking needs a common.engines.Trainer or a MONAI evaluator, not {type(engine).__name__}"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the run to go on with."""
+        return {"run_id": self.store.run_id}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the checkpoint's run."""
+        self._from_checkpoint = state["run_id"]
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log numbers, nested or not, by name.
+
+        Args:
+            metrics: numbers, tensors or mappings of them.
+            step: by default the trainer's iteration.
+        """
+        if rank() == 0:
+            self._open()
+            flat = {key: number for name, value in metrics.items() for key, number in flatten.scalars(value, name)}
+            self.store.log(flat, self._step if step is None else step)
+
+    def log_figure(self, name: str, figure: "Figure", step: int | None = None) -> None:
+        """Keep a figure as the artifact `figures/<name>-<step>.png`.
+
+        Args:
+            name: may hold slashes.
+            figure: of matplotlib; not shown or closed here.
+            step: by default the trainer's iteration.
+        """
+        if rank() == 0:
+            self._open()
+            path = f"figures/{name}-{self._step if step is None else step:09d}.png"
+            self.store.client.log_figure(self.store.id, figure, path)
+
+    def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
+        """Keep a file as an artifact.
+
+        Args:
+            path: of the file.
+            folder: among the artifacts.
+        """
+        if rank() == 0:
+            self._open()
+            self.store.client.log_artifact(self.store.id, str(path), folder)
+
+    @property
+    def _step(self) -> int:
+        return self._trainer.state.iteration if self._trainer is not None else 0
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        self._is_open = True
+        described = self._described()
+        remembered = self.note.read(self.store.uri, described) if self._trainer is not None else None
+        if remembered is not None and self.store.status(remembered) == "FINISHED":
+            remembered = None
+        continued = self.store.open(self.run_name, [self._from_checkpoint, remembered])
+        if self._trainer is not None:
+            self.note.write(self.store.id, self.store.uri, described)
+        known = self.store.params() if continued else {}
+        changed = sorted(name for name, value in described.items() if known.get(name, value) != value)
+        if changed:
+            logger.warning("Going on with other values than the run began with: %s.", ", ".join(changed))
+        new = {name: value for name, value in described.items() if name not in known}
+        self.store.log(params=new, tags=_tags())
+        if self.config and (changed or not continued):
+            name = f"config-{self._step:09d}.yaml" if continued else "config.yaml"
+            self.store.client.log_dict(self.store.id, self.config, name)
+        logger.info("Tracking run %s at %s.", self.store.run_id, self.store.uri)
+
+    def _described(self) -> dict[str, str]:
+        described = {
+            name: value for part in (self.config, self.params) if part for name, value in flatten.params(part).items()
+        }
+        if self._trainer is not None:
+            state = self._trainer.state
+            described["iterations_per_epoch"] = str(state.epoch_length)
+            described["processes"] = str(world_size())
+            described.setdefault("epochs", str(state.max_epochs))
+            described.setdefault("seed", str(state.seed))
+        if self.corpus is not None:
+            described["data.name"] = self.corpus.name
+            described["data.records"] = str(len(self.corpus.records))
+            described["data.fingerprint"] = self.corpus.fingerprint()
+        return described
+
+    def _log_iteration(self, engine: Trainer) -> None:
+        state = engine.state
+        if state.iteration % self.every and state.iteration % state.epoch_length and state.iteration != 1:
+            return
+        self.store.log(dict(self._points(engine)), state.iteration)
+
+    def _points(self, engine: Trainer) -> Iterator[tuple[str, float]]:
+        state = engine.state
+        yield "epoch", float(state.epoch)
+        for name, value in state.losses.items():
+            yield from flatten.scalars(value, f"train/{name}")
+        rate = {"learning_rate": engine.optimizer.param_groups[0]["lr"]}
+        for name, value in {**rate, **state.schedules}.items():
+            yield from flatten.scalars(value, f"schedule/{name}")
+        lap, self._speed = engine.speed.reading.since(self._speed), engine.speed.reading
+        if lap.iterations:
+            yield "speed/images_per_second", lap.images_per_second
+            yield "speed/data_wait", lap.data_wait
+
+    def _log_metrics(self, engine: Engine) -> None:
+        self.log_metrics({f"validation/{name}": value for name, value in engine.state.metrics.items()})
+        if self._trainer is None:
+            self._close("FINISHED")
+
+    def _evaluator_raised(self, _engine: Engine, error: BaseException) -> None:
+        if self._trainer is None:
+            self._close(_status(error))
+        raise error
+
+    def _abort(self, engine: Trainer) -> None:
+        interrupted = engine.interruptions.received is not None
+        self._close("KILLED" if interrupted else _status(engine.state.error))
+
+    def _mark_finished(self) -> None:
+        """A run killed between its last checkpoint and the end of its tracking is still marked as running."""
+        if self._from_checkpoint is not None and self.store.status(self._from_checkpoint) == "RUNNING":
+            self.store.open(self.run_name, [self._from_checkpoint])
+            self.store.close("FINISHED")
+
+    def _close(self, status: str) -> None:
+        if self._is_open:
+            self.store.close(status)
+        self._is_open = False
+
+
+def _status(error: BaseException) -> str:
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
+def _tags() -> dict[str, str]:
+    tags = {"mlflow.source.name": " ".join(sys.argv), "mlflow.source.type": "LOCAL"}
+    version = commit()
+    if version is not None:
+        tags["mlflow.source.git.commit"] = version
+    return tags
