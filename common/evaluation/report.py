@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.handlers import from_engine
+from monai.utils import convert_to_tensor
 from torch import Tensor
 
 Row = dict[str, Any]
@@ -66,7 +67,9 @@ class Report(Metric):
 
     def update(self, output: tuple[Any, Any]) -> None:
         """Keep what is needed of one batch: tensors with a batch dimension, or lists of tensors without."""
-        predictions, labels = (torch.stack(list(part)).detach() for part in output)
+        predictions, labels = (
+            torch.stack([convert_to_tensor(item, track_meta=False) for item in part]).detach() for part in output
+        )
         sources = self._sources or [""] * len(predictions)
         kept = self.keep(predictions, labels)
         self._items += [(source, *parts) for source, *parts in zip(sources, *kept, strict=True)]

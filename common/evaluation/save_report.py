@@ -22,7 +22,7 @@ class SaveReport:
     Args:
         report: the metric of the evaluator.
         directory: where the files go; made when absent.
-        tracking: takes figures through `log_figure(name, figure, step)`; None keeps them as files only.
+        tracking: keeps the files and the figure with the run; None leaves them as files.
         about: facts to keep beside the numbers, such as the data set, the split and the weights.
     """
 
@@ -51,7 +51,10 @@ class SaveReport:
             figure = roc_figure(outcome)
             figure.savefig(self.directory / "roc.png", dpi=120)
             if self.tracking is not None:
-                self.tracking.log_figure("roc.png", figure, engine.state.epoch)
+                self.tracking.log_figure("roc", figure)
+        if self.tracking is not None:
+            for name in ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv"):
+                self.tracking.log_artifact(self.directory / name)
         print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         print("\n".join([*outcome.notices, *(f"{name}: {value:.4f}" for name, value in headline(outcome).items())]))
         print(f"Written to {self.directory}/evaluation.json, evaluation_classes.csv, evaluation_images.csv")

@@ -12,8 +12,11 @@ class Figures:
     def __init__(self):
         self.names = []
 
-    def log_figure(self, name, figure, step):
-        self.names.append((name, step))
+    def log_figure(self, name, figure):
+        self.names.append(name)
+
+    def log_artifact(self, path):
+        self.names.append(path.name)
 
 
 def test_writes_numbers_tables_and_curves(tmp_path, capsys):
@@ -30,4 +33,5 @@ def test_writes_numbers_tables_and_curves(tmp_path, capsys):
     assert pd.read_csv(tmp_path / "out/evaluation_classes.csv")["positives"].tolist() == [1, 0]
     images = pd.read_csv(tmp_path / "out/evaluation_images.csv")
     assert images["source"].tolist() == ["a.png", "b.png"] and images["Mass (label)"].tolist() == [0, 1]
-    assert figures.names == [("roc.png", 1)] and (tmp_path / "out/roc.png").stat().st_size > 1000
+    files = ["evaluation.json", "evaluation_classes.csv", "evaluation_images.csv"]
+    assert figures.names == ["roc", *files] and (tmp_path / "out/roc.png").stat().st_size > 1000

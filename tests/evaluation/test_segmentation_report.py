@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
+from monai.data import MetaTensor
 
 from common.evaluation.segmentation import SegmentationReport, dice_iou, overlap_counts
 
@@ -44,7 +45,8 @@ def run(report, probabilities, labels, size=2):
         }
         for i in range(0, len(labels), size)
     ]
-    engine = Engine(lambda _, b: {"pred": b["p"], "label": b["y"]})
+    # as MONAI's evaluator leaves them: a list of items, predictions with meta data
+    engine = Engine(lambda _, b: [{"pred": MetaTensor(p), "label": y} for p, y in zip(b["p"], b["y"], strict=True)])
     report.attach(engine, "dice")
     engine.run(batches)
     return engine.state

@@ -34,6 +34,6 @@ def label_items(corpus: Corpus, findings: Sequence[str], exclusive: bool = False
                 raise DatasetError(
                     corpus.name,
                     f"{item['source']} has {item['label'].sum():.0f} of the findings {', '.join(findings)}",
-                    "Set `task: multi_label`, or choose `findings` of which each image has exactly one",
+                    "Set `exclusive: false`, or choose `findings` of which each image has exactly one",
                 )
     return items

@@ -19,7 +19,7 @@ class LogOverlays:
 
     Args:
         structures: names of the channels.
-        tracking: takes figures through `log_figure(name, figure, step)`.
+        tracking: takes figures through `log_figure(name, figure)`.
         count: images to draw, 1 or more.
     """
 
@@ -44,7 +44,7 @@ class LogOverlays:
 
     def _log(self, engine: Engine) -> None:
         if engine.state.epoch == engine.state.best_metric_epoch:
-            self.tracking.log_figure("predictions.png", overlay_figure(self.items, self.structures), engine.state.epoch)
+            self.tracking.log_figure("predictions", overlay_figure(self.items, self.structures))
 
 
 def overlay_figure(items: Sequence[dict[str, Any]], structures: Sequence[str]) -> Figure:
