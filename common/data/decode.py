@@ -15,7 +15,7 @@ from .formats import format_of
 from .formats.depth import Unusable
 
 IGNORE = 255
-MODULES = {"dicom": "dicom", "nifti": "nifti", "mha": "mha", "jsrt": "jsrt"}
+MODULES = {"PNG": "png", "dicom": "dicom", "nifti": "nifti", "mha": "mha", "jsrt": "jsrt"}
 KINDS = "PNG, JPEG, TIFF, GIF, BMP, JPEG 2000, DICOM, NIfTI, MHA and JSRT raw (.IMG, 8388608 bytes)"
 
 

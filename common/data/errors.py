@@ -37,3 +37,7 @@ class DatasetError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem}. {self.remedy}"
+
+
+class SharedPatients(DatasetError):  # noqa: N818  (named for what it reports)
+    """Patients that occur in two splits."""

@@ -65,7 +65,8 @@ def store_chunk(
     # Not through a mapping: on a full disk that would kill the process instead of raising.
     handle = os.open(file, os.O_WRONLY)
     try:
-        view, position = memoryview(block.tobytes()), offset + first_slot * block[0].nbytes
+        view = memoryview(block).cast("B")  # type: ignore[arg-type]
+        position = offset + first_slot * block[0].nbytes
         while view:
             written = os.pwrite(handle, view, position)
             view, position = view[written:], position + written

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from .jsrt import FILE_BYTES
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RASTER = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    PNG_SIGNATURE: "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",

@@ -172,7 +172,7 @@ def _boxes(by_name: Mapping[str, Path], images: Mapping[str, Path]) -> tuple[dic
     """Read name, finding, x, y, width, height; the header has a comma inside a name, so by position."""
     path = _find(by_name, ("BBox_List_2017.csv",))
     if path is None:
-        return {}, []
+        return {}, ["BBox_List_2017.csv is missing: no boxes"]
     table = read_table(path, header=None, skiprows=1, usecols=list(range(6)))
     boxes = defaultdict(list)
     for name, finding, *numbers in table.itertuples(index=False):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...records import Record
-from ..errors import DatasetError
+from ..errors import DatasetError, SharedPatients
 from .tables import some
 
 SHARED = ("error", "drop", "separate")
@@ -55,7 +55,8 @@ def separate_patients(records: Sequence[Record], shared: str, where: str) -> tup
         Records, and notices.
 
     Raises:
-        DatasetError: patients are shared and `shared` is "error"; or an unknown value of it.
+        SharedPatients: there are some and `shared` is "error".
+        DatasetError: an unknown value of `shared`.
     """
     if shared not in SHARED:
         raise DatasetError("shared_patients", f"the value is {shared!r}", f"It must be one of {', '.join(SHARED)}")
@@ -71,7 +72,7 @@ def separate_patients(records: Sequence[Record], shared: str, where: str) -> tup
         problem = f"{len(both)} patients are in two splits, such as {both[0]} in {' and '.join(names)}: "
         problem += " and ".join(example[both[0], name] for name in names)
         remedy = "Correct the split, or set shared_patients to 'drop' (train without them) or 'separate' "
-        raise DatasetError(where, problem, remedy + "(where numbering restarts in each split)")
+        raise SharedPatients(where, problem, remedy + "(where numbering restarts in each split)")
     if shared == "separate":
         renamed = [
             replace(r, patient_id=f"{r.split}/{r.patient_id}") if r.patient_id in set(both) else r for r in records

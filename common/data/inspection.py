@@ -1,0 +1,89 @@
+"""Looks into every file of a corpus: what cannot be read, masks that do not fit, the same picture twice."""
+
+import hashlib
+import multiprocessing
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from ..records import Record
+from .decode import image_size, read_image
+from .errors import UnreadableImage
+from .store_worker import resize
+
+HASH_SIZE = 64  # pixels: enough to tell two radiographs of one patient apart
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one record's files are like.
+
+    Args:
+        record: inspected.
+        picture: hash of the resized pixels; None where the file cannot be read.
+        size: (H, W), or None.
+        problems: one sentence each, naming the file and the remedy.
+    """
+
+    record: Record
+    picture: str | None
+    size: tuple[int, int] | None
+    problems: tuple[str, ...]
+
+
+def picture_hash(picture: np.ndarray) -> str:
+    """Return the same 16 digits for the same pixels, whatever the format, name or meta data of the file.
+
+    Args:
+        picture: uint8 (C, H, W).
+    """
+    return hashlib.sha256(resize(picture, HASH_SIZE).tobytes()).hexdigest()[:16]
+
+
+def inspect(record: Record) -> Inspection:
+    """Decode a record's image and compare its masks' sizes with it."""
+    try:
+        picture = read_image(record.image)
+    except UnreadableImage as error:
+        return Inspection(record, None, None, (str(error),))
+    size = (picture.shape[1], picture.shape[2])
+    problems = []
+    for structure, path in record.masks.items():
+        try:
+            found = image_size(path)
+        except UnreadableImage as error:
+            problems.append(str(error))
+            continue
+        if found != size:
+            stated = f"{found[0]} x {found[1]} pixels, its image {record.image} {size[0]} x {size[1]}"
+            problems.append(f"{path}: the {structure} mask has {stated}. Resample the mask to its image's size")
+    return Inspection(record, picture_hash(picture), size, tuple(problems))
+
+
+def inspect_all(records: Sequence[Record], workers: int | None = None, progress: bool = True) -> list[Inspection]:
+    """Inspect records in parallel, in their order.
+
+    Args:
+        records: to inspect.
+        workers: processes; None takes all cores.
+        progress: show a progress bar.
+    """
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), context) as pool:
+        results = pool.map(inspect, records, chunksize=16)
+        return list(tqdm(results, total=len(records), unit="image", desc="inspecting", disable=not progress))
+
+
+def repeats(inspections: Sequence[Inspection]) -> list[list[Record]]:
+    """Return the groups of records that show the same picture, groups across splits first."""
+    groups = defaultdict(list)
+    for inspection in inspections:
+        if inspection.picture is not None:
+            groups[inspection.picture].append(inspection.record)
+    found = [group for group in groups.values() if len(group) > 1]
+    return sorted(found, key=lambda group: len({record.split for record in group}), reverse=True)
