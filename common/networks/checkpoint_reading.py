@@ -4,6 +4,7 @@ import argparse
 import json
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def _read_pickle(path: Path) -> dict[str, Any]:
         raise UnreadableCheckpointError(path, "the file is empty", _AGAIN)
     try:
         with safe_globals(_ALLOWED):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped, so that the optimiser and the other heads of a published file are never read from disk.
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise UnreadableCheckpointError(path, *_why_refused(path, error)) from error
     except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:

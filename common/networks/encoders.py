@@ -29,7 +29,8 @@ class Encoder(nn.Module):
 
     It takes images in [0, 1] and normalises them itself, so no pipeline can feed it the wrong constants. Images may
     have another size than it was built for, as long as `token_stride` divides it: ViT resamples its position
-    embedding and Swin recomputes its attention masks.
+    embedding and Swin recomputes its attention masks. Swin's windows and shifts follow from
+    `image_size`, so build it for the size that it will mostly see.
 
     Args:
         description: architecture, channels, size and normalisation.

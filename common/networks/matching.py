@@ -129,18 +129,13 @@ def _resample(encoder: Encoder, weights: Mapping[str, Tensor]) -> tuple[dict[str
 
 
 def _refusal(encoder: Encoder, report: LoadReport, min_share: float) -> str:
-    near = []
-    for key in (*report.missing[:40], *report.mismatched):
-        if key in report.mismatched:
-            near.append(f"{key} has shape {report.mismatched[key][0]}, not {report.mismatched[key][1]}")
-        else:
-            close = difflib.get_close_matches(key, report.unused, n=1, cutoff=0.0)
-            near.append(f"{key} (nearest in the file: {close[0]})" if close else key)
-        if len(near) == 5:
-            break
+    found = [f"{key} has shape {a}, not {b}" for key, (a, b) in list(report.mismatched.items())[:3]]
+    for key in report.missing[:3]:
+        close = difflib.get_close_matches(key, report.unused, n=1, cutoff=0.5)
+        found.append(f"{key} is missing" + (f" (nearest in the file: {close[0]})" if close else ""))
     return (
         f"{report.source} ({report.layout}) is no {encoder.description.architecture}: it gives {report.share:.0%} of "
-        f"the encoder's weights, {min_share:.0%} are needed. Not found: {'; '.join(near)}. The file looks like "
+        f"the encoder's weights, {min_share:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
         f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
     )
 

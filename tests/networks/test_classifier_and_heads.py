@@ -33,7 +33,7 @@ def test_projection_head_of_the_paper():
     head = ProjectionHead(1024)
     widths = [tuple(layer.weight.shape) for layer in (head.mlp[0], head.mlp[2], head.mlp[4], head.last_layer)]
     assert widths == [(2048, 1024), (2048, 2048), (256, 2048), (65536, 256)]
-    assert abs(float(head.mlp[0].weight.std()) - 0.02) < 0.001
+    assert abs(head.mlp[0].weight.std().item() - 0.02) < 0.001
     assert len(ProjectionHead(1024, 16, layers=1).mlp) == 1
 
 

@@ -67,7 +67,7 @@ def test_refuses_another_architecture_with_both_names(small, tmp_path, load_weig
     path = save_encoder(small("vit"), tmp_path / "e.safetensors")
     with pytest.raises(ValueError, match=r"vit_tiny_patch16_224, but architecture is resnet50: remove architecture"):
         build_encoder("resnet50", file=path, load_weights=load_weights)
-    with pytest.raises(ValueError, match="'depth': 6.*'depth': 3.*remove options"):
+    with pytest.raises(ValueError, match=r"'depth': 6.*'depth': 3.*remove options"):
         build_encoder("vit_tiny_patch16_224", options={"depth": 3}, file=path, load_weights=load_weights)
 
 
@@ -115,6 +115,6 @@ def test_failed_save_leaves_the_old_file(small, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("common.networks.encoder_file.save_file", full)
-    with pytest.raises(OSError, match="No space left.*Free space"):
+    with pytest.raises(OSError, match=r"No space left.*Free space"):
         save_encoder(small("vit"), path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1

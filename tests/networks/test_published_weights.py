@@ -223,7 +223,7 @@ def test_poor_match_names_nearest_keys(small, tmp_path):
         load_encoder(path, "resnet18")
     assert "no resnet18" in str(refused.value) and refused.value.report.share == 0
     torch.save(bare(small("resnet", in_channels=3)), path)
-    with pytest.raises(PoorMatchError, match="looks like a ResNet without bottlenecks.*Set architecture"):
+    with pytest.raises(PoorMatchError, match=r"looks like a ResNet without bottlenecks.*Set architecture"):
         load_encoder(path, "vit_tiny_patch16_224")
     with pytest.raises(PoorMatchError, match=r"has shape"):
         load_encoder(path, "resnet50")

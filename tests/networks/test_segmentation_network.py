@@ -27,6 +27,15 @@ def test_logits_at_input_size_for_any_size_that_fits(network):
         network(torch.rand(1, 1, 4 * stride + 2, 4 * stride))
 
 
+def test_decoders_reach_their_resolution(network, decoder):
+    """UperNet ends at its finest level, the others at full size; the head's resizing hides nothing else."""
+    stride = network.encoder.token_stride
+    images = torch.rand(1, 1, 3 * stride, 5 * stride)
+    features = network.eval().decoder(images, network.pyramid(network.encoder.pyramid(images)))
+    shrink = {"upernet": round(network.pyramid.strides[-4])}.get(decoder, 1)
+    assert features.shape == (1, network.decoder.out_channels, 3 * stride // shrink, 5 * stride // shrink)
+
+
 def test_trains_at_batch_one_and_every_parameter_learns(network):
     side = network.encoder.description.image_size
     network.train()(torch.rand(1, 1, side, side)).square().mean().backward()
