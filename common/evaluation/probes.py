@@ -14,7 +14,9 @@ IGNORE = 255
 """Value of mask pixels that nobody labelled."""
 
 
-def landmark_retrieval(tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int = 5) -> dict[str, float]:
+def landmark_retrieval(
+    tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int = 5, radius: float = 0.1
+) -> dict[str, float]:
     """Find each landmark of one image in other images by the most similar token.
 
     The token under a landmark is compared by cosine with every token of `partners` other images. Taking
@@ -25,11 +27,12 @@ def landmark_retrieval(tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int
         tokens_NEHW: tokens of N >= 2 images.
         landmarks_NL2: (row, col) as fractions of height and width; nan where a landmark is absent.
         partners: images each image is compared with, the following ones in order.
+        radius: a landmark counts as found when the centre of the token lies within it, as a fraction of the image;
+            the same for every grid, so that encoders with other grids compare.
 
     Returns:
-        `landmark_retrieval`: share found within one token of the true one; `landmark_error`: mean distance as a
-        fraction of the image's height; `landmark_same_place`: the share that position alone finds.
-        Empty without two images that share a landmark.
+        `landmark_retrieval`: share found; `landmark_error`: mean distance as a fraction of the image;
+        `landmark_same_place`: the share that position alone finds. Empty without two images that share a landmark.
     """
     N, _, H, W = tokens_NEHW.shape
     grid_2 = torch.tensor([H, W])
@@ -40,14 +43,14 @@ def landmark_retrieval(tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int
     query_NLE = unit_NTE.gather(1, flat_NL[..., None].expand(-1, -1, unit_NTE.shape[-1]))
 
     found, same_place, errors = [], [], []
+    own_NL2 = (cells_NL2 + 0.5) / grid_2
     for shift in range(1, min(partners, N - 1) + 1):
         best_NL = (query_NLE @ unit_NTE.roll(-shift, 0).transpose(1, 2)).argmax(-1)
-        predicted_NL2 = torch.stack([best_NL // W, best_NL % W], dim=-1)
-        truth_NL2, both_NL = cells_NL2.roll(-shift, 0), present_NL & present_NL.roll(-shift, 0)
-        found.append(_within_one_token(predicted_NL2, truth_NL2)[both_NL])
-        same_place.append(_within_one_token(cells_NL2, truth_NL2)[both_NL])
-        centres_NL2 = (predicted_NL2 + 0.5) / grid_2
-        errors.append((centres_NL2 - landmarks_NL2.roll(-shift, 0)).norm(dim=-1)[both_NL])
+        found_NL2 = (torch.stack([best_NL // W, best_NL % W], dim=-1) + 0.5) / grid_2
+        truth_NL2, both_NL = landmarks_NL2.roll(-shift, 0), present_NL & present_NL.roll(-shift, 0)
+        errors.append((found_NL2 - truth_NL2).norm(dim=-1)[both_NL])
+        found.append(errors[-1] <= radius)
+        same_place.append(((own_NL2 - truth_NL2).norm(dim=-1) <= radius)[both_NL])
     if not found or not torch.cat(found).numel():
         return {}
     return {
@@ -55,10 +58,6 @@ def landmark_retrieval(tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int
         "landmark_error": torch.cat(errors).mean().item(),
         "landmark_same_place": torch.cat(same_place).float().mean().item(),
     }
-
-
-def _within_one_token(cells_NL2: Tensor, truth_NL2: Tensor) -> Tensor:
-    return ((cells_NL2 - truth_NL2).abs() <= 1).all(-1)
 
 
 def patch_probe(tokens_NEHW: Tensor, mask_NHW: Tensor, ridge: float = 1.0) -> dict[str, float]:

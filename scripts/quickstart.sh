@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# From nothing to a pre-trained, fine-tuned, tracked and exported network, on phantom data. About ten minutes on two cores.
+# Started again, it reuses everything that is finished and resumes what is not.
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+prepare_environment
+
+phantom=data/phantom
+ace=runs/cxr_ace/quickstart
+
+step() { printf '\n=== %s\n' "$1"; }
+
+run_bundle() { # run_bundle NAME CONFIGS KEY VALUE ...: one bundle, its configs in order, its overrides
+  local bundle="$1" configs="" name
+  for name in $2; do
+    configs+="'bundles/$bundle/configs/$name.yaml',"
+  done
+  shift 2
+  python -m monai.bundle run --config_file "[${configs%,}]" --bundle_root "bundles/$bundle" "$@"
+}
+
+step "1/5 Phantom radiographs in $phantom"
+if [ ! -f "$phantom/test_list.txt" ]; then
+  python scripts/make_phantom.py "$phantom" --count 240 --size 256 --seed 0 --workers 2
+fi
+
+step "2/5 ACE pre-training on them, without labels"
+run_bundle cxr_ace "train small" --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --epochs 24
+
+step "3/5 Lung segmentation from 12 labelled images: from the ACE encoder, and from scratch"
+for start in finetuned scratch; do
+  load_weights=$([ "$start" = finetuned ] && echo true || echo false)
+  options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
+    --load_weights "$load_weights" --label_limit 12)
+  run_bundle image_segmentation "train small data/phantom" "${options[@]}"
+  run_bundle image_segmentation "train small data/phantom evaluate" "${options[@]}"
+done
+
+step "4/5 Export"
+if [ ! -f exported/lung_segmentation/configs/metadata.json ]; then
+  python scripts/export_bundle.py image_segmentation --run runs/image_segmentation/quickstart-finetuned --out exported/lung_segmentation
+fi
+
+step "5/5 Results"
+python scripts/quickstart_summary.py
