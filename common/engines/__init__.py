@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from .batches import method_losses, whole_batch
     from .checkpoints import Checkpoints
     from .clipping import ClipGradients
-    from .command import merged_config, refuse_unknown_keys
+    from .command import merged_config
     from .errors import CheckpointError, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
+    from .known_keys import refuse_unknown_keys
     from .provenance import commit
     from .save_encoder import SaveEncoder
     from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
@@ -38,7 +39,7 @@ LATE = {
     "merged_config": "command",
     "method_losses": "batches",
     "parameter_groups": "schedules",
-    "refuse_unknown_keys": "command",
+    "refuse_unknown_keys": "known_keys",
     "whole_batch": "batches",
 }
 

@@ -1,12 +1,103 @@
-"""The command that started this process."""
+"""The `python -m monai.bundle run` command that started this process, and its merged config.
 
+MONAI keeps both to itself: no handler and no expression of a config sees them. They are rebuilt from the command's
+arguments with the public parts of Fire and of MONAI, so that they cannot differ from what MONAI made of them.
+"""
+
+import functools
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
-def merged_config() -> dict[str, Any] | None:
-    """Merged config of this command."""
-    return None
+@dataclass(frozen=True)
+class Command:
+    """Config files and overrides of a command.
+
+    Args:
+        files: in the order in which they are merged.
+        flags: overrides given on the command line, by key.
+        args_file: file with default arguments, if any.
+        defaults: overrides that come from it.
+        tracking: value of `--tracking`, which adds keys of its own.
+    """
+
+    files: tuple[str, ...]
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    args_file: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tracking: Any = None
 
 
-def refuse_unknown_keys() -> None:
-    """Refuse a mistyped key."""
+def current_command(argv: Sequence[str] | None = None) -> Command | None:
+    """Read this process's arguments as MONAI did; None when it is no `monai.bundle run`.
+
+    Args:
+        argv: by default those of the process.
+    """
+    argv = sys.argv if argv is None else list(argv)
+    if len(argv) < 2 or Path(argv[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
+        return None
+    from monai.bundle import ConfigWorkflow, run, run_workflow, update_kwargs
+
+    functions: dict[str, Any] = {"run": run, "run_workflow": run_workflow}
+    function = functions.get(argv[1])
+    if function is None:
+        return None
+    given = _arguments(function, argv[2:])
+    args_file = given.pop("args_file", None)
+    arguments = update_kwargs(args=args_file, **given)
+    files = arguments.pop("config_file", None)
+    if files is None:
+        return None
+    # what is left after the arguments of MONAI itself overrides the config
+    own = {*inspect.signature(function).parameters, *inspect.signature(ConfigWorkflow).parameters, "workflow_name"}
+    overrides = {key: value for key, value in arguments.items() if key not in own}
+    flags = {key: value for key, value in overrides.items() if key in given or f"+{key}" in given}
+    defaults = {key: value for key, value in overrides.items() if key not in flags}
+    return Command(_listed(files), flags, args_file, defaults, arguments.get("tracking"))
+
+
+def merged_config(config_file: str | Sequence[str] | None = None, **override: Any) -> dict[str, Any] | None:
+    """Merged config of this command, macros resolved; None when the process is no `monai.bundle run`.
+
+    Args:
+        config_file: files to merge instead of the command's, for programs that call MONAI themselves.
+        override: values by key, like a command's flags.
+    """
+    from monai.bundle import ConfigParser
+
+    command = current_command() if config_file is None else Command(_listed(config_file), override)
+    if command is None:
+        return None
+    parser = ConfigParser(globals=False)
+    parser.read_config(list(command.files))
+    parser.update({**command.defaults, **command.flags})
+    parser.resolve_macro_and_relative_ids()
+    return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+
+
+def _arguments(function: Any, command: Sequence[str]) -> dict[str, Any]:
+    """Arguments by name as Fire passes them to a function."""
+    import fire
+
+    given: dict[str, Any] = {}
+
+    @functools.wraps(function)
+    def remember(*positional: Any, **named: Any) -> None:
+        given.update(inspect.signature(function).bind(*positional, **named).arguments)
+
+    fire.Fire(remember, command=list(command))
+    for keyword in [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD]:
+        given.update(given.pop(keyword, {}))
+    return {key: value for key, value in given.items() if value is not None}  # as MONAI does
+
+
+def _listed(files: Any) -> tuple[str, ...]:
+    """Config files as MONAI lists them: one, several, or several in one string with commas."""
+    if isinstance(files, str) and not Path(files).is_file() and "," in files:
+        files = files.split(",")
+    return (str(files),) if isinstance(files, str | Path) else tuple(str(file) for file in files)

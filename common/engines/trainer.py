@@ -12,6 +12,7 @@ from ignite.engine import Events
 from ignite.metrics import Metric
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents, default_metric_cmp_fn, default_prepare_batch
+from monai.handlers import ValidationHandler
 from monai.inferers import Inferer
 from monai.utils import CommonKeys as Keys
 from monai.utils import get_seed
@@ -127,7 +128,8 @@ class Trainer(SupervisedTrainer):
         self.add_event_handler(Events.GET_BATCH_STARTED, self.interruptions.check)
         self.add_event_handler(Events.EPOCH_COMPLETED, self.interruptions.check)
         self.add_event_handler(Events.EXCEPTION_RAISED, _raise)  # some handlers listen and would swallow it
-        self._register_handlers(train_handlers or [])
+        self._handlers = list(train_handlers or [])
+        self._register_handlers(self._handlers)
         self.speed = Speed()
         self.speed.attach(self)  # after the others, so that a checkpoint written between two batches is no data wait
 
@@ -151,6 +153,7 @@ class Trainer(SupervisedTrainer):
                 if not self._resumed:
                     self._resumed = True
                     self.fire_event(RunEvents.RESUME)
+                    self._skip_validation_at_start()
                 if self.finished and self.state.epoch_length:
                     logger.warning(
                         "This run is finished: %d of %d epochs are done. Nothing is trained. "
@@ -213,6 +216,12 @@ class Trainer(SupervisedTrainer):
             own = {name: value.item() for name, value in losses.items()}
             raise NonFiniteLoss(own, self.state.iteration, sources(batch))
         return dict(zip(losses, together.unbind(), strict=True))
+
+    def _skip_validation_at_start(self) -> None:
+        """MONAI's `exec_at_start` means the start of training; a run that goes on in mid-epoch would validate there."""
+        for handler in self._handlers if self.state.iteration else ():
+            if isinstance(handler, ValidationHandler) and self.has_event_handler(handler, Events.STARTED):
+                self.remove_event_handler(handler, Events.STARTED)
 
     def _position_sampler(self) -> None:
         if self.sampler is not None:

@@ -71,7 +71,7 @@ class RunStore:
         for run_id in run_ids:
             if run_id is not None and patiently(self._is_alive, run_id):
                 self.run_id, self._continued = run_id, True
-                patiently(self.client.update_run, run_id, status="RUNNING")
+                self.reopen()
                 return True
         name = patiently(self._free_name, run_name)
         self.run_id = patiently(self.client.create_run, self._experiment_id, run_name=name).info.run_id
@@ -117,6 +117,10 @@ class RunStore:
             few = slice(start // 10, start // 10 + 100)
             patiently(self.client.log_batch, self.id, points[start : start + 1000], pairs[few], labels[few])
 
+    def reopen(self) -> None:
+        """Mark the run as running."""
+        patiently(self.client.update_run, self.id, status="RUNNING")
+
     def close(self, status: str) -> None:
         """Mark the run `FINISHED`, `FAILED` or `KILLED`."""
         patiently(self.client.set_terminated, self.id, status)
@@ -129,13 +133,13 @@ class RunStore:
         return self.run_id
 
     def _is_new(self, name: str, step: int) -> bool:
-        """Whether a continued run lacks this step; what a killed process logged after its last checkpoint stays."""
-        if not self._continued:
-            return True
+        """Whether the run lacks this step; what a killed process logged after its last checkpoint stays."""
         if name not in self._last_steps:
-            history = patiently(self.client.get_metric_history, self.id, name)
-            self._last_steps[name] = max((point.step for point in history), default=-1)
-        return step > self._last_steps[name]
+            known = patiently(self.client.get_metric_history, self.id, name) if self._continued else []
+            self._last_steps[name] = max((point.step for point in known), default=-1)
+        new = step > self._last_steps[name]
+        self._last_steps[name] = max(step, self._last_steps[name])
+        return new
 
     def _find_experiment(self) -> str:
         from mlflow.exceptions import MlflowException

@@ -103,7 +103,7 @@ class Tracking:
             step: by default the trainer's iteration.
         """
         if rank() == 0:
-            self._open()
+            self._ensure()
             flat = {key: number for name, value in metrics.items() for key, number in flatten.scalars(value, name)}
             self.store.log(flat, self._step if step is None else step)
 
@@ -116,7 +116,7 @@ class Tracking:
             step: by default the trainer's iteration.
         """
         if rank() == 0:
-            self._open()
+            self._ensure()
             path = f"figures/{name}-{self._step if step is None else step:09d}.png"
             self.store.client.log_figure(self.store.id, figure, path)
 
@@ -128,17 +128,25 @@ class Tracking:
             folder: among the artifacts.
         """
         if rank() == 0:
-            self._open()
+            self._ensure()
             self.store.client.log_artifact(self.store.id, str(path), folder)
 
     @property
     def _step(self) -> int:
         return self._trainer.state.iteration if self._trainer is not None else 0
 
+    def _ensure(self) -> None:
+        """Have a run to write to; one that is closed already takes late figures without opening again."""
+        if self.store.run_id is None:
+            self._open()
+
     def _open(self) -> None:
         if self._is_open:
             return
         self._is_open = True
+        if self.store.run_id is not None:  # another round of the same engine, as in federated learning
+            self.store.reopen()
+            return
         described = self._described()
         remembered = self.note.read(self.store.uri, described) if self._trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":

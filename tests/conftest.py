@@ -1,0 +1,37 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cxr_data() -> Path:
+    """Root of the real images."""
+    root = os.environ.get("CXR_DATA")
+    if root is None:
+        pytest.skip("CXR_DATA is not set: it names the folder of real images (see README)")
+    if not Path(root).is_dir():
+        pytest.skip(f"CXR_DATA is {root}, which is no folder")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory) -> Path:
+    """An empty MLflow database; copying it saves the seconds that making one takes."""
+    from common.reporting.store import RunStore
+
+    store = RunStore(None, tmp_path_factory.mktemp("mlflow"), "none")
+    store.uri = store.local_uri  # whatever the environment says
+    store.client.search_experiments(max_results=1)
+    return store.directory / "mlflow.db"
+
+
+@pytest.fixture
+def output_root(tmp_path, mlflow_template, monkeypatch) -> Path:
+    """An empty output root whose MLflow database is ready."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = tmp_path / "runs"
+    root.mkdir()
+    shutil.copy(mlflow_template, root / "mlflow.db")
+    return root

@@ -1,0 +1,210 @@
+import errno
+import logging
+import os
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.engines import SupervisedEvaluator
+from monai.handlers import CheckpointLoader
+from torch.utils.data import DataLoader
+from toy_bundle.scripts.toy import MeanOutput, Method, Noise
+
+from common.data import SeededSampler
+from common.engines import (
+    ApplySchedules,
+    CheckpointError,
+    Checkpoints,
+    Cosine,
+    NonFiniteWeights,
+    Trainer,
+    method_losses,
+    parameter_groups,
+    whole_batch,
+)
+from common.engines.files import damage, save_atomically
+
+
+def make(directory, epochs=2, images=20, handlers=(), **options):
+    torch.manual_seed(0)
+    network = Method()
+    optimizer = torch.optim.AdamW(parameter_groups(network), lr=0.01)
+    loader = DataLoader(Noise(images, 0), batch_size=4, sampler=SeededSampler(images, 0, 4))
+    checkpoints = Checkpoints(directory, network, optimizer, **options)
+    schedules = ApplySchedules(optimizer, Cosine(0.01, 0.001))
+    all_handlers = [schedules, checkpoints, *handlers]
+    trainer = Trainer(
+        "cpu", epochs, loader, network, optimizer, method_losses, prepare_batch=whole_batch, train_handlers=all_handlers
+    )
+    return trainer, checkpoints
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_last_ones_are_kept(tmp_path):
+    trainer, _ = make(tmp_path, every_iterations=2, keep_last=2)
+    trainer.run()
+    assert names(tmp_path) == ["iteration-000000008.pt", "iteration-000000010.pt"]
+
+
+def test_saved_after_whole_steps_only(tmp_path):
+    trainer, _ = make(tmp_path, every_iterations=1, keep_last=99)
+    trainer.accumulation_steps = 2
+    trainer.run()
+    assert [int(name[10:19]) for name in names(tmp_path)] == [2, 4, 5, 7, 9, 10]
+
+
+class Evaluations:
+    """An evaluator whose metric is given, run after each epoch."""
+
+    def __init__(self, values, checkpoints):
+        self.values, self.checkpoints = iter(values), checkpoints
+
+    def attach(self, engine):
+        loader = DataLoader(Noise(4, 1), batch_size=4)
+        network = Method().student
+        evaluator = SupervisedEvaluator("cpu", loader, network, decollate=False, val_handlers=[self.checkpoints])
+        MeanOutput().attach(evaluator, "other")
+
+        @evaluator.on(Events.EPOCH_COMPLETED)
+        def give():
+            evaluator.state.metrics["dice"] = next(self.values)
+
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run())
+
+
+@pytest.mark.parametrize(("best_is", "iteration"), [("max", 10), ("min", 5)])
+def test_best_is_kept_beside_the_last(tmp_path, best_is, iteration):
+    trainer, checkpoints = make(tmp_path, epochs=4, keep_last=1, keep_best="dice", best_is=best_is)
+    Evaluations([0.1, 0.5, float("nan"), 0.3], checkpoints).attach(trainer)
+    trainer.run()
+    assert names(tmp_path) == ["best.pt", "iteration-000000020.pt"]
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert best["trainer"]["iteration"] == iteration == best["best"]["iteration"]
+
+
+def test_best_of_a_metric_nobody_computes_is_refused(tmp_path):
+    trainer, checkpoints = make(tmp_path, keep_best="dicee")
+    Evaluations([0.1], checkpoints).attach(trainer)
+    with pytest.raises(CheckpointError, match="keep_best is 'dicee'; the evaluator's metrics are: dice, other"):
+        trainer.run()
+
+
+@pytest.mark.parametrize("harm", ["truncated", "empty", "flipped"])
+def test_torn_file_is_skipped_with_a_message(tmp_path, harm, caplog):
+    trainer, checkpoints = make(tmp_path, every_iterations=3)
+    trainer.run()
+    reference = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    newest = checkpoints.files()[0]
+    content = bytearray(newest.read_bytes())
+    if harm == "flipped":
+        position = content.find(trainer.network.student[0].weight.detach().numpy().tobytes())
+        content[position] ^= 1
+    newest.write_bytes(content if harm == "flipped" else content[: len(content) // 2 if harm == "truncated" else 0])
+    again, _ = make(tmp_path, every_iterations=3)
+    with caplog.at_level(logging.INFO):
+        again.run()
+    assert "Skipping the damaged checkpoint" in caplog.text and newest.name in caplog.text
+    assert "Going on from" in caplog.text and "iteration 9" in caplog.text
+    assert f"{newest.name}.torn" in names(tmp_path)
+    assert all(torch.equal(reference[key], value) for key, value in again.network.state_dict().items())
+
+
+def test_full_disk_is_reported_and_loses_nothing(tmp_path, monkeypatch):
+    trainer, checkpoints = make(tmp_path, every_iterations=2)
+    real = torch.save
+
+    def save(content, file):
+        if trainer.state.iteration > 4:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(content, file)
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(
+        CheckpointError, match=r"could not write .*iteration-000000005.pt: .*No space left.*000004.pt is"
+    ):
+        trainer.run()
+    assert names(tmp_path) == ["iteration-000000002.pt", "iteration-000000004.pt"]
+    assert all(damage(path) is None for path in checkpoints.files())
+
+
+def test_full_disk_as_the_kernel_reports_it(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = save_atomically({"a": torch.zeros(1000)}, tmp_path / "a.pt")
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        with pytest.raises((OSError, RuntimeError)):
+            save_atomically({"a": torch.zeros(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before and names(tmp_path) == ["a.pt"]
+
+
+def test_leftovers_of_a_killed_write_are_removed(tmp_path):
+    (tmp_path / ".iteration-000000009.pt.77.partial").write_bytes(b"half")
+    make(tmp_path)[0].run()
+    assert names(tmp_path) == ["iteration-000000005.pt", "iteration-000000010.pt"]
+
+
+def test_spoilt_weights_are_not_saved(tmp_path):
+    trainer, _ = make(tmp_path)
+
+    @trainer.on(Events.EPOCH_COMPLETED(once=2))
+    def spoil():
+        trainer.network.student[0].bias.data[0] = float("nan")
+
+    with pytest.raises(NonFiniteWeights, match=r"weights of student\.0\.bias are not finite"):
+        trainer.run()
+    assert names(tmp_path) == ["iteration-000000005.pt"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": 24}, "made with 5 iterations per epoch, this run has 6: the data, the batch size"),
+        ({"resume": False}, "checkpoints#resume is false but .* holds checkpoints"),
+    ],
+)
+def test_checkpoint_of_another_run_is_refused(tmp_path, change, message):
+    make(tmp_path)[0].run()
+    with pytest.raises(CheckpointError, match=message):
+        make(tmp_path, **change)[0].run()
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path):
+    make(tmp_path)[0].run()
+    trainer, checkpoints = make(tmp_path)
+    checkpoints.network = torch.nn.Linear(2, 2)
+    with pytest.raises(CheckpointError, match="does not fit this run's network or optimiser"):
+        trainer.run()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every_epochs": 0}, "checkpoints#every_epochs is 0"),
+        ({"keep_last": 0}, "checkpoints#keep_last is 0"),
+        ({"every_iterations": 0}, "checkpoints#every_iterations is 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path, **options)
+
+
+def test_monais_loader_reads_the_file(tmp_path):
+    trainer, checkpoints = make(tmp_path)
+    trainer.run()
+    network = Method()
+    evaluator = SupervisedEvaluator("cpu", DataLoader(Noise(4, 1), batch_size=4), network.student, decollate=False)
+    CheckpointLoader(str(checkpoints.files()[0]), {"network": network}).attach(evaluator)
+    evaluator.run()
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(network.state_dict().values(), trainer.network.state_dict().values(), strict=True)
+    )

@@ -1,0 +1,98 @@
+import signal
+
+import pytest
+import torch
+from toy_bundle.scripts.children import newest, points, query, train_in_child
+
+STEPS = 24  # 3 epochs of 8 iterations; a checkpoint every 3 iterations and after every epoch
+
+
+def equal(a, b) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, mlflow_template):
+    root = tmp_path_factory.mktemp("uninterrupted")
+    (root / "mlflow.db").write_bytes(mlflow_template.read_bytes())
+    assert train_in_child(root) == 0
+    return newest(root), points(root)
+
+
+def die_and_go_on(root, uninterrupted, **override):
+    assert train_in_child(root, **override) == -signal.SIGKILL
+    assert [status for (status,) in query(root, "select status from runs")] == ["RUNNING"]
+    assert train_in_child(root, **override) == 0
+    reference, reference_points = uninterrupted
+    checkpoint = newest(root)
+    assert checkpoint["trainer"]["iteration"] == STEPS
+    for part in ("network", "optimizer", "best"):
+        assert equal(checkpoint[part], reference[part]), part
+    # one run, every step once, and with the value of the run that nobody killed
+    assert query(root, "select status, name from runs") == [("FINISHED", "toy-seed0")]
+    assert [row[1:] for row in points(root)] == [row[1:] for row in reference_points]
+
+
+@pytest.mark.parametrize(("step", "workers"), [(11, 0), (16, 2)])
+def test_killed_run_ends_with_the_same_bits(output_root, uninterrupted, step, workers):
+    die_and_go_on(output_root, uninterrupted, die_at=step, num_workers=workers)
+
+
+def test_killed_before_the_first_checkpoint_goes_on_in_the_same_tracked_run(output_root, uninterrupted):
+    die_and_go_on(output_root, uninterrupted, die_at=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("step", range(1, STEPS))
+def test_killed_at_any_step(output_root, uninterrupted, step, workers):
+    die_and_go_on(output_root, uninterrupted, die_at=step, num_workers=workers)
+
+
+def test_workers_change_nothing(output_root, uninterrupted):
+    assert train_in_child(output_root, num_workers=2) == 0
+    assert equal(newest(output_root)["network"], uninterrupted[0]["network"])
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 128 + signal.SIGTERM), ("SIGINT", 1)])
+def test_interrupted_run_is_saved_where_it_stands_and_marked_killed(output_root, uninterrupted, name, code):
+    override = {"die_at": 11, "die_how": name, "checkpoints#every_iterations": None}
+    assert train_in_child(output_root, **override) == code
+    assert newest(output_root)["trainer"]["iteration"] == 11
+    assert query(output_root, "select status from runs") == [("KILLED",)]
+    assert train_in_child(output_root, **override) == 0
+    assert equal(newest(output_root)["network"], uninterrupted[0]["network"])
+    assert query(output_root, "select status from runs") == [("FINISHED",)]
+    assert [row[1:] for row in points(output_root)] == [row[1:] for row in uninterrupted[1]]
+
+
+def test_raising_run_is_marked_failed_and_goes_on(output_root, uninterrupted):
+    assert train_in_child(output_root, die_at=11, die_how="raise") == 1
+    assert newest(output_root)["trainer"]["iteration"] == 9
+    assert query(output_root, "select status from runs") == [("FAILED",)]
+    assert train_in_child(output_root, die_at=11, die_how="raise") == 0
+    assert equal(newest(output_root)["network"], uninterrupted[0]["network"])
+    assert query(output_root, "select status from runs") == [("FINISHED",)]
+
+
+def test_finished_run_started_again_changes_nothing(output_root):
+    assert train_in_child(output_root) == 0
+    before, logged = newest(output_root), points(output_root)
+    files = sorted((output_root / "toy/toy-seed0/checkpoints").iterdir())
+    times = [file.stat().st_mtime_ns for file in files]
+    assert train_in_child(output_root) == 0
+    assert equal(newest(output_root), before) and points(output_root) == logged
+    assert [file.stat().st_mtime_ns for file in files] == times
+
+
+def test_more_epochs_go_on_from_a_finished_run(output_root):
+    assert train_in_child(output_root) == 0
+    assert train_in_child(output_root, epochs=4) == 0
+    assert newest(output_root)["trainer"]["iteration"] == 32
+    assert query(output_root, "select status from runs") == [("FINISHED",)]

@@ -1,0 +1,80 @@
+"""Runs of the toy bundle in processes that may be killed.
+
+A forked child shares what this process has imported, so that it starts in no time; MONAI takes seconds.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+CONFIG = Path(__file__).parents[1] / "configs" / "train.yaml"
+
+
+def in_child(action: Callable[[], None], **environment: str) -> int:
+    """Fork and call; returns the process id."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.environ.update(environment)
+        torch.set_num_threads(1)
+        action()
+        status = 0
+    except SystemExit as error:
+        status = int(error.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def exit_code(child: int) -> int:
+    """Wait for a child; a signal gives its negative number."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def train(output_root: Path, **override) -> None:
+    """Train in this process."""
+    from monai.bundle import create_workflow
+
+    workflow = create_workflow(
+        config_file=str(CONFIG),
+        workflow_type="train",
+        bundle_root=str(CONFIG.parents[1]),
+        output_root=str(output_root),
+        **override,
+    )
+    workflow.run()
+    workflow.finalize()
+
+
+def train_in_child(output_root: Path, **override) -> int:
+    """Train in a child; returns its exit code."""
+    return exit_code(in_child(lambda: train(output_root, **override)))
+
+
+def newest(output_root: Path) -> dict:
+    """The newest checkpoint of the run with seed 0."""
+    return torch.load(max((output_root / "toy/toy-seed0/checkpoints").glob("iteration-*.pt")), weights_only=True)
+
+
+def query(output_root: Path, sql: str) -> list[tuple]:
+    """Ask the MLflow database without MLflow."""
+    with contextlib.closing(sqlite3.connect(output_root / "mlflow.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def points(output_root: Path) -> list[tuple]:
+    """Logged points that do not depend on the machine, as (run, name, step, value)."""
+    rows = query(output_root, "select run_uuid, key, step, value from metrics order by run_uuid, key, step")
+    return [row for row in rows if not row[1].startswith("speed/")]
