@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .card import model_card
-from .configs import describe_encoders, merge, merge_files, pin_encoders, without_machine_paths
+from .configs import describe_encoders, merge, merge_files, pin_encoders, read_config, without_machine_paths
 from .metadata import complete_metadata, probe_network
 from .rewrite import ExportError, rewrite_config
 from .run import ENCODER, RunFacts, read_run
@@ -103,7 +103,7 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
         path = bundle / "configs" / f"{name}.yaml"
         if not path.is_file():
             continue
-        config = merge_files([path])
+        config = read_config(path)
         if "bundle_root" in config:  # stands alone
             own = {key: value for key, value in facts.network.items() if key in config}
             whole = without_machine_paths(merge(config, own), config)

@@ -32,6 +32,13 @@ def merge_files(paths: Sequence[Path]) -> dict[str, Any]:
         raise ExportError(f"Cannot merge {names}: {error}. Name the base first, then its overlays.") from error
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """One config file as it is written, nested keys of an overlay included."""
+    from monai.bundle import ConfigParser
+
+    return ConfigParser.load_config_file(path)
+
+
 def merge(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a config with an overlay's keys set, nested ids and `+` merging as MONAI reads them."""
     from monai.bundle import ConfigParser

@@ -11,7 +11,7 @@ from .bundle import Exported
 from .isolation import isolated_environment
 from .rewrite import ExportError
 
-_STRANGER = """\
+STRANGER = """\
 import importlib.util
 import sys
 
@@ -25,6 +25,7 @@ for name in ("common", "bundles"):
 import torch
 from monai.bundle import ConfigParser
 
+sys.path.insert(0, "")
 probe, answer = sys.argv[1:]
 config = "inference" if __import__("os").path.exists("configs/inference.json") else "train"
 parser = ConfigParser()
@@ -46,7 +47,7 @@ def largest_difference(exported: Exported) -> float:
         folder = Path(scratch)
         torch.save(exported.images, folder / "probe.pt")
         done = subprocess.run(
-            [sys.executable, "-c", _STRANGER, str(folder / "probe.pt"), str(folder / "answer.pt")],
+            [sys.executable, "-c", STRANGER, str(folder / "probe.pt"), str(folder / "answer.pt")],
             cwd=exported.folder,
             env=isolated_environment(folder),
             capture_output=True,

@@ -103,7 +103,7 @@ def _description(path: Path | None) -> Any:
 
 
 def _metrics(run: Path) -> dict[str, float]:
-    """Of the evaluation whose report lies in the folder, or else what its best epoch was chosen by; no single classes."""
+    """Of the evaluation whose report lies in the folder, or what its best epoch was chosen by; no single classes."""
     metrics = _json(run / EVALUATION).get("metrics", {})
     best = _json(run / "best.json")
     if not metrics and best.get("metric"):

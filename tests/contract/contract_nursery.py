@@ -43,17 +43,41 @@ class Job:
 
 
 class Nursery:
-    """The test's end of the server."""
+    """The test's end of the server.
 
-    def __init__(self) -> None:
+    Args:
+        folder: for what the server makes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tables = folder / "mlflow.db"
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         self.process = subprocess.Popen(
-            [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, str(SERVER), str(self._tables)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
+
+        self._ready = False
+
+    @property
+    def tables(self) -> Path:
+        """An MLflow store without runs."""
+        self._wait()
+        return self._tables
+
+    def _wait(self) -> None:
+        """The server says when it has imported everything; meanwhile the tests can prepare their data."""
+        assert self.process.stdout is not None
+        self._ready = self._ready or self.process.stdout.readline() == "ready\n"
+        assert self._ready, "the server did not start"
 
     def run(self, *jobs: Job) -> list[int]:
         """Run jobs at the same time; their exit codes, negative for a signal."""
+        self._wait()
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps([asdict(job) for job in jobs]) + "\n")
         self.process.stdin.flush()
@@ -67,6 +91,7 @@ class Nursery:
 
 def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")  # children write to descriptor 1
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         children = [_fork(Job(**job)) for job in json.loads(line)]
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
@@ -144,7 +169,9 @@ def _preload() -> None:
         __import__(name)
     for name in ("matplotlib.figure", "pandas", "pyarrow.parquet", "safetensors.torch", "segmentation_models_pytorch"):
         __import__(name)
-    sys.path[:] = [entry for entry in sys.path if entry != ""]
+    from mlflow import MlflowClient
+
+    MlflowClient(f"sqlite:///{sys.argv[1]}").search_experiments(max_results=1)
 
 
 if __name__ == "__main__":

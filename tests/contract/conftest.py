@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+from contract_nursery import Nursery
+from contract_workshop import Workshop
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory):
+    server = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory) -> Path:
+    from common.data.phantom import write_phantom
+
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(folder, count=24, size=96, seed=0, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workshop(nursery, phantom, tmp_path_factory):
+    """A bundle's workshop, the same one for every check of the bundle."""
+    shops: dict[Path, Workshop] = {}
+
+    def open_shop(bundle: Path) -> Workshop:
+        if bundle not in shops:
+            shops[bundle] = Workshop(bundle, phantom, nursery, tmp_path_factory.mktemp(bundle.name))
+        return shops[bundle]
+
+    return open_shop

@@ -1,0 +1,140 @@
+"""What every bundle must do. A check takes a workshop with the bundle in it and returns what went wrong."""
+
+from collections.abc import Callable
+
+import torch
+from contract_workshop import EQUAL_IN_TWO, HERE, RUN, Workshop, differences
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from common.export.parity import STRANGER
+
+
+def smoke(shop: Workshop) -> list[str]:
+    """The smoke preset trains, tracks, and leaves finite weights."""
+    problems = list(shop.trained)
+    if not problems:
+        weights = shop.weights("trained")
+        problems += [] if weights else ["the run left no weights"]
+        problems += [f"{name} is not finite" for name, value in weights.items() if not value.float().isfinite().all()]
+        problems += [] if _runs(shop, "trained") else ["the run was not tracked"]
+    return problems
+
+
+def properties(shop: Workshop) -> list[str]:
+    """MONAI finds what its clients ask for, in the training and in the inference workflow."""
+    script, configs = str(HERE / "job_properties.py"), shop.bundle / "configs"
+    data = [f"dataset_dir={shop.phantom}", f"output_root={shop.folder / 'properties'}", "run_name=properties"]
+    data += [f"probe_dir={shop.phantom}"] if "probe_dir" in shop.config else []
+    train = [script, "train", ",".join(map(str, shop.train_files)), str(shop.bundle), *data]
+    infer = [script, "infer", str(configs / "inference.yaml"), str(shop.bundle), f"dataset_dir={shop.phantom}/images"]
+    return shop.failures(
+        shop.job("properties-train", train), shop.job("properties-infer", infer + _inference_weights(shop, "{}={}"))
+    )
+
+
+def resume(shop: Workshop) -> list[str]:
+    """Killed with SIGKILL in mid-epoch and started again, a run ends with the same bits and as the same MLflow run."""
+    problems = shop.trained or shop.failures(shop.train_job("resumed", kill_after=3, **shop.often), expected=-9)
+    problems = problems or shop.failures(shop.train_job("resumed", **shop.often))
+    problems = problems or differences(shop.weights("trained"), shop.weights("resumed"))
+    return problems or _tracked_once(shop)
+
+
+def _tracked_once(shop: Workshop) -> list[str]:
+    runs = _runs(shop, "resumed")
+    if [run.info.status for run in runs] != ["FINISHED"]:
+        return [f"MLflow has {[(run.info.run_name, run.info.status) for run in runs]} instead of one finished run"]
+    problems = []
+    client = _client(shop, "resumed")
+    for name in runs[0].data.metrics:
+        steps = [point.step for point in client.get_metric_history(runs[0].info.run_id, name)]
+        if len(steps) != len(set(steps)):
+            problems.append(f"MLflow has a step of {name} twice: {steps}")
+    return problems
+
+
+def _client(shop: Workshop, name: str) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{shop.folder / name / 'mlflow.db'}")
+
+
+def _runs(shop: Workshop, name: str) -> list[Run]:
+    client = _client(shop, name)
+    return client.search_runs([found.experiment_id for found in client.search_experiments()])
+
+
+def two_processes(shop: Workshop) -> list[str]:
+    """Two processes of half the batch end where one ends, up to the order of sums."""
+    overrides = EQUAL_IN_TWO.get(shop.bundle.name, {})
+    problems = shop.failures(shop.train_job("alone", **overrides)) or shop.two_processes("together", **overrides)
+    return problems or differences(shop.weights("alone"), shop.weights("together"), tolerance=1e-3)
+
+
+def evaluation(shop: Workshop) -> list[str]:
+    """Evaluation runs on the trained weights."""
+    overlay = shop.bundle / "configs" / "evaluate.yaml"
+    if not overlay.is_file():
+        return []
+    run = shop.run_folder("trained")
+    files = [*shop.train_files, overlay, *([run / "network.json"] if (run / "network.json").is_file() else [])]
+    overrides = {"dataset_dir": shop.phantom, "output_root": shop.folder / "trained", "run_name": RUN}
+    arguments = shop.arguments(files, **overrides, ckpt_path=run / "model.pt")
+    return shop.trained or shop.failures(shop.job("evaluate", arguments))
+
+
+def inference(shop: Workshop) -> list[str]:
+    """Inference on a folder of images writes something."""
+    run, out = shop.run_folder("trained"), shop.folder / "inference"
+    files = [shop.bundle / "configs" / "inference.yaml"]
+    files += [run / "network.json"] if (run / "network.json").is_file() else []
+    arguments = shop.arguments(files, dataset_dir=shop.phantom / "images", output_dir=out)
+    problems = shop.trained or shop.failures(shop.job("inference", arguments + _inference_weights(shop, "--{} {}")))
+    return problems or ([] if any(out.rglob("*.*")) else ["inference wrote nothing"])
+
+
+def _inference_weights(shop: Workshop, form: str) -> list[str]:
+    run = shop.run_folder("trained")
+    alone = (run / "encoder.safetensors").is_file() and not (run / "network.json").is_file()
+    key, path = ("encoder_file", run / "encoder.safetensors") if alone else ("ckpt_path", run / "model.pt")
+    return form.format(key, path).split(" ")
+
+
+def export(shop: Workshop) -> list[str]:
+    """The exported network answers as the repository's, where the repository cannot be seen."""
+    folder, problems = shop.exported
+    if problems:
+        return problems
+    probe = torch.load(folder.parent / "probe.pt", weights_only=True)
+    torch.save(probe["images"], shop.folder / "images.pt")
+    script = shop.folder / "stranger.py"
+    script.write_text(STRANGER)
+    answer = shop.folder / "answer.pt"
+    problems = shop.failures(shop.stranger("parity", [str(script), str(shop.folder / "images.pt"), str(answer)]))
+    if problems:
+        return problems
+    largest = (torch.load(answer, weights_only=True) - probe["output"]).abs().max().item()
+    return [] if largest == 0 else [f"the exported network's answer differs by {largest:.3g}"]
+
+
+def exported_runs(shop: Workshop) -> list[str]:
+    """Inside the exported folder the commands of its model card run."""
+    if shop.exported[1]:
+        return shop.exported[1]
+    out = shop.fresh_output("stranger")
+    line = ["-m", "monai.bundle", "run", "--config_file"]
+    common = ["--dataset_dir", str(shop.phantom), "--output_root", str(out), "--run_name", RUN]
+    train = [*line, "configs/train.json", *common, "--epochs", "1"]
+    train += ["--probe_dir", str(shop.phantom)] if "probe_dir" in shop.config else []
+    infer = [*line, "configs/inference.json", "--dataset_dir", str(shop.phantom / "images")]
+    jobs = [shop.stranger("train", train), shop.stranger("inference", [*infer, "--output_dir", str(out / "inference")])]
+    problems = shop.failures(*jobs)
+    if (shop.exported[0] / "configs" / "evaluate.json").is_file():
+        evaluate = [*line, "configs/evaluate.json", *common[:-1], "evaluated"]
+        problems += shop.failures(shop.stranger("evaluate", evaluate))
+    return problems
+
+
+CHECKS: dict[str, Callable[[Workshop], list[str]]] = {
+    check.__name__: check
+    for check in (smoke, properties, resume, two_processes, evaluation, inference, export, exported_runs)
+}

@@ -1,0 +1,153 @@
+"""One bundle, a small phantom and a scratch folder: runs the bundle's commands as a user would type them."""
+
+import shutil
+import socket
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from contract_configs import find, load
+from contract_nursery import Job, Nursery
+from contract_structure import ROOT
+from safetensors.torch import load_file
+
+from common.export import isolated_environment
+from common.export.configs import merge
+
+RUN = "contract"
+HERE = Path(__file__).parent
+# What is left out to compare one process with two: batch norm, which sees half a batch in each, and layers with random
+# numbers of their own, which each process draws for itself.
+EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
+    "cxr_ace": {"method#dense_head#_disabled_": True, "network_def#drop_path": 0.0},
+    "image_classification": {"network_def#encoder#drop_path": 0.0},
+    "image_segmentation": {"decoder": "swin_unetr", "network_def#encoder#drop_path": 0.0},
+    "toy": {"network_def#dropout": 0.0},
+}
+
+
+class Workshop:
+    """Runs one bundle's commands in children of the nursery; a training that several checks need happens once."""
+
+    def __init__(self, bundle: Path, phantom: Path, nursery: Nursery, folder: Path):
+        self.bundle, self.phantom, self.nursery, self.folder = bundle, phantom, nursery, folder
+        self.root = bundle.parent.parent
+        configs = bundle / "configs"
+        names = ["train.yaml", "data/phantom.yaml", "smoke.yaml"]
+        self.train_files = [configs / name for name in names if (configs / name).is_file()]
+        self.config: dict[str, Any] = {}
+        for path in self.train_files:
+            self.config = merge(self.config, load(path))
+
+    def arguments(self, files: list[Path], **overrides: Any) -> list[str]:
+        """`-m monai.bundle run` with config files, and overrides as the command line takes them."""
+        line = ["-m", "monai.bundle", "run", "--config_file", str([str(path) for path in files])]
+        line += ["--bundle_root", str(self.bundle)]
+        for key, value in overrides.items():
+            line += [f"--{key}", str(value)]
+        return line
+
+    def job(self, name: str, arguments: list[str], **settings: Any) -> Job:
+        settings = {"cwd": str(self.root), **settings}
+        return Job(arguments, log=str(self.folder / f"{name}.log"), **settings)
+
+    def train_job(
+        self, name: str, kill_after: int | None = None, rank: dict[str, str] | None = None, **more: Any
+    ) -> Job:
+        overrides = {"dataset_dir": self.phantom, "output_root": self.fresh_output(name), "run_name": RUN}
+        if "probe_dir" in self.config:
+            overrides["probe_dir"] = self.phantom
+        log = f"{name}-{rank['RANK']}" if rank else name
+        arguments = self.arguments(self.train_files, **{**overrides, **more})
+        return self.job(log, arguments, kill_after=kill_after, environment=rank or {})
+
+    def fresh_output(self, name: str) -> Path:
+        """An output folder; its MLflow tables are copied, since making them takes seconds."""
+        out = self.folder / name
+        if not out.exists():
+            out.mkdir()
+            shutil.copyfile(self.nursery.tables, out / "mlflow.db")
+        return out
+
+    def run_folder(self, name: str) -> Path:
+        return self.folder / name / self.bundle.name / RUN
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """Train once with the smoke preset; what went wrong."""
+        return self.failures(self.train_job("trained", **self.often))
+
+    @cached_property
+    def often(self) -> dict[str, Any]:
+        """A checkpoint every other iteration, so that a killed run goes on in the middle of an epoch."""
+        return {"checkpoints#every_iterations": 2} if "checkpoints" in self.config else {}
+
+    def failures(self, *jobs: Job, expected: int = 0) -> list[str]:
+        """Run jobs at the same time; the end of the output of those that did not end as expected."""
+        codes = self.nursery.run(*jobs)
+        return [
+            f"{' '.join(job.arguments)}\nended with {code}:\n{job.output()[-4000:]}"
+            for job, code in zip(jobs, codes, strict=True)
+            if code != expected
+        ]
+
+    def two_processes(self, name: str, **overrides: Any) -> list[str]:
+        """The same training in two processes of half the batch each."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        batch = find(self.config, "batch_size")
+        common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        ranks = [{**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+        jobs = [self.train_job(name, rank=rank, batch_size=batch // 2, **overrides) for rank in ranks]
+        return self.failures(*jobs)
+
+    def weights(self, name: str) -> dict[str, torch.Tensor]:
+        """Every tensor that a finished run left behind: its weights and its last checkpoint's network."""
+        folder = self.run_folder(name)
+        found = {}
+        for path in [*sorted(folder.glob("*.pt")), *sorted(folder.glob("checkpoints/iteration-*.pt"))[-1:]]:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found |= {f"{path.name}: {key}": value for key, value in content.get("network", content).items()}
+        for path in folder.glob("*.safetensors"):
+            found |= {f"{path.name}: {key}": value for key, value in load_file(path).items()}
+        return found
+
+    @cached_property
+    def hidden(self) -> str:
+        """Start-up file of a process that cannot see the repository."""
+        folder = self.folder / "isolation"
+        folder.mkdir(exist_ok=True)
+        isolated_environment(folder)
+        return str(folder / "sitecustomize.py")
+
+    @cached_property
+    def exported(self) -> tuple[Path, list[str]]:
+        """Export the smoke run; the folder, and what went wrong."""
+        out = self.folder / "exported" / self.bundle.name
+        files = [str(path) for path in self.train_files[1:]]
+        script = HERE / "job_export.py"
+        arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out), *files]
+        return out, self.trained or self.failures(self.job("export", arguments, cwd=str(ROOT)))
+
+    def stranger(self, name: str, arguments: list[str]) -> Job:
+        """A process inside the exported folder that cannot see the repository."""
+        return self.job(f"stranger-{name}", arguments, cwd=str(self.exported[0]), hidden=self.hidden)
+
+
+def differences(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], tolerance: float = 0.0) -> list[str]:
+    """Names whose tensors differ by more than the tolerance, relative to the largest entry; the worst first."""
+    if not one or one.keys() != other.keys():
+        return [f"one run left {sorted(one)}, the other {sorted(other)}"]
+    worst = {name: _distance(one[name], other[name]) for name in one}
+    apart = [name for name in sorted(worst, key=worst.__getitem__, reverse=True) if not worst[name] <= tolerance]
+    return [f"{name} differs by {worst[name]:.3g}" for name in apart[:5]]
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    if one.numel() == 0 or torch.equal(one, other):
+        return 0.0
+    return ((one.double() - other.double()).abs().max() / one.double().abs().max().clamp(min=1e-6)).item()
