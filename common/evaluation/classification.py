@@ -89,8 +89,12 @@ class ClassificationReport(Report):
         """Score probabilities (N, K) against labels (N, K)."""
         scores_NK, labels_NK = predictions.double().numpy(), labels.double().numpy()
         self._check(sources, scores_NK, labels_NK)
-        thresholds = self.thresholds_from.thresholds if self.thresholds_from is not None else {}
         table, curves, notices = [], {}, []
+        thresholds: dict[str, float] = {}
+        if self.thresholds_from is not None and self.thresholds_from.outcome is not None:
+            thresholds = self.thresholds_from.thresholds
+        elif self.thresholds_from is not None:
+            notices.append("No threshold was chosen on another split before: sensitivity and the like are left out.")
         for k, name in enumerate(self.classes):
             known = ~np.isnan(labels_NK[:, k])
             scores_N, labels_N = scores_NK[known, k], labels_NK[known, k]
@@ -126,7 +130,7 @@ class ClassificationReport(Report):
         return row
 
     def _metrics(self, table: list[Row], scores_NK: Values, labels_NK: Values) -> dict[str, float]:
-        averaged = ("auc", "average_precision", *(THRESHOLD_METRICS if self.thresholds_from else ()))
+        averaged = [name for name in ("auc", "average_precision", *THRESHOLD_METRICS) if name in table[0]]
         metrics = {name: defined_mean([row[name] for row in table]) for name in averaged}
         if self.exclusive:
             known = ~np.isnan(labels_NK).any(axis=1)

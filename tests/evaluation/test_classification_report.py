@@ -100,8 +100,10 @@ def test_thresholds_come_from_the_other_split(noisy):
     scores, labels = noisy[0][:, None], noisy[1][:, None]
     chosen = ClassificationReport(["a"])
     applied = ClassificationReport(["a"], thresholds_from=chosen)
+    assert "sensitivity" not in run(applied, batches_of(scores[:30], labels[:30])).metrics
+    assert "No threshold" in applied.outcome.notices[0]
     with pytest.raises(ValueError, match="validation split"):
-        run(applied, batches_of(scores[:30], labels[:30]))
+        _ = chosen.thresholds
     run(chosen, batches_of(scores[30:], labels[30:]))
     assert "sensitivity" not in chosen.outcome.metrics
     state = run(applied, batches_of(scores[:30], labels[:30]))
