@@ -1,4 +1,4 @@
-"""Make a collection of phantom radiographs in ChestX-ray14's layout: `python scripts/make_phantom.py OUT --count 200`."""
+"""Make phantom radiographs in ChestX-ray14's layout: `python scripts/make_phantom.py OUT --count 200`."""
 
 from __future__ import annotations
 

@@ -1,20 +1,26 @@
-"""A parametric thorax that stands in for downloaded images: radiographs whose masks, landmarks, findings and boxes are exactly true."""
+"""A parametric thorax that stands in for downloaded images; its masks, landmarks and boxes are exactly true."""
 
 from .anatomy import Form, Trunk, build_trunk, sample_form
 from .findings import PREVALENCE
-from .radiograph import STRUCTURES, PlacedBox, Radiograph, make_radiograph, whose
+from .patient import Patient, make_patient, whose
+from .radiograph import STRUCTURES, PlacedBox, Radiograph, make_radiograph
+from .volume import Volume, voxelise
 from .writer import write_phantom
 
 __all__ = [
     "PREVALENCE",
     "STRUCTURES",
     "Form",
+    "Patient",
     "PlacedBox",
     "Radiograph",
     "Trunk",
+    "Volume",
     "build_trunk",
+    "make_patient",
     "make_radiograph",
     "sample_form",
+    "voxelise",
     "whose",
     "write_phantom",
 ]

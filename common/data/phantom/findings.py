@@ -1,7 +1,8 @@
 """Findings as solids inside the lung, named as ChestX-ray14 names them.
 
-Where a finding would be is drawn for every image and every finding, present or not; whether it is present is drawn from another stream.
-So the place and the size of a box say nothing about presence, and every negative image has a matched box to compare with.
+Where a finding would be is drawn for every image and every finding, present or not; whether it is present is drawn from
+another stream. So the place and the size of a box say nothing about presence, and every negative image has a matched
+box to compare with.
 """
 
 from __future__ import annotations
@@ -68,12 +69,14 @@ class Placed(NamedTuple):
         solid: what its box encloses: the finding, or the whole heart.
         density: attenuation relative to soft tissue, 0 is air, 1 is water; the lung is about 0.28.
         collapse: for a pneumothorax only.
+        step: mm between samples that resolve its shape.
     """
 
     name: str
     solid: Solid
     density: float
     collapse: Collapse | None = None
+    step: float = 3.0
 
 
 def place_findings(trunk: Trunk, lasting: np.random.Generator, passing: np.random.Generator) -> dict[str, Placed]:
@@ -84,12 +87,13 @@ def place_findings(trunk: Trunk, lasting: np.random.Generator, passing: np.rando
         lasting: random stream of the patient, for findings that stay.
         passing: random stream of the image.
     """
+    large = enlarged(trunk.form, float(lasting.uniform(1.25, 1.45)))
     placed = [
-        Placed("Cardiomegaly", build_heart(enlarged(trunk.form, float(lasting.uniform(1.3, 1.5)))), 1.0),
+        Placed("Cardiomegaly", build_heart(large), 1.0, step=6.0),
         _blobs("Mass", trunk, lasting, radius=(15, 30), count=3, spread=0.5, density=0.95),
         _blobs("Nodule", trunk, lasting, radius=(6.5, 13), count=1, spread=0.0, density=1.0),
         _blobs("Consolidation", trunk, passing, radius=(16, 26), count=6, spread=1.0, density=0.75),
-        _blobs("Infiltration", trunk, passing, radius=(8, 13), count=16, spread=2.6, density=0.62),
+        _blobs("Infiltration", trunk, passing, radius=(9, 14), count=18, spread=2.0, density=0.85),
         _plates(trunk, passing),
         _effusion(trunk, passing),
         _pneumothorax(trunk, passing),
@@ -97,13 +101,15 @@ def place_findings(trunk: Trunk, lasting: np.random.Generator, passing: np.rando
     return {item.name: item for item in sorted(placed, key=lambda item: item.name)}
 
 
-def draw_presence(rng: np.random.Generator, names: tuple[str, ...]) -> frozenset[str]:
-    """Which of the findings are present; one draw per known finding, so that the streams never shift."""
-    drawn = {name: bool(rng.random() < share) for name, share in PREVALENCE.items()}
-    return frozenset(name for name in names if drawn[name])
+def draw_presence(lasting: np.random.Generator, passing: np.random.Generator) -> frozenset[str]:
+    """Which findings are present; every stream is drawn for every finding, so that they stay independent."""
+    drawn = {name: (lasting.random(), passing.random())[name not in LASTING] for name in PREVALENCE}
+    return frozenset(name for name, value in drawn.items() if value < PREVALENCE[name])
 
 
-def _spot(trunk: Trunk, rng: np.random.Generator, margin: float, share: tuple[float, float] = (0.2, 0.85)) -> tuple[str, Array]:
+def _spot(
+    trunk: Trunk, rng: np.random.Generator, margin: float, share: tuple[float, float] = (0.2, 0.85)
+) -> tuple[str, Array]:
     # A point at least `margin` mm inside a lung; the margin is relaxed when a small lung has no such point.
     form = trunk.form
     name = ("lung_right", "lung_left")[int(rng.integers(2))]
@@ -151,7 +157,7 @@ def _plates(trunk: Trunk, rng: np.random.Generator) -> Placed:
 def _effusion(trunk: Trunk, rng: np.random.Generator) -> Placed:
     form = trunk.form
     name = ("lung_right", "lung_left")[int(rng.integers(2))]
-    line = form.level(1.0) - form.dome + rng.uniform(-65, -8)
+    line = form.level(1.0) - form.dome + rng.uniform(-55, 6)
     climb, width = rng.uniform(15, 40), rng.uniform(10, 22)
 
     def value(z: Array, y: Array, x: Array) -> Array:
@@ -160,8 +166,9 @@ def _effusion(trunk: Trunk, rng: np.random.Generator) -> Placed:
         edge = 1 - np.sqrt((x / half_width) ** 2 + ((y - middle) / half_depth) ** 2)
         return line - climb * np.exp(-np.clip(edge, 0, 1) * half_depth / width) - z
 
-    low, high = trunk.lungs[name].low, trunk.lungs[name].high
-    return Placed("Effusion", intersection(trunk.lungs[name], Solid(value, (line - climb, low[1], low[2]), high)), 1.0)
+    lung = trunk.lungs[name]
+    fluid = Solid(value, (line - climb, lung.low[1], lung.low[2]), lung.high)
+    return Placed("Effusion", intersection(lung, fluid), 1.0, step=5.0)
 
 
 def _pneumothorax(trunk: Trunk, rng: np.random.Generator) -> Placed:
@@ -176,4 +183,4 @@ def _pneumothorax(trunk: Trunk, rng: np.random.Generator) -> Placed:
         # Half a millimetre of slack: below the floor both surfaces coincide.
         return np.maximum(lung.value(z, y, x), 0.5 - small.value(z, y, x))
 
-    return Placed("Pneumothorax", Solid(value, lung.low, (floor, lung.high[1], lung.high[2])), 0.0, collapse)
+    return Placed("Pneumothorax", Solid(value, lung.low, (floor, lung.high[1], lung.high[2])), 0.0, collapse, step=6.0)

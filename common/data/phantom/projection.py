@@ -6,6 +6,7 @@ The detector is the plane y' = 0 through the isocentre in beam coordinates (z', 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .solids import Array, Solid, Tube
+
+BLOCK = 80_000  # points evaluated at a time: the work arrays stay in the processor's cache
 
 
 class Patch(NamedTuple):
@@ -34,7 +37,7 @@ class Projector:
         shift: millimetres (z, x) of the patient's centre from the image's centre.
         field: millimetres (height, width) covered by the image at the isocentre.
         distance: millimetres from the tube to the isocentre; 1800 is a standing PA image, 1000 a bedside AP image.
-        flip: True when the beam enters from the back (PA), so that the back is magnified; the image is hung the same way.
+        flip: True when the beam enters from the back (PA), so that the back is magnified; the image is hung alike.
     """
 
     size: int
@@ -58,7 +61,7 @@ class Projector:
         return self.distance / (self.distance + (-depth if self.flip else depth))
 
     def points(self, positions: Array) -> tuple[Array, Array]:
-        """Project patient points (N, 3) to (N, 2) fractions (row, col) of the image; also their magnification (N,)."""
+        """Project patient points (N, 3): (N, 2) fractions (row, col) of the image, and (N,) magnification."""
         beam = np.atleast_2d(positions) @ self.rotation.T
         scale = self.magnification(beam[:, 1])
         rows = ((beam[:, 0] + self.shift[0]) * scale) / self.field[0] + 0.5
@@ -88,13 +91,20 @@ class Projector:
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         if 0 in shape:
             return Patch(rows, cols, np.zeros(shape, np.float32), np.zeros(shape, bool))
-        z, y, x = self._rays(planes, rows, cols, grid)
-        value = solid.value(z, y, x)
-        inside = np.clip(0.5 - value / np.float32(width), 0, 1).sum(0) * np.float32(width)
-        return Patch(rows, cols, inside.astype(np.float32), value.min(0) < 0)
+        depth, mask = np.empty(shape, np.float32), np.empty(shape, bool)
+        height = max(BLOCK // (count * shape[1]), 1)
+        for top in range(0, shape[0], height):
+            block = slice(top, min(top + height, shape[0]))
+            part = slice(rows.start + block.start, rows.start + block.stop)
+            value = solid.value(*self._rays(planes, part, cols, grid))
+            mask[block] = value.min(0) < 0
+            value *= -1 / width
+            value += 0.5
+            depth[block] = np.clip(value, 0, 1, out=value).sum(0) * width
+        return Patch(rows, cols, depth, mask)
 
     def _rays(self, planes: Array, rows: slice, cols: slice, grid: int) -> tuple[Array, Array, Array]:
-        # Patient coordinates (depth, row, col) of the samples on every ray; the rotation is orthogonal, so its inverse is its transpose.
+        # Patient coordinates (depth, row, col) of samples on the rays; a rotation's inverse is its transpose.
         scale = self.magnification(planes)[:, None, None]
         v = (((np.arange(rows.start, rows.stop) + 0.5) / grid - 0.5) * self.field[0])[None, :, None]
         u = (((np.arange(cols.start, cols.stop) + 0.5) / grid - 0.5) * self.field[1])[None, None, :]
@@ -107,46 +117,102 @@ class Projector:
         x = r[0][2] * v + (r[1][2] * depth + r[2][2] * u)
         return z, y, x
 
-    def tube(self, tube: Tube, hollow: float = 0.0, inner: float = 0.6) -> Patch:
-        """Path length through a tube, analytic per segment; the strongest segment counts where segments overlap.
+    def tubes(self, tubes: Sequence[Tube], hollow: float = 0.0, inner: float = 0.6) -> Array:
+        """Summed path length through tubes, analytic per segment; joints are cut square, ends are round.
 
         Args:
-            tube: what to project.
+            tubes: any number.
             hollow: share of the density missing inside (marrow), in [0, 1].
             inner: inner radius as a share of the outer radius.
+
+        Returns:
+            (S, S) float32 in mm.
         """
-        spots, scale = self.points(tube.points)
+        canvas = np.zeros(self.size * self.size)
+        segments = self._segments(tubes)
+        sides = np.exp2(np.ceil(np.log2(np.maximum(segments.reach, 4)) * 2) / 2).astype(int)
+        for side in np.unique(sides):
+            index, _, through = segments.pick(sides == side).chords(int(side), self.size, hollow, inner)
+            canvas += np.bincount(index, through, minlength=canvas.size)
+        return canvas.reshape(self.size, self.size).astype(np.float32)
+
+    def silhouette(self, tube: Tube) -> Array:
+        """(S, S) bool: pixels whose ray meets the tube."""
+        mask = np.zeros(self.size * self.size, bool)
+        segments = self._segments([tube], every_end=True)
+        index, off, _ = segments.chords(int(segments.reach.max()) + 1, self.size)
+        mask[index[off < 1]] = True
+        return mask.reshape(self.size, self.size)
+
+    def _segments(self, tubes: Sequence[Tube], every_end: bool = False) -> Segments:
         pixel = np.array(self.field) / self.size
-        centres = spots * self.size - 0.5
-        radii = tube.radii * scale
-        beam = tube.points @ self.rotation.T
-        reach = radii.max() / pixel.min() + 1
-        first = np.clip(np.floor(centres.min(0) - reach), 0, self.size).astype(int)
-        last = np.clip(np.ceil(centres.max(0) + reach) + 1, 0, self.size).astype(int)
-        rows, cols = slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
-        depth = np.zeros((max(rows.stop - rows.start, 0), max(cols.stop - cols.start, 0)), np.float32)
-        mask = np.zeros(depth.shape, bool)
-        if depth.size == 0:
-            return Patch(rows, cols, depth, mask)
-        for k in range(len(radii) - 1):
-            start, stop = centres[k] * pixel, centres[k + 1] * pixel  # millimetres at the isocentre
-            edge = max(radii[k], radii[k + 1])
-            low = np.clip(np.floor((np.minimum(start, stop) - edge) / pixel).astype(int) - first, 0, depth.shape)
-            high = np.clip(np.ceil((np.maximum(start, stop) + edge) / pixel).astype(int) + 1 - first, 0, depth.shape)
-            if (high <= low).any():
-                continue
-            dz = ((np.arange(low[0], high[0]) + first[0]) * pixel[0] - start[0])[:, None].astype(np.float32)
-            dx = ((np.arange(low[1], high[1]) + first[1]) * pixel[1] - start[1])[None, :].astype(np.float32)
-            az, ax = (float(v) for v in stop - start)
-            flat = az * az + ax * ax
-            share = np.clip((dz * az + dx * ax) / max(flat, 1e-6), 0, 1)
-            radius = radii[k] + share * (radii[k + 1] - radii[k])
-            off = ((dz - share * az) ** 2 + (dx - share * ax) ** 2) / (radius * radius)
-            oblique = min(np.sqrt(1 + (beam[k + 1, 1] - beam[k, 1]) ** 2 / max(flat, 1e-6)), 3.5)
-            through = np.sqrt(np.clip(1 - off, 0, 1))
-            if hollow:
-                through = through - hollow * inner * np.sqrt(np.clip(1 - off / inner**2, 0, 1))
-            area = (slice(low[0], high[0]), slice(low[1], high[1]))
-            np.maximum(depth[area], (2 * oblique / scale[k]) * radius * through, out=depth[area])
-            mask[area] |= off < 1
-        return Patch(rows, cols, depth, mask)
+        spots, scale = self.points(np.concatenate([tube.points for tube in tubes]))
+        flat = (spots * self.size - 0.5) * pixel  # millimetres at the isocentre, 0 at the first pixel's centre
+        depth = np.concatenate([tube.points for tube in tubes]) @ self.rotation.T[:, 1]
+        radii = np.concatenate([tube.radii for tube in tubes]) * scale
+        ends = np.cumsum([len(tube.radii) for tube in tubes])
+        first = np.zeros(len(radii), bool)
+        last = np.zeros(len(radii), bool)
+        first[np.r_[0, ends[:-1]]] = last[ends - 1] = True
+        keep = ~last[:-1]
+        return Segments(
+            start=flat[:-1][keep],
+            stop=flat[1:][keep],
+            radius=np.stack([radii[:-1], radii[1:]], 1)[keep],
+            rise=np.abs(np.diff(depth))[keep],
+            scale=scale[:-1][keep],
+            ends=np.stack([first[:-1], last[1:]], 1)[keep] | every_end,
+            pixel=pixel,
+        )
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Projected pieces of tubes, N of them, in millimetres at the isocentre."""
+
+    start: Array  # (N, 2) row, col
+    stop: Array  # (N, 2)
+    radius: Array  # (N, 2) magnified, at start and stop
+    rise: Array  # (N,) extent along the beam
+    scale: Array  # (N,) magnification
+    ends: Array  # (N, 2) bool: round at start, at stop
+    pixel: Array  # (2,) pixel size
+
+    @property
+    def reach(self) -> Array:
+        """(N,) pixels on the longer side of the piece's box."""
+        extent = np.abs(self.stop - self.start) + 2 * self.radius.max(1)[:, None]
+        return np.ceil((extent / self.pixel).max(1)) + 2
+
+    def pick(self, chosen: Array) -> Segments:
+        """A subset by bool mask."""
+        names = ("start", "stop", "radius", "rise", "scale", "ends")
+        return Segments(pixel=self.pixel, **{name: getattr(self, name)[chosen] for name in names})
+
+    def chords(self, side: int, size: int, hollow: float = 0.0, inner: float = 0.6) -> tuple[Array, Array, Array]:
+        """For `side` x `side` pixels a piece: flat index, squared distance from the axis in radii, path length in mm."""
+        low = np.minimum(self.start, self.stop) - self.radius.max(1)[:, None]
+        corner = np.floor(low / self.pixel).astype(int)
+        steps = np.arange(side)
+        rows, cols = corner[:, :1] + steps, corner[:, 1:] + steps
+        seen = ((rows >= 0) & (rows < size))[:, :, None] & ((cols >= 0) & (cols < size))[:, None, :]
+        dz = (rows * self.pixel[0] - self.start[:, :1]).astype(np.float32)[:, :, None]
+        dx = (cols * self.pixel[1] - self.start[:, 1:]).astype(np.float32)[:, None, :]
+        az, ax = (v.astype(np.float32)[:, None, None] for v in (self.stop - self.start).T)
+        flat = np.maximum(az * az + ax * ax, 1e-6)
+        along = (dz * az + dx * ax) / flat
+        seen &= ((along >= 0) | self.ends[:, :1, None]) & ((along < 1) | self.ends[:, 1:, None])
+        share = np.clip(along, 0, 1)
+        r0, r1 = (v.astype(np.float32)[:, None, None] for v in self.radius.T)
+        radius = r0 + share * (r1 - r0)
+        off = ((dz - share * az) ** 2 + (dx - share * ax) ** 2) / (radius * radius)
+        seen &= off < 1
+        which, row, col = np.nonzero(seen)
+        off, radius, between = off[seen], radius[seen], (along[seen] >= 0) & (along[seen] <= 1)
+        through = np.sqrt(1 - off)
+        if hollow:
+            through -= hollow * inner * np.sqrt(np.clip(1 - off / inner**2, 0, 1))
+        # A piece that runs along the beam is crossed lengthwise, but never for more than a few diameters.
+        oblique = np.minimum(np.sqrt(1 + self.rise**2 / flat[:, 0, 0]), 2.4)
+        through *= 2 * radius * np.where(between, oblique[which], 1.0) / self.scale[which]
+        return rows[which, row] * size + cols[which, col], off, through

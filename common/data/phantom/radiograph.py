@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from .anatomy import Form, Trunk, build_trunk, landmarks, sample_form
+from .anatomy import Form, Trunk
 from .detector import expose, sample_exposure
-from .findings import LASTING, Collapse, Placed, draw_presence, place_findings
-from .marks import add_marks
+from .findings import Collapse, Placed, draw_presence, place_findings
+from .marks import add_marks, sample_collimator, sample_devices
+from .patient import Patient, make_patient, stream
 from .projection import Patch, Projector
-from .skeleton import build_skeleton
 from .solids import Array, Solid, Tube
-from .vessels import airways, lung_vessels
 
 WATER = 0.0205  # attenuation of soft tissue per mm around 60 keV
+BONE = 0.018  # what compact bone attenuates more than soft tissue, per mm
 LUNG = 0.28  # density of inflated lung relative to soft tissue
+SMALLEST = 3  # pixels on the shorter side of a box
 STRUCTURES = ("lung", "heart", "clavicle")
 
 
@@ -41,9 +42,11 @@ class Radiograph:
     Args:
         name: file name in ChestX-ray14's pattern.
         image: (S, S) uint8.
-        masks: (S, S) bool per structure: pixels whose ray meets it.
-        landmarks: (row, col) fractions by name; those outside of the image are left out.
-        boxes: one per finding, present or not (a matched negative); findings mostly out of the picture are left out and never present.
+        masks: (S, S) bool per structure: exposed pixels whose ray meets it. A lung is the whole lung, also behind the
+            heart and the diaphragm, and with whatever fluid or air displaces it.
+        landmarks: (row, col) fractions by name; those outside of the exposed picture are left out.
+        boxes: one per finding, present or not (then a matched negative), around its exposed pixels; findings outside of
+            the exposed picture are left out and never present.
     """
 
     name: str
@@ -56,27 +59,7 @@ class Radiograph:
     age: int
     female: bool
     view: str
-    findings: tuple[str, ...] = field(default=())
-
-
-def stream(seed: int, *keys: int) -> np.random.Generator:
-    """A random stream that depends on nothing but its numbers."""
-    return np.random.default_rng([seed, *keys])
-
-
-def visits(seed: int, patient: int) -> int:
-    """How many images a patient has: 1 to 4."""
-    return int(stream(seed, 0, patient).choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1]))
-
-
-def whose(seed: int, count: int) -> list[tuple[int, int]]:
-    """Patient (from 1) and follow-up number (from 0) of the first `count` images; a longer list starts with the shorter one."""
-    pairs: list[tuple[int, int]] = []
-    patient = 1
-    while len(pairs) < count:
-        pairs += [(patient, visit) for visit in range(visits(seed, patient))]
-        patient += 1
-    return pairs[:count]
+    findings: tuple[str, ...] = ()
 
 
 def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) -> Radiograph:
@@ -90,35 +73,31 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) ->
     """
     if size < 32:
         raise ValueError(f"size is {size}, below 32: the phantom's ribs and nodules would vanish; ask for 64 or more")
-    person, visit = stream(seed, 1, patient), stream(seed, 2, patient, follow_up)
-    female = bool(person.random() < 0.45)
-    age = int(person.integers(18, 90))
-    form = sample_form(person, female, int(person.integers(2**31)))
+    person, visit = make_patient(seed, patient), stream(seed, 2, patient, follow_up)
     bedside = bool(visit.random() < 0.4)
-    healthy = build_trunk(form)
-    placed = place_findings(healthy, stream(seed, 3, patient), stream(seed, 4, patient, follow_up))
-    lasting = draw_presence(stream(seed, 5, patient), LASTING)
-    passing = draw_presence(stream(seed, 6, patient, follow_up), tuple(n for n in placed if n not in LASTING))
-    projector = sample_pose(visit, form, size, bedside)
-    boxes = _boxes(projector, placed, lasting | passing)
+    placed = place_findings(person.trunk, stream(seed, 3, patient), stream(seed, 4, patient, follow_up))
+    drawn = draw_presence(stream(seed, 5, patient), stream(seed, 6, patient, follow_up))
+    projector = sample_pose(visit, person.form, size, bedside)
+    exposed = sample_collimator(size, visit)
+    shadows = {name: projector.solid(item.solid, step=item.step) for name, item in placed.items()}
+    found = ((name, _box(patch, exposed)) for name, patch in shadows.items())
+    boxes = tuple(PlacedBox(name, *box, present=name in drawn) for name, box in found if box)
     present = {box.finding: placed[box.finding] for box in boxes if box.present}
-    trunk = build_trunk(form, heart=placed["Cardiomegaly"].solid) if "Cardiomegaly" in present else healthy
-    path, body, masks = _path(projector, trunk, present, visit)
-    exposure = sample_exposure(visit, bedside)
-    picture = expose(path, body, exposure, visit)
-    points = landmarks(form, build_skeleton(form))
-    spots = projector.points(np.array(list(points.values())))[0]
-    shown = {n: (float(r), float(c)) for n, (r, c) in zip(points, spots, strict=True) if 0 <= r < 1 and 0 <= c < 1}
+    path, masks = _path(projector, person, present, shadows, visit)
+    path += sample_devices(size, bedside, visit)
+    picture = expose(path, exposed, sample_exposure(visit, bedside), visit)
+    spots = projector.points(np.array(list(person.landmarks.values())))[0].tolist()
+    named = zip(person.landmarks, spots, strict=True)
     return Radiograph(
         name=f"{patient:08d}_{follow_up:03d}.png",
-        image=add_marks(picture, projector, bedside, visit),
-        masks=masks,
-        landmarks=shown,
+        image=add_marks(picture, exposed, bedside, visit),
+        masks={name: mask & exposed for name, mask in masks.items()},
+        landmarks={name: (row, col) for name, (row, col) in named if _inside(row, col, exposed)},
         boxes=boxes,
         patient=patient,
         follow_up=follow_up,
-        age=age,
-        female=female,
+        age=person.age,
+        female=person.female,
         view="AP" if bedside else "PA",
         findings=tuple(sorted(present)),
     )
@@ -128,7 +107,7 @@ def sample_pose(rng: np.random.Generator, form: Form, size: int, bedside: bool) 
     """Draw how the patient stands in the beam and what the picture covers."""
     degree = np.pi / 180
     turn = (rng.normal(0, 6 if bedside else 3), rng.normal(0, 5 if bedside else 3), rng.normal(0, 4 if bedside else 2))
-    field_ = max(2.55 * form.half_width, 1.28 * form.lung_height) * float(np.clip(rng.normal(1.06, 0.11), 0.86, 1.4))
+    field_ = max(2.4 * form.half_width, 1.22 * form.lung_height) * float(np.clip(rng.normal(1.07, 0.10), 0.9, 1.4))
     stretch = float(np.exp(rng.normal(0, 0.05)))
     slack = 0.16 * field_
     shift = (float(np.clip(rng.normal(4, 22), -slack, slack)), float(np.clip(rng.normal(0, 20), -slack, slack)))
@@ -143,59 +122,62 @@ def sample_pose(rng: np.random.Generator, form: Form, size: int, bedside: bool) 
     )
 
 
-def _boxes(projector: Projector, placed: dict[str, Placed], present: frozenset[str]) -> tuple[PlacedBox, ...]:
-    boxes = []
-    for name, item in placed.items():
-        wide = Projector(projector.size, projector.turn, projector.shift, projector.field, projector.distance, projector.flip)
-        mask = wide.solid(item.solid, step=3.0)
-        rows, cols = np.flatnonzero(mask.mask.any(1)), np.flatnonzero(mask.mask.any(0))
-        if len(rows) < 3 or len(cols) < 3:
-            continue
-        top, bottom = mask.rows.start + rows[0], mask.rows.start + rows[-1] + 1
-        left, right = mask.cols.start + cols[0], mask.cols.start + cols[-1] + 1
-        size = projector.size
-        boxes.append(PlacedBox(name, top / size, left / size, bottom / size, right / size, name in present))
-    return tuple(boxes)
+def _inside(row: float, col: float, exposed: Array) -> bool:
+    size = len(exposed)
+    return 0 <= row < 1 and 0 <= col < 1 and bool(exposed[int(row * size), int(col * size)])
+
+
+def _box(patch: Patch, exposed: Array) -> tuple[float, float, float, float] | None:
+    # Top, left, bottom, right as fractions; None when too little of it is in the picture.
+    mask = patch.mask & exposed[patch.rows, patch.cols]
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if min(len(rows), len(cols)) < SMALLEST:
+        return None
+    size = len(exposed)
+    top, bottom = (patch.rows.start + int(row) for row in (rows[0], rows[-1] + 1))
+    left, right = (patch.cols.start + int(col) for col in (cols[0], cols[-1] + 1))
+    return top / size, left / size, bottom / size, right / size
 
 
 def _path(
-    projector: Projector, trunk: Trunk, present: Mapping[str, Placed], rng: np.random.Generator
-) -> tuple[Array, Array, dict[str, Array]]:
-    size, form = projector.size, trunk.form
+    projector: Projector,
+    person: Patient,
+    present: Mapping[str, Placed],
+    shadows: Mapping[str, Patch],
+    rng: np.random.Generator,
+) -> tuple[Array, dict[str, Array]]:
+    size, form = projector.size, person.form
+    trunk = person.trunk_with(present.get("Cardiomegaly"))
     path = np.zeros((size, size), np.float32)
-    masks = {name: np.zeros((size, size), bool) for name in STRUCTURES}
+    lungs, hearts = np.zeros((size, size), bool), np.zeros((size, size), bool)
 
     def add(patch: Patch, weight: float | Array) -> None:
         path[patch.rows, patch.cols] += patch.depth * weight
 
-    body = _coarse(projector, trunk.body)
-    path += WATER * body
+    path += WATER * _coarse(projector, trunk.body)
     texture = _texture(size, rng)
     for lung in trunk.lungs.values():
-        patch = projector.solid(lung, step=6.0)
+        patch = projector.solid(lung, step=7.0)
         add(patch, -WATER * (1 - LUNG * (1 + texture[patch.rows, patch.cols])))
-        masks["lung"][patch.rows, patch.cols] |= patch.mask
+        lungs[patch.rows, patch.cols] |= patch.mask
     heart = projector.solid(trunk.heart)
-    masks["heart"][heart.rows, heart.cols] |= heart.mask
+    hearts[heart.rows, heart.cols] |= heart.mask
     add(heart, WATER * 0.03)
     for organ in trunk.organs:
-        add(projector.solid(organ.solid), WATER * (organ.hounsfield - 30) / 1000)
-    for name, tube in build_skeleton(form).items():
-        bone = projector.tube(tube, hollow=0.6, inner=0.62)
-        add(bone, 0.021 * form.bone)
-        if name.startswith("clavicle"):
-            masks["clavicle"][bone.rows, bone.cols] |= bone.mask
+        add(projector.solid(organ.solid, step=8.0), WATER * (organ.hounsfield - 30) / 1000)
     collapses = [item.collapse for item in present.values() if item.collapse]
-    for tube in lung_vessels(form, trunk.lungs):
-        add(projector.tube(_moved(tube, collapses)), WATER * (1 - LUNG))
-    for tube in airways(form).values():
-        add(projector.tube(tube), -WATER)
-    for item in present.values():
-        if item.name != "Cardiomegaly":
-            add(projector.solid(item.solid, step=2.5), WATER * (item.density - LUNG))
+    clavicles = [person.bones["clavicle_right"], person.bones["clavicle_left"]]
+    path += BONE * form.bone * projector.tubes(list(person.bones.values()), hollow=0.6, inner=0.62)
+    path += 0.5 * BONE * form.bone * projector.tubes(clavicles)
+    path += WATER * (1 - LUNG) * projector.tubes([_moved(tube, collapses) for tube in person.vessels])
+    path -= WATER * projector.tubes(list(person.airways.values()))
+    for name, item in present.items():
+        if name != "Cardiomegaly":
+            add(shadows[name], WATER * (item.density - LUNG))
         if item.collapse:
             add(_pleura(projector, item.collapse, trunk), WATER)
-    return path, body > 25, masks
+    collars = projector.silhouette(clavicles[0]) | projector.silhouette(clavicles[1])
+    return path, {"lung": lungs, "heart": hearts, "clavicle": collars}
 
 
 def _pleura(projector: Projector, collapse: Collapse, trunk: Trunk) -> Patch:
@@ -226,7 +208,7 @@ def _coarse(projector: Projector, body: Solid) -> Array:
 def _texture(size: int, rng: np.random.Generator) -> Array:
     # Vessels and septa too fine to draw: relative density of the lung, mostly at 2 to 6 mm.
     total = np.zeros((size, size), np.float32)
-    for width, weight in ((1.0, 0.05), (2.2, 0.07), (6.0, 0.05)):
+    for width, weight in ((0.8, 0.03), (1.8, 0.05), (6.0, 0.06)):
         grain = gaussian_filter(rng.standard_normal((size, size)).astype(np.float32), width * size / 256)
         total += weight * grain / max(float(grain.std()), 1e-6)
     return total

@@ -1,8 +1,8 @@
 """Implicit solids: the one description of an organ that both a radiograph and a CT volume are made from.
 
-A solid is a function of position, negative inside and roughly a distance in millimetres near its surface. Patient coordinates are
-(z, y, x) in millimetres: z grows towards the feet (image rows), y towards the back (along the beam), x towards the patient's left
-(image columns, as a radiograph is hung).
+A solid is a function of position, negative inside and roughly a distance in millimetres near its surface. Patient
+coordinates are (z, y, x) in millimetres: z grows towards the feet (image rows), y towards the back (along the beam), x
+towards the patient's left (image columns, as a radiograph is hung).
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Array = np.ndarray
+MARGIN = 8.0  # mm around a solid's box within which its value is worth computing: surfaces are softened over a few mm
+FAR = 1e3  # stands for "outside, and not near"
 Value = Callable[[Array, Array, Array], Array]
 
 
@@ -50,33 +53,36 @@ class Tube:
         object.__setattr__(self, "solid", Solid(self._value, _triple(low), _triple(high)))
 
     def _value(self, z: Array, y: Array, x: Array) -> Array:
-        best: Array | None = None
         points, radii = self.points.tolist(), self.radii.tolist()  # Python floats keep float32 arrays float32
+        best = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), FAR, dtype=z.dtype)
         for (z0, y0, x0), (z1, y1, x1), r0, r1 in zip(points, points[1:], radii, radii[1:], strict=False):
+            reach = max(r0, r1)
+            low = (min(z0, z1) - reach, min(y0, y1) - reach, min(x0, x1) - reach)
+            high = (max(z0, z1) + reach, max(y0, y1) + reach, max(x0, x1) + reach)
+            near = _near(z, y, x, low, high)
+            if near is None:
+                continue
             az, ay, ax = z1 - z0, y1 - y0, x1 - x0
-            dz, dy, dx = z - z0, y - y0, x - x0
+            dz, dy, dx = z[near] - z0, y[near] - y0, x[near] - x0
             share = np.clip((dz * az + dy * ay + dx * ax) / max(az * az + ay * ay + ax * ax, 1e-6), 0, 1)
             dz, dy, dx = dz - share * az, dy - share * ay, dx - share * ax
             distance = np.sqrt(dz * dz + dy * dy + dx * dx) - (r0 + share * (r1 - r0))
-            best = distance if best is None else np.minimum(best, distance)
-        if best is None:
-            raise ValueError(f"a tube needs at least 2 points, got {len(self.points)}")
+            best[near] = np.minimum(best[near], distance)
         return best
 
 
-def ellipsoid(centre: Array, radii: Array, rotation: Array | None = None, power: float = 2.0) -> Solid:
-    """An ellipsoid, or a box-like one when `power` is above 2.
+def ellipsoid(centre: ArrayLike, radii: ArrayLike, rotation: Array | None = None) -> Solid:
+    """An ellipsoid.
 
     Args:
         centre: (z, y, x) in mm.
         radii: half axes in mm.
         rotation: (3, 3), rows are the directions of the half axes; None for the patient's own axes.
-        power: exponent of the norm; 2 is an ellipsoid.
     """
-    centre, radii = np.asarray(centre, float), np.asarray(radii, float)
+    middle, half = np.asarray(centre, float), np.asarray(radii, float)
     rows = np.eye(3) if rotation is None else np.asarray(rotation, float)
-    scaled = (rows / radii[:, None]).tolist()
-    (z0, y0, x0), size = centre.tolist(), float(radii.min())
+    scaled = (rows / half[:, None]).tolist()
+    (z0, y0, x0), size = middle.tolist(), float(half.min())
 
     def value(z: Array, y: Array, x: Array) -> Array:
         dz, dy, dx = z - z0, y - y0, x - x0
@@ -84,14 +90,11 @@ def ellipsoid(centre: Array, radii: Array, rotation: Array | None = None, power:
             parts = [dz * scaled[0][0], dy * scaled[1][1], dx * scaled[2][2]]
         else:
             parts = [row[0] * dz + row[1] * dy + row[2] * dx for row in scaled]
-        if power == 2.0:
-            norm = np.sqrt(parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2)
-        else:
-            norm = sum(np.abs(part) ** power for part in parts) ** (1 / power)
+        norm = np.sqrt(parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2)
         return (norm - 1) * size
 
-    reach = np.abs(rows.T) @ radii
-    return Solid(value, _triple(centre - reach), _triple(centre + reach))
+    reach = np.abs(rows.T) @ half
+    return Solid(value, _triple(middle - reach), _triple(middle + reach))
 
 
 def union(*solids: Solid, blend: float = 0.0) -> Solid:
@@ -103,13 +106,16 @@ def union(*solids: Solid, blend: float = 0.0) -> Solid:
     """
 
     def value(z: Array, y: Array, x: Array) -> Array:
-        total = solids[0].value(z, y, x)
-        for solid in solids[1:]:
-            other = solid.value(z, y, x)
-            joined = np.minimum(total, other)
+        total = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), FAR, dtype=z.dtype)
+        for solid in solids:
+            near = _near(z, y, x, solid.low, solid.high, MARGIN + blend)
+            if near is None:
+                continue
+            before, other = total[near], solid.value(z[near], y[near], x[near])
+            joined = np.minimum(before, other)
             if blend:
-                joined = joined - np.maximum(blend - np.abs(total - other), 0) ** 2 / (4 * blend)
-            total = joined
+                joined -= np.maximum(blend - np.abs(before - other), 0) ** 2 / (4 * blend)
+            total[near] = joined
         return total
 
     low = np.min([solid.low for solid in solids], axis=0) - blend / 4
@@ -137,10 +143,47 @@ def difference(first: Solid, *others: Solid) -> Solid:
     def value(z: Array, y: Array, x: Array) -> Array:
         total = first.value(z, y, x)
         for other in others:
-            total = np.maximum(total, -other.value(z, y, x))
+            near = _near(z, y, x, other.low, other.high)
+            if near is not None:
+                total[near] = np.maximum(total[near], -other.value(z[near], y[near], x[near]))
         return total
 
     return Solid(value, first.low, first.high)
+
+
+def _near(
+    z: Array, y: Array, x: Array, low: tuple[float, ...], high: tuple[float, ...], margin: float = MARGIN
+) -> tuple[slice, ...] | None:
+    """The part of a 3D grid of points that can meet a box: most of the work is saved by leaving out the rest.
+
+    The grid may be turned or fanned out, but each coordinate must be monotone along each axis, so that the corners tell
+    the range. Anything but three full 3D arrays is taken whole; None when nothing is near.
+    """
+    if z.ndim != 3 or not z.shape == y.shape == x.shape:
+        return (slice(None),) * z.ndim
+    for coordinate, small, large in zip((z, y, x), low, high, strict=True):
+        item = coordinate.item
+        depth, height, width = (n - 1 for n in coordinate.shape)
+        values = [item(d, h, w) for d in (0, depth) for h in (0, height) for w in (0, width)]
+        if max(values) < small - margin or min(values) > large + margin:
+            return None
+    bottom, top = np.array(low)[:, None] - margin, np.array(high)[:, None] + margin
+    cuts = []
+    for edges in _EDGES:
+        corners = np.array([[c[edge] for edge in edges] for c in (z, y, x)])
+        where = np.flatnonzero(((corners.max(1) >= bottom) & (corners.min(1) <= top)).all(0))
+        if not len(where):
+            return None
+        cuts.append(slice(int(where[0]), int(where[-1]) + 1))
+    return tuple(cuts)
+
+
+_ENDS = ((0, 0), (0, -1), (-1, 0), (-1, -1))
+_EDGES = (
+    [np.s_[:, e, f] for e, f in _ENDS],
+    [np.s_[e, :, f] for e, f in _ENDS],
+    [np.s_[e, f, :] for e, f in _ENDS],
+)
 
 
 def _triple(values: Array) -> tuple[float, float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .anatomy import SIDES, Form
@@ -40,29 +42,39 @@ def lung_vessels(form: Form, lungs: dict[str, Solid], generations: int = 6) -> l
         for angle, depth in starts:
             angle = angle + rng.normal(0, 0.12)
             heading = np.array([np.sin(angle), depth + rng.normal(0, 0.3), side * np.cos(angle)])
-            twigs.append(
-                (hilum + rng.normal(0, 4, 3), heading / np.linalg.norm(heading), rng.uniform(3.0, 4.6), 30 * scale, 0)
-            )
-        while twigs:
-            start, heading, radius, length, generation = twigs.pop(0)
-            bent = heading + rng.normal(0, 0.16, 3)
-            bent /= np.linalg.norm(bent)
-            middle = start + heading * length / 2
-            stop = middle + bent * length / 2
-            if generation and not _inside(lungs[name], middle, stop):
-                continue
-            tubes.append(Tube(np.stack([start, middle, stop]), np.array([radius, radius * 0.9, radius * 0.78])))
-            if generation + 1 < generations:
-                for turn in (-1, 1):
-                    axis = rng.normal(0, 1, 3)
-                    axis -= bent * (axis @ bent)
-                    axis /= np.linalg.norm(axis)
-                    child = bent + turn * axis * rng.uniform(0.3, 0.65)
-                    child /= np.linalg.norm(child)
-                    narrow = radius * 0.78 * rng.uniform(0.72, 0.98)
-                    twigs.append((stop, child, narrow, length * rng.uniform(0.72, 0.95), generation + 1))
+            twigs.append(_Twig(hilum + rng.normal(0, 4, 3), _unit(heading), rng.uniform(3.4, 5.2), 30 * scale))
+        for generation in range(generations):
+            grown = [twig.grow(rng) for twig in twigs]
+            points = np.array([tube.points[1:] for tube in grown]).reshape(-1, 2, 3)
+            # The first ones start in the hilum, outside of the lung.
+            inside = (lungs[name].value(*np.moveaxis(points, 2, 0)) < -2).all(1) | (generation == 0)
+            kept = [(twig, tube) for twig, tube, keep in zip(twigs, grown, inside, strict=True) if keep]
+            tubes += [tube for _, tube in kept]
+            twigs = [child for twig, tube in kept for child in twig.fork(tube, rng)]
     return tubes
 
 
-def _inside(lung: Solid, *points: Array) -> bool:
-    return all(float(lung.value(*(np.float64(v) for v in point))) < -2 for point in points)
+class _Twig(NamedTuple):
+    start: Array
+    heading: Array
+    radius: float
+    length: float
+
+    def grow(self, rng: np.random.Generator) -> Tube:
+        middle = self.start + self.heading * self.length / 2
+        stop = middle + _unit(self.heading + rng.normal(0, 0.16, 3)) * self.length / 2
+        return Tube(np.stack([self.start, middle, stop]), self.radius * np.array([1, 0.9, 0.78]))
+
+    def fork(self, tube: Tube, rng: np.random.Generator) -> list[_Twig]:
+        along = _unit(tube.points[2] - tube.points[1])
+        children = []
+        for turn in (-1, 1):
+            axis = np.cross(along, rng.normal(0, 1, 3))
+            heading = _unit(along + turn * _unit(axis) * rng.uniform(0.3, 0.65))
+            narrow = self.radius * 0.78 * rng.uniform(0.75, 1.0)
+            children.append(_Twig(tube.points[2], heading, narrow, self.length * rng.uniform(0.72, 0.95)))
+        return children
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.linalg.norm(vector)

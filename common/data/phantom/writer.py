@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .radiograph import Radiograph, make_radiograph, whose
+from .patient import whose
+from .radiograph import Radiograph, make_radiograph
 
 ENTRY_HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -23,10 +24,11 @@ FRAME = 1024  # the publisher's boxes are pixels of the original 1024 x 1024 ima
 def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int = 0, workers: int = 0) -> Path:
     """Write `count` phantom radiographs the way ChestX-ray14 is published, so that its reader reads them.
 
-    Besides the publisher's files there are `masks/<structure>/<name>.png` (lung, heart, clavicle; 0 or 255) and `landmarks.csv`
-    (`image,landmark,row,col` as fractions). The publisher gives boxes for the test list only; the phantom knows them all, so
-    `BBox_List_2017.csv` has one box for every positive finding of both lists. Every fifth patient is in the test list. The files do
-    not depend on the number of workers, and a larger collection begins with the smaller one of the same seed.
+    Besides the publisher's files there are `masks/<structure>/<name>.png` (lung, heart, clavicle; 0 or 255) and
+    `landmarks.csv` (`image,landmark,row,col` as fractions; what lies outside of the exposed picture is left out). The
+    publisher gives boxes for the test list only; the phantom knows them all, so `BBox_List_2017.csv` has one box for
+    every positive finding of both lists. Every fifth patient is in the test list. The files do not depend on the number
+    of workers, and a larger collection begins with the smaller one of the same seed.
 
     Args:
         out: folder, made if missing; files of an earlier collection there are overwritten, other files are left alone.
