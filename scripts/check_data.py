@@ -1,7 +1,8 @@
-"""Say what a data set's folder holds, what is missing and where to get it, and what is wrong with it.
+r"""Say what a data set's folder holds, what is missing and where to get it, and what is wrong with it.
 
 python scripts/check_data.py chestxray14 /data/ChestX-ray14
-python scripts/check_data.py folder /data/chest_xray --option 'classes=[NORMAL, PNEUMONIA]' --option 'patient_pattern=(person\\d+)_'
+python scripts/check_data.py folder /data/chest_xray --option 'classes=[NORMAL, PNEUMONIA]' \
+    --option 'patient_pattern=(person\d+)_'
 
 Ends with status 0 when all is well, 1 when it found problems, 2 when the folder cannot be read.
 """

@@ -74,7 +74,7 @@ def read_mask(
     """Read a mask file and name its values.
 
     Args:
-        path: an image file whose grey values are labels.
+        path: an image file whose stored values are labels; black and white ones hold 0 and 255.
         foreground: value or values of the structure; None takes the one value that is not 0.
         ignore: value or values that count neither way.
 
@@ -84,9 +84,8 @@ def read_mask(
     Raises:
         UnreadableImage: not a picture, or more values than `foreground` and `ignore` explain.
     """
-    payload = load_bytes(path)
     # A mask may be empty or full: it does not pass the check for pictures that show nothing.
-    values = _guarded(payload, Path(path), "read")
+    values = _guarded(load_bytes(path), Path(path), "labels")
     if values.ndim == 3:
         if not (np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2])):
             raise UnreadableImage(path, "a mask in colours", "Save it as one channel with one value per structure")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,8 @@ from .store_records import save_corpus
 IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.json", "store.json"
 SLOTS, JOURNAL = "slots.npy", "journal.jsonl"
 FORMAT = 1
-CHUNK = 64  # images per task: 4 MiB at 256 pixels
+CHUNKS = 64  # at least so many tasks, as long as each has
+CHUNK = (8, 64)  # images: few enough to share them out evenly, at most 4 MiB at 256 pixels
 JOURNAL_SECONDS = 3.0  # at most so much work is lost by a kill
 CHECKED_FILES = 16
 
@@ -119,7 +120,9 @@ def _lock(path: Path) -> Iterator[None]:
 def _fill(paths: list[str], work: Path, size: int, channels: int, workers: int, progress: bool) -> list[dict[str, Any]]:
     slots, offset = _reserve(work, (len(paths), channels, size, size))
     done = _read_journal(work)
-    chunks = {first: paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK) if first not in done}
+    # The cut depends on the number of images alone, so that a journal fits whatever the number of workers.
+    length = min(max(len(paths) // CHUNKS, CHUNK[0]), CHUNK[1])
+    chunks = {first: paths[first : first + length] for first in range(0, len(paths), length) if first not in done}
     finished = sum(len(lines) for lines in done.values())
     fresh: dict[int, list[dict[str, Any]]] = {}
     with tqdm(total=len(paths), initial=finished, unit="image", desc=work.stem, disable=not progress) as bar:
@@ -142,9 +145,10 @@ def _reserve(work: Path, shape: tuple[int, ...]) -> tuple[Path, int]:
     if not slots.exists():
         (work / JOURNAL).unlink(missing_ok=True)
         draft = work / "slots.draft"
-        np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape).flush()
-        with draft.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
+        with draft.open("wb") as file:
+            _write_header(file, shape)
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, file.tell() + int(np.prod(shape)))
         draft.rename(slots)
     return slots, slots.stat().st_size - int(np.prod(shape))
 
@@ -192,13 +196,16 @@ def _finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[di
         (work / SLOTS).rename(work / IMAGES)
 
 
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_2_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
 def _copy_rows(work: Path, rows: np.ndarray) -> None:
     """Close the gaps of unreadable files."""
     source = np.load(work / SLOTS, mmap_mode="r")
     draft = work / "slots.draft"
     with draft.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *source.shape[1:])}
-        np.lib.format.write_array_header_2_0(file, header)
+        _write_header(file, (len(rows), *source.shape[1:]))
         for start in range(0, len(rows), 256):
             file.write(source[rows[start : start + 256]].tobytes())
         file.flush()

@@ -18,8 +18,27 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     without one, or where the window would show nothing, the range of the values, padding left out.
     MONOCHROME1 is inverted last (DICOM PS3.3 C.7.6.3.1.2, C.11.2).
     """
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+    dataset, values = _stored(payload)
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if photometric == "PALETTE COLOR":
+        values = apply_color_lut(values, dataset)
+        return _colour(values, 8 * values.dtype.itemsize)
+    if int(dataset.get("SamplesPerPixel", 1)) > 1:
+        return _colour(values, int(dataset.BitsStored))
+    grey = _present(np.asarray(apply_modality_lut(values, dataset)), values, dataset)
+    return 255 - grey if photometric == "MONOCHROME1" else grey
+
+
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Return the stored values; neither window nor photometry apply to a mask."""
+    return _stored(payload)[1]
+
+
+def _stored(payload: bytes) -> tuple[Any, np.ndarray]:
     import pydicom
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+    from pydicom.pixels import pixel_array
 
     dataset = pydicom.dcmread(io.BytesIO(payload), force=True)
     _check(dataset)
@@ -28,15 +47,7 @@ def read(payload: bytes, path: Path) -> np.ndarray:
         values = _jpeg_12_bit(dataset)
     else:
         values = pixel_array(dataset)
-    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if photometric == "PALETTE COLOR":
-        values = apply_color_lut(values, dataset)
-        return _colour(values, 8 * values.dtype.itemsize)
-    values = _significant_bits(values, dataset)
-    if int(dataset.get("SamplesPerPixel", 1)) > 1:
-        return _colour(values, int(dataset.BitsStored))
-    grey = _present(np.asarray(apply_modality_lut(values, dataset)), values, dataset)
-    return 255 - grey if photometric == "MONOCHROME1" else grey
+    return dataset, _significant_bits(values, dataset)
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:

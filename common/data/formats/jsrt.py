@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .depth import scale
+from .depth import Unusable, scale
 
 SIDE = 2048
 FILE_BYTES = SIDE * SIDE * 2
@@ -14,6 +14,11 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     """Return the picture with bone bright: intensity = 1 - clip(v, 0, 4095) / 4095."""
     values = np.frombuffer(payload, ">u2").reshape(SIDE, SIDE)
     return 255 - scale(np.minimum(values, 4095), 0, 4095)
+
+
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Refuse: the format holds radiographs alone."""
+    raise Unusable("a raw radiograph is no mask", "Check the option masks")
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:

@@ -9,17 +9,22 @@ from .depth import Unusable, check_area, check_single, scale_by_bits
 
 def read(payload: bytes, path: Path) -> np.ndarray:
     """Return the picture in the order of the file: rows, then columns."""
+    values = labels(payload, path)
+    return values if values.dtype == np.uint8 else scale_by_bits(values)
+
+
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Return the stored values, (H, W) or (H, W, 3)."""
     import itk
 
     height, width = size(payload, path)
     values = np.asarray(itk.array_from_image(itk.imread(str(path))))
     channels = values.size // (height * width)
     if channels == 1:
-        return scale_by_bits(values.reshape(height, width))
+        return values.reshape(height, width)
     if channels not in (3, 4):
         raise Unusable(f"it has {channels} channels", "Save it as grey or RGB")
-    colour = values.reshape(height, width, channels)[..., :3]
-    return colour if colour.dtype == np.uint8 else scale_by_bits(colour)
+    return values.reshape(height, width, channels)[..., :3]
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:

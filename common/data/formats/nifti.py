@@ -16,6 +16,12 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     feet (or back) and columns towards the patient's left. A file whose affine is the identity was written
     by somebody who had no geometry to give: it is only transposed.
     """
+    values = labels(payload, path)
+    return values if values.dtype == np.uint8 else scale_by_bits(values)
+
+
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Return the stored values, turned as `read` turns them."""
     image = _image(payload)
     _slice_shape(image)
     values = np.asarray(image.dataobj)
@@ -24,7 +30,7 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     if affine is not None and not np.array_equal(affine, np.eye(4)):
         # +x of the affine points to the patient's left already only where it is negative (RAS axes).
         values = values[:: -1 if _towards_positive(affine, 1) else 1, :: -1 if _towards_positive(affine, 0) else 1]
-    return scale_by_bits(np.ascontiguousarray(values))
+    return np.ascontiguousarray(values)
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:

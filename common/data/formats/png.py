@@ -28,6 +28,11 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     return picture if picture.ndim == 2 else picture[..., 0] if picture.shape[2] <= 2 else picture[..., :3]
 
 
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Return the stored values."""
+    return raster.labels(payload, path)
+
+
 def size(payload: bytes, path: Path) -> tuple[int, int]:
     """Return (H, W)."""
     return raster.size(payload, path)

@@ -26,17 +26,24 @@ TRANSPOSES = {
 def read(payload: bytes, path: Path) -> np.ndarray:
     """Decode to uint8 grey or RGB; an alpha channel is dropped, a palette resolved."""
     try:
-        image = _open(payload)
+        image = _single(payload)
     except UnidentifiedImageError:
         if payload[:2] not in (b"II", b"MM"):
             remedy = "Get the file again: a download was cut off or a copy went wrong"
             raise Unusable("its header is damaged or cut off", remedy) from None
         return _rare_tiff(payload)
-    check_single(getattr(image, "n_frames", 1))
+    inverted = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO  # type: ignore[attr-defined]
     turn = TRANSPOSES.get(_orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
-    return _to_array(image)
+    return _to_array(image.transpose(turn) if turn is not None else image, inverted)
+
+
+def labels(payload: bytes, path: Path) -> np.ndarray:
+    """Return the stored values; a palette that holds no greys gives its indices."""
+    image = _single(payload)
+    if image.mode == "P":
+        colour = np.asarray(image.convert("RGB"))
+        return colour if (colour == colour[..., :1]).all() else np.asarray(image)
+    return np.asarray(image) if image.mode.startswith("I") or image.mode == "F" else _to_array(image, False)
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:
@@ -44,6 +51,12 @@ def size(payload: bytes, path: Path) -> tuple[int, int]:
     image = _open(payload)
     width, height = image.size
     return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def _single(payload: bytes) -> Image.Image:
+    image = _open(payload)
+    check_single(getattr(image, "n_frames", 1))
+    return image
 
 
 def _open(payload: bytes) -> Image.Image:
@@ -57,13 +70,12 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(ORIENTATION, 1)) if image.format in ("JPEG", "MPO") else 1
 
 
-def _to_array(image: Image.Image) -> np.ndarray:
+def _to_array(image: Image.Image, inverted: bool) -> np.ndarray:
     mode = image.mode
     if mode in ("L", "RGB"):
         return np.asarray(image)
     if mode.startswith("I") or mode == "F":
         grey = scale_by_bits(np.asarray(image))
-        inverted = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO  # type: ignore[attr-defined]
         return 255 - grey if inverted else grey
     if mode in ("1", "LA", "La"):
         return np.asarray((image.convert("LA") if mode == "La" else image).convert("L"))

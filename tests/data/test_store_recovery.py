@@ -1,0 +1,153 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.data import DatasetError, Store, open_store
+from common.data import store_build as building
+from common.data import store_worker as working
+from common.records import Corpus, Record
+
+BUILD = """
+import os, signal, sys, time
+from pathlib import Path
+from common.data import store_build as building, store_worker as working
+from common.data.store import Store
+from common.records import Corpus, Record
+original, building.JOURNAL_SECONDS, pause = working.decode, 0.0, float(sys.argv[3])
+def slow(payload, path, channels):
+    time.sleep(pause)
+    return original(payload, path, channels)
+working.decode = slow
+paths = sorted(map(str, Path(sys.argv[1]).glob("*.png")))
+corpus = Corpus("toy", tuple(Record(path, path, "train", "toy") for path in paths))
+Store.build(corpus, sys.argv[2], 16, workers=2, progress=False)
+"""
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    records = []
+    for number in range(96):
+        path = tmp_path / f"{number:03}.png"
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (20, 20), np.uint8)).save(path)
+        records.append(Record(str(path), str(path), "train", "toy"))
+    return Corpus("toy", tuple(records))
+
+
+@pytest.fixture
+def expected(corpus, tmp_path):
+    return np.array(Store.build(corpus, tmp_path / "reference", 16, workers=1, progress=False).images)
+
+
+def count_decodes(monkeypatch):
+    calls, original = [], working.decode
+
+    def counted(payload, path, channels):
+        calls.append(path)
+        return original(payload, path, channels)
+
+    monkeypatch.setattr(working, "decode", counted)
+    return calls
+
+
+def test_a_killed_build_goes_on_where_it_stopped(corpus, expected, tmp_path, monkeypatch):
+    stores = tmp_path / "stores"
+    command = [sys.executable, "-c", BUILD, str(tmp_path), str(stores), "0.02"]
+    process = subprocess.Popen(command, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        journals = list(stores.glob("*.building/journal.jsonl"))
+        if journals and journals[0].stat().st_size > 100:
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not [path for path in stores.iterdir() if (path / "store.json").exists() and path.suffix != ".building"]
+    calls = count_decodes(monkeypatch)
+    start = time.monotonic()
+    store = open_store(corpus, stores, 16, workers=1, progress=False)
+    assert time.monotonic() - start < 20  # orphaned workers end themselves and let go of the lock
+    assert 0 < len(calls) < 96
+    assert np.array_equal(store.images, expected)
+
+
+def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "_finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    journal = next((tmp_path / "stores").glob("*.building/journal.jsonl"))
+    text = journal.read_text().rstrip()
+    journal.write_text(text[: -len(text.splitlines()[-1]) // 2])
+    calls = count_decodes(monkeypatch)
+    store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert len(calls) == 8
+    assert np.array_equal(store.images, expected)
+
+
+@pytest.mark.parametrize("step", ["save_corpus", "_copy_rows"])
+def test_stopped_while_finishing(corpus, tmp_path, monkeypatch, step):
+    (tmp_path / "003.png").write_bytes(b"broken")
+    expected = np.array(Store.build(corpus, tmp_path / "reference", 16, workers=1, progress=False).images)
+    with monkeypatch.context() as patch:
+        original = getattr(building, step)
+
+        def stop(*arguments):
+            original(*arguments)
+            raise KeyboardInterrupt
+
+        patch.setattr(building, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert np.array_equal(store.images, expected) and len(store) == 95
+    assert sorted(path.name for path in store.directory.iterdir()) == [
+        *("corpus.jsonl", "images.npy", "quarantine.json", "store.json", "table.parquet")
+    ]
+
+
+def test_a_decoder_that_crashes_costs_one_file(corpus, expected, tmp_path, monkeypatch):
+    original = working.decode
+
+    def crash(payload, path, channels):
+        if "017" in str(path):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(payload, path, channels)
+
+    monkeypatch.setattr(working, "decode", crash)
+    store = open_store(corpus, tmp_path / "stores", 16, workers=2, progress=False)
+    assert [bad.path for bad in store.quarantine] == [corpus.records[17].image]
+    assert "crashed" in store.quarantine[0].reason
+    assert np.array_equal(store.images, np.delete(expected, 17, axis=0))
+
+
+def test_a_full_disk_is_said_before_any_work_and_the_build_goes_on_later(corpus, expected, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(DatasetError, match="disk is full"):
+            open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert np.array_equal(store.images, expected)
+
+
+def test_two_processes_build_one_store(corpus, expected, tmp_path):
+    command = [sys.executable, "-c", BUILD, str(tmp_path), str(tmp_path / "stores"), "0.002"]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    finished = list((tmp_path / "stores").glob("*/store.json"))
+    assert len(finished) == 1 and json.loads(finished[0].read_text())["images"] == 96
+    assert np.array_equal(open_store(corpus, tmp_path / "stores", 16).images, expected)
