@@ -102,14 +102,15 @@ class StoreImages(Dataset):
             absent = (float("nan"), float("nan"))
             item["landmarks"] = torch.tensor([record.landmarks.get(name, absent) for name in corpus.landmarks])
         if self.structures:
-            item["mask"] = torch.from_numpy(np.stack([self._mask(record, name) for name in self.structures]))
+            item["mask"] = torch.from_numpy(np.stack([self._mask(index, name) for name in self.structures]))
         return item
 
-    def _mask(self, record: Record, structure: str) -> np.ndarray:
-        size = self.store.size
+    def _mask(self, index: int, structure: str) -> np.ndarray:
+        size, record = self.store.size, self.store.records[index]
         if structure not in record.masks:
             return np.full((size, size), IGNORE, dtype=np.uint8)
         mask = read_mask(record.masks[structure], self.foreground, self.ignore)
+        check_same_size(tuple(self.store.sizes[index]), mask.shape, record.masks[structure], structure)
         # Nearest neighbour at pixel centres; labels have no values in between.
         rows, columns = (((np.arange(size) + 0.5) * extent / size).astype(int) for extent in mask.shape)
         return mask[np.ix_(rows, columns)]

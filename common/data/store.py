@@ -126,6 +126,11 @@ class Store:
         return self._whole_table.iloc[self.rows].reset_index(drop=True)
 
     @cached_property
+    def sizes(self) -> np.ndarray:
+        """Original (height, width) of each record's image, int (N, 2)."""
+        return self._whole_table[["height", "width"]].to_numpy()[self.rows]
+
+    @cached_property
     def quarantine(self) -> tuple[Quarantined, ...]:
         """The files that were left out when the store was built."""
         lines = json.loads((self.directory / QUARANTINE).read_text())

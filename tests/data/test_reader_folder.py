@@ -89,10 +89,9 @@ def test_archives_that_nest_a_copy_of_themselves(tmp_path):
 
 def test_a_table_of_numbers(plain):
     lines = ["image,A,B,pid,set,view"]
-    lines += [
-        f"{number}.png,{number % 2},{'' if number == 3 else -1 if number == 4 else 1},p{number // 2},{('train', 'test')[number > 5]},PA"
-        for number in range(9)
-    ]
+    for number in range(9):
+        second = "" if number == 3 else -1 if number == 4 else 1
+        lines.append(f"{number}.png,{number % 2},{second},p{number // 2},{('train', 'test')[number > 5]},PA")
     lines += ["gone.png,1,1,p9,train,PA"]
     (plain / "labels.csv").write_text("\ufeff" + "\n".join(lines))
     options = {"label_columns": ["B", "A"], "patient_column": "pid", "split_column": "set", "view_column": "view"}
