@@ -1,5 +1,19 @@
 """What a run leaves behind for people: tracked numbers and figures."""
 
-from .tracking import Tracking
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Tracking"]
+if TYPE_CHECKING:
+    from .figures import matches_figure
+    from .tracking import Tracking
+
+LATE = {"Tracking": "tracking", "matches_figure": "figures"}
+"""These import MONAI and matplotlib, which take seconds."""
+
+__all__ = ["Tracking", "matches_figure"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

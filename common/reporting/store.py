@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -171,8 +172,11 @@ class RunStore:
         return info.lifecycle_stage == "active"
 
     def _free_name(self, wanted: str) -> str:
-        quoted = wanted.replace("'", "\\'")
-        runs = self.client.search_runs([self._experiment_id], f"attributes.run_name LIKE '{quoted}%'", max_results=1000)
+        plain = re.match(r"[\w.\- ]*", wanted)  # what a filter takes without quoting; a prefix finds more than enough
+        prefix = plain.group() if plain else ""
+        runs = self.client.search_runs(
+            [self._experiment_id], f"attributes.run_name LIKE '{prefix}%'", max_results=10_000
+        )
         taken, name, number = {run.info.run_name for run in runs}, wanted, 1
         while name in taken:
             number += 1

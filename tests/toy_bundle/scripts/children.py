@@ -5,6 +5,7 @@ A forked child shares what this process has imported, so that it starts in no ti
 
 import contextlib
 import os
+import socket
 import sqlite3
 import sys
 import traceback
@@ -61,6 +62,19 @@ def train(output_root: Path, **override) -> None:
 def train_in_child(output_root: Path, **override) -> int:
     """Train in a child; returns its exit code."""
     return exit_code(in_child(lambda: train(output_root, **override)))
+
+
+def train_in_children(output_root: Path, processes: int, **override) -> list[int]:
+    """Train in several children as torchrun starts them; returns their exit codes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children = [
+        in_child(lambda: train(output_root, **override), RANK=str(rank), LOCAL_RANK=str(rank), **shared)
+        for rank in range(processes)
+    ]
+    return [exit_code(child) for child in children]
 
 
 def newest(output_root: Path) -> dict:

@@ -32,9 +32,9 @@ class Noise(Dataset):
 class Method(nn.Module):
     """A student that predicts the labels and its teacher's output."""
 
-    def __init__(self):
+    def __init__(self, dropout: float = 0.2):
         super().__init__()
-        self.student = nn.Sequential(nn.Linear(6, 16), nn.GELU(), nn.Dropout(0.2), nn.Linear(16, 1))
+        self.student = nn.Sequential(nn.Linear(6, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, 1))
         self.teacher = MomentumTeacher(self.student)
 
     def forward(self, batch):

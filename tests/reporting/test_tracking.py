@@ -1,0 +1,181 @@
+import logging
+import types
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from matplotlib.figure import Figure
+from monai.engines import SupervisedEvaluator
+from torch import nn
+from torch.utils.data import DataLoader
+from toy_bundle.scripts.children import exit_code, in_child, query
+from toy_bundle.scripts.toy import MeanOutput, Noise
+
+from common.data import SeededSampler
+from common.engines import ApplySchedules, Cosine, Trainer, parameter_groups
+from common.reporting import Tracking, flatten, store
+
+CORPUS = types.SimpleNamespace(name="noise", records=range(24), fingerprint=lambda: "abc")
+
+
+def trainer(*handlers, epochs=2, batch=4, loss=None):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 1), nn.Flatten(0))
+    optimizer = torch.optim.AdamW(parameter_groups(network), lr=1.0)
+    loader = DataLoader(Noise(24, 0), batch_size=batch, sampler=SeededSampler(24, 0, batch))
+    schedules = ApplySchedules(optimizer, Cosine(0.1, 0.0), Cosine(0.04, 0.4))
+    return Trainer(
+        "cpu", epochs, loader, network, optimizer, loss or nn.MSELoss(), train_handlers=[schedules, *handlers]
+    )
+
+
+def evaluator(*handlers):
+    network = nn.Linear(6, 1)
+    loader = DataLoader(Noise(8, 1), batch_size=4)
+    metric = {"mean": MeanOutput()}
+    return SupervisedEvaluator(
+        "cpu", loader, network, decollate=False, key_val_metric=metric, val_handlers=list(handlers)
+    )
+
+
+def metrics(root, name=None):
+    rows = query(root, "select key, step, value from metrics order by key, step")
+    return [row[1:] for row in rows if row[0] == name] if name else {row[0] for row in rows}
+
+
+def test_a_run_holds_what_is_needed_to_judge_and_repeat_it(output_root):
+    config = {"train": {"trainer": {"max_epochs": 2}}, "seed": "$1 + 1", "list": [1, {"a#b": None}], "empty": {}}
+    tracking = Tracking("toy", "one", output_root, params={"seed": 2}, corpus=CORPUS, config=config, every=4)
+    engine = trainer(tracking)
+    judge = evaluator(tracking)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: judge.run())
+    engine.run()
+
+    assert query(output_root, "select name, status from runs") == [("one", "FINISHED")]
+    assert metrics(output_root) == {
+        *("epoch", "train/loss", "schedule/learning_rate", "schedule/weight_decay"),
+        *("speed/images_per_second", "speed/data_wait", "validation/mean"),
+    }
+    # every fourth iteration, the first, and the last of each epoch
+    assert [step for step, _ in metrics(output_root, "train/loss")] == [1, 4, 6, 8, 12]
+    assert [step for step, _ in metrics(output_root, "validation/mean")] == [6, 12]
+    rate = Cosine(0.1, 0.0)
+    assert metrics(output_root, "schedule/learning_rate") == [
+        (step, pytest.approx(rate.value(step - 1, 6, 2))) for step in (1, 4, 6, 8, 12)
+    ]
+    params = dict(query(output_root, "select key, value from params"))
+    assert params == {
+        **{"train.trainer.max_epochs": "2", "seed": "2", "list.0": "1", "list.1.a_b": "None", "empty": "{}"},
+        **{"data.name": "noise", "data.records": "24", "data.fingerprint": "abc"},
+        **{"iterations_per_epoch": "6", "processes": "1", "epochs": "2"},
+    }
+    tags = dict(query(output_root, "select key, value from tags"))
+    assert len(tags["mlflow.source.git.commit"].removesuffix("-dirty")) == 40
+    (file,) = output_root.glob("artifacts/*/artifacts/config.yaml")
+    assert "max_epochs: 2" in file.read_text()
+
+
+def test_a_taken_name_is_numbered(output_root):
+    for _ in range(3):
+        trainer(Tracking("toy", "it's_1%", output_root)).run()
+    trainer(Tracking("other", "it's_1%", output_root)).run()
+    names = [name for (name,) in query(output_root, "select name from runs order by experiment_id, start_time")]
+    assert names == ["it's_1%", "it's_1%-2", "it's_1%-3", "it's_1%"]
+
+
+def test_an_evaluation_by_itself_is_a_run(output_root):
+    tracking = Tracking("toy", "judged", output_root)
+    engine = evaluator(tracking)
+    engine.run()
+    tracking.log_figure("late", Figure())  # after the end, as a handler further down the list may do
+    assert query(output_root, "select name, status from runs") == [("judged", "FINISHED")]
+    assert len(metrics(output_root, "validation/mean")) == 1
+    assert len(list(output_root.glob("artifacts/*/artifacts/figures/late-000000000.png"))) == 1
+
+
+def test_a_failing_evaluation_is_marked(output_root):
+    engine = evaluator(Tracking("toy", "judged", output_root))
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.run()
+    assert query(output_root, "select status from runs") == [("FAILED",)]
+
+
+def test_another_config_begins_another_run(output_root):
+    failing = trainer(Tracking("toy", "a", output_root, config={"lr": 1}), loss=lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        failing.run()
+    trainer(Tracking("toy", "a", output_root, config={"lr": 2})).run()
+    assert query(output_root, "select name, status from runs order by name") == [("a", "FAILED"), ("a-2", "FINISHED")]
+
+
+def test_changed_values_of_a_continued_run_are_named(output_root, caplog):
+    first = Tracking("toy", "a", output_root, config={"lr": 1, "workers": 0})
+    trainer(first).run()
+    second = Tracking("toy", "a", output_root, config={"lr": 2, "workers": 0})
+    second.load_state_dict(first.state_dict())
+    with caplog.at_level(logging.WARNING):
+        trainer(second, epochs=3).run()
+    assert "other values than the run began with: epochs, lr." in caplog.text
+    assert query(output_root, "select count(*) from runs") == [(1,)]
+    # the steps of the first two epochs are there once
+    steps = [step for step, _ in metrics(output_root, "train/loss")]
+    assert steps == [1, 6, 10, 12, 18]
+
+
+def test_a_run_that_is_gone_is_replaced(output_root, caplog):
+    tracking = Tracking("toy", "a", output_root)
+    tracking.load_state_dict({"run_id": "0" * 32})
+    trainer(tracking).run()
+    assert "is not in sqlite" in caplog.text and query(output_root, "select name from runs") == [("a",)]
+
+
+def test_the_environment_names_the_server(tmp_path, mlflow_template, monkeypatch):
+    (tmp_path / "server.db").write_bytes(mlflow_template.read_bytes())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'server.db'}")
+    monkeypatch.chdir(tmp_path)
+    trainer(Tracking("toy", "a", tmp_path / "runs", uri="http://ignored")).run()
+    assert not (tmp_path / "runs/mlflow.db").exists()
+    (tmp_path / "server.db").rename(tmp_path / "mlflow.db")
+    assert query(tmp_path, "select name from runs") == [("a",)]
+
+
+def test_other_processes_log_nothing(output_root, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    tracking = Tracking("toy", "a", output_root)
+    engine = trainer(tracking)
+    engine.run()
+    tracking.log_metrics({"a": 1.0})
+    assert query(output_root, "select count(*) from runs") == [(0,)]
+
+
+def test_concurrent_writers_wait_for_each_other(output_root):
+    def write():
+        trainer(Tracking("toy", "a", output_root, every=1), epochs=2).run()
+
+    children = [in_child(write) for _ in range(3)]
+    assert [exit_code(child) for child in children] == [0, 0, 0]
+    assert query(output_root, "select status, count(*) from runs group by status") == [("FINISHED", 3)]
+    assert query(output_root, "select count(*) from metrics where key = 'train/loss'") == [(36,)]
+
+
+def test_a_locked_database_is_tried_again(monkeypatch):
+    monkeypatch.setattr(store.time, "sleep", lambda _: None)
+    answers = iter([RuntimeError("database is locked"), RuntimeError("database is locked"), 7])
+
+    def act():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert store.patiently(act) == 7
+    with pytest.raises(KeyError):
+        store.patiently({}.__getitem__, "x")
+
+
+def test_metrics_of_any_shape_become_numbers():
+    value = {"per class": torch.tensor([0.5, 1.0]), "n": np.float32(2), "text": "no", "deep": {"#": [True, 3]}}
+    flat = dict(flatten.scalars(value, "m"))
+    assert flat == {"m/per class/0": 0.5, "m/per class/1": 1.0, "m/n": 2.0, "m/deep/_/0": 1.0, "m/deep/_/1": 3.0}
