@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import torch
 from ignite.engine import Engine, Events
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents
-from .files import PARTIAL, damage, link_atomically, save_atomically
+from .files import PARTIAL, claim, damage, link_atomically, save_atomically
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class Checkpoints:
         self._saved_at = 0
         self._new_best = False
         self._trainer: Trainer | None = None
+        self._claim: IO[str] | None = None
 
     def attach(self, engine: Engine) -> None:
         """Save and load this trainer's state, or watch this evaluator for the best metric."""
@@ -174,6 +175,12 @@ class Checkpoints:
             self._new_best = True
 
     def _load_newest(self, engine: Trainer) -> None:
+        if distributed.rank() == 0:
+            self._claim = claim(self.directory / ".lock")
+            if self._claim is None:
+                raise CheckpointError(
+                    f"another process is training in {self.directory}; wait for it or choose another run_name"
+                )
         path = distributed.from_first(self._newest() if distributed.rank() == 0 else None)
         if path is None:
             return

@@ -4,7 +4,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -51,6 +51,29 @@ def link_atomically(source: Path, path: Path) -> None:
     os.link(source, partial)
     partial.replace(path)
     _sync_folder(path.parent)
+
+
+def claim(path: Path) -> IO[str] | None:
+    """Lock a file for this process until it ends, however it ends; None when another process has it.
+
+    The system's record locks are used because forked data loader workers, which outlive a killed process by some
+    seconds, do not inherit them.
+
+    Args:
+        path: made with its folder when it does not exist.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    try:
+        import fcntl
+
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        file.close()
+        return None
+    except (ImportError, OSError):  # a system or file system without such locks
+        pass
+    return file
 
 
 def damage(path: Path) -> str | None:

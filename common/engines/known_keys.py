@@ -53,7 +53,8 @@ def unknown_keys(command: Command) -> list[str]:
     ]
     layers += [(f"{command.args_file}: {{}}", command.defaults), ("--{}", command.flags)]
     names = set(_references([parser.get(), *(layer for _, layer in layers)]))
-    names |= {"#".join(_split(p["id"])) for p in [*TrainProperties.values(), *InferProperties.values()]}
+    properties: list[Any] = [*TrainProperties.values(), *InferProperties.values()]
+    names |= {"#".join(_split(item["id"])) for item in properties}
     if command.tracking is not None:
         names |= {"output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config"}
 

@@ -52,7 +52,7 @@ def _connect(panels: np.ndarray, left: Tensor, right: Tensor, lines: int) -> Non
     for number, index in enumerate(chosen):
         colour = f"C{number % 10}"
         # matplotlib has (x, y), which is (col, row)
-        ends = [points[index].flip(0).tolist() for points in (left, right)]
+        ends = [(float(points[index, 1]), float(points[index, 0])) for points in (left, right)]
         line = ConnectionPatch(
             ends[0], ends[1], "data", "data", axesA=panels[0], axesB=panels[1], color=colour, linewidth=0.8, alpha=0.8
         )

@@ -8,6 +8,7 @@ from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
 from monai.handlers import CheckpointLoader
 from torch.utils.data import DataLoader
+from toy_bundle.scripts.children import exit_code, in_child
 from toy_bundle.scripts.toy import MeanOutput, Method, Noise
 
 from common.data import SeededSampler
@@ -22,7 +23,7 @@ from common.engines import (
     parameter_groups,
     whole_batch,
 )
-from common.engines.files import damage, save_atomically
+from common.engines.files import claim, damage, save_atomically
 
 
 def make(directory, epochs=2, images=20, handlers=(), **options):
@@ -40,7 +41,7 @@ def make(directory, epochs=2, images=20, handlers=(), **options):
 
 
 def names(directory):
-    return sorted(path.name for path in directory.iterdir())
+    return sorted(path.name for path in directory.iterdir() if path.name != ".lock")
 
 
 def test_last_ones_are_kept(tmp_path):
@@ -141,6 +142,17 @@ def test_full_disk_as_the_kernel_reports_it(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == before and names(tmp_path) == ["a.pt"]
+
+
+def test_two_processes_never_train_in_one_directory(tmp_path):
+    def act():
+        with pytest.raises(CheckpointError, match="another process is training in"):
+            make(tmp_path)[0].run()
+
+    held = claim(tmp_path / ".lock")
+    assert exit_code(in_child(act)) == 0 and names(tmp_path) == []
+    held.close()
+    make(tmp_path)[0].run()
 
 
 def test_leftovers_of_a_killed_write_are_removed(tmp_path):

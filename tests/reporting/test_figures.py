@@ -14,7 +14,7 @@ def test_points_are_row_and_column_in_their_own_view():
     points = [torch.tensor([[5.0, 30.0], [15.0, 2.0]])] * 2
     others = [torch.tensor([[1.0, 2.0], [3.0, 4.0]])] * 2
     figure = matches_figure(left, right, points, others, titles=("fine", "coarse"))
-    assert [(line.xy1, line.xy2) for line in lines(figure)] == [([30, 5], [2, 1]), ([2, 15], [4, 3])] * 2
+    assert [(line.xy1, line.xy2) for line in lines(figure)] == [((30, 5), (2, 1)), ((2, 15), (4, 3))] * 2
     assert lines(figure)[0].axesA is figure.axes[0] and lines(figure)[0].axesB is figure.axes[1]
     assert [axes.get_title() for axes in figure.axes[:2]] == ["fine", "coarse"]
     for axes, size in zip(figure.axes, [(20, 40), (30, 30)] * 2, strict=True):
