@@ -54,14 +54,16 @@ def measure_store(
     """
     workers = workers or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as scratch:
-        paths = sorted(map(str, Path(folder).rglob("*.png")))[:count] if folder else _synthetic(Path(scratch), count)
+        found = sorted(map(str, Path(folder).rglob("*.png")))[:count] if folder else []
+        paths = found if folder else synthetic_images(Path(scratch), count)
         if not paths:
             raise ValueError(f"{folder} holds no PNG file")
         corpus = Corpus("benchmark", tuple(Record(path, path, "train", "benchmark") for path in paths))
         _decode_all(paths)  # the files come from the page cache in every measurement
         bare_runs = [_timed(lambda: _decode_all(paths)) for _ in range(3)]
         bare = len(paths) / min(run.wall for run in bare_runs)
-        together = max(_bare_in_parallel(paths, workers) for _ in range(2))
+        together_runs = [_timed(lambda: _bare_in_parallel(paths, workers)) for _ in range(3)]
+        together = len(paths) / min(run.wall for run in together_runs)
         builds = [
             _timed(lambda turn=turn: Store.build(corpus, f"{scratch}/{turn}", size, 1, workers, False))
             for turn in range(3)
@@ -77,7 +79,7 @@ def measure_store(
             "build": build,
             "build_to_bare_times_cores": build / (bare * workers),
             "build_to_bare_together": build / together,
-            "build_to_bare_by_cpu_time": min(run.cpu for run in bare_runs) / min(run.cpu for run in builds),
+            "build_to_bare_by_cpu_time": min(run.cpu for run in together_runs) / min(run.cpu for run in builds),
             "batch_per_core": _reading(store, seconds),
             "loader_per_core": _loading(store, seconds),
             "store_size": size,
@@ -101,11 +103,9 @@ def _decode_all(paths: list[str]) -> None:
         np.asarray(Image.open(io.BytesIO(Path(path).read_bytes())))
 
 
-def _bare_in_parallel(paths: list[str], workers: int) -> float:
+def _bare_in_parallel(paths: list[str], workers: int) -> None:
     with ProcessPoolExecutor(workers, get_context("fork")) as pool:
-        list(pool.map(_decode_all, [[]] * workers))
-        chunks = [paths[start : start + 8] for start in range(0, len(paths), 8)]
-        return len(paths) / _timed(lambda: list(pool.map(_decode_all, chunks))).wall
+        list(pool.map(_decode_all, [paths[start : start + 8] for start in range(0, len(paths), 8)]))
 
 
 def _reading(store: Store, seconds: float) -> float:
@@ -136,12 +136,12 @@ def _cpu(children: bool = False) -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, kinds))
 
 
-def _synthetic(folder: Path, count: int) -> list[str]:
+def synthetic_images(folder: Path, count: int, size: int = 1024) -> list[str]:
     """Write smooth fields with grain: about the bytes per pixel of a radiograph."""
     generator, paths = np.random.default_rng(0), []
     for number in range(count):
-        coarse = Image.fromarray(generator.integers(30, 220, (8, 8), dtype=np.uint8)).resize((1024, 1024), 3)
-        grain = generator.normal(0, 2.0, (1024, 1024))
+        coarse = Image.fromarray(generator.integers(30, 220, (8, 8), dtype=np.uint8)).resize((size, size), 3)
+        grain = generator.normal(0, 2.0, (size, size))
         path = folder / f"{number:05}.png"
         Image.fromarray(np.clip(np.asarray(coarse) + grain, 0, 255).astype(np.uint8)).save(path, compress_level=6)
         paths.append(str(path))
