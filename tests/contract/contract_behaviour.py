@@ -7,6 +7,7 @@ from contract_workshop import EQUAL_IN_TWO, HERE, RUN, Workshop, differences
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from common.export import Exported, add_onnx, add_torchscript
 from common.export.parity import STRANGER
 
 
@@ -23,6 +24,8 @@ def smoke(shop: Workshop) -> list[str]:
 
 def properties(shop: Workshop) -> list[str]:
     """MONAI finds what its clients ask for, in the training and in the inference workflow."""
+    if shop.trained:
+        return shop.trained
     script, configs = str(HERE / "job_properties.py"), shop.bundle / "configs"
     data = [f"dataset_dir={shop.phantom}", f"output_root={shop.folder / 'properties'}", "run_name=properties"]
     data += [f"probe_dir={shop.phantom}"] if "probe_dir" in shop.config else []
@@ -73,22 +76,24 @@ def two_processes(shop: Workshop) -> list[str]:
 def evaluation(shop: Workshop) -> list[str]:
     """Evaluation runs on the trained weights."""
     overlay = shop.bundle / "configs" / "evaluate.yaml"
-    if not overlay.is_file():
-        return []
+    if shop.trained or not overlay.is_file():
+        return shop.trained
     run = shop.run_folder("trained")
     files = [*shop.train_files, overlay, *([run / "network.json"] if (run / "network.json").is_file() else [])]
     overrides = {"dataset_dir": shop.phantom, "output_root": shop.folder / "trained", "run_name": RUN}
     arguments = shop.arguments(files, **overrides, ckpt_path=run / "model.pt")
-    return shop.trained or shop.failures(shop.job("evaluate", arguments))
+    return shop.failures(shop.job("evaluate", arguments))
 
 
 def inference(shop: Workshop) -> list[str]:
     """Inference on a folder of images writes something."""
+    if shop.trained:
+        return shop.trained
     run, out = shop.run_folder("trained"), shop.folder / "inference"
     files = [shop.bundle / "configs" / "inference.yaml"]
     files += [run / "network.json"] if (run / "network.json").is_file() else []
-    arguments = shop.arguments(files, dataset_dir=shop.phantom / "images", output_dir=out)
-    problems = shop.trained or shop.failures(shop.job("inference", arguments + _inference_weights(shop, "--{} {}")))
+    arguments = shop.arguments(files, dataset_dir=shop.phantom / "images", **shop.output(out))
+    problems = shop.failures(shop.job("inference", arguments + _inference_weights(shop, "--{} {}")))
     return problems or ([] if any(out.rglob("*.*")) else ["inference wrote nothing"])
 
 
@@ -101,9 +106,9 @@ def _inference_weights(shop: Workshop, form: str) -> list[str]:
 
 def export(shop: Workshop) -> list[str]:
     """The exported network answers as the repository's, where the repository cannot be seen."""
-    folder, problems = shop.exported
-    if problems:
-        return problems
+    if shop.exported[1]:
+        return shop.exported[1]
+    folder = shop.exported[0]
     probe = torch.load(folder.parent / "probe.pt", weights_only=True)
     torch.save(probe["images"], shop.folder / "images.pt")
     script = shop.folder / "stranger.py"
@@ -126,15 +131,48 @@ def exported_runs(shop: Workshop) -> list[str]:
     train = [*line, "configs/train.json", *common, "--epochs", "1"]
     train += ["--probe_dir", str(shop.phantom)] if "probe_dir" in shop.config else []
     infer = [*line, "configs/inference.json", "--dataset_dir", str(shop.phantom / "images")]
-    jobs = [shop.stranger("train", train), shop.stranger("inference", [*infer, "--output_dir", str(out / "inference")])]
-    problems = shop.failures(*jobs)
+    for key, path in shop.output(out / "inference").items():
+        infer += [f"--{key}", str(path)]
+    problems = shop.failures(shop.stranger("train", train), shop.stranger("inference", infer))
     if (shop.exported[0] / "configs" / "evaluate.json").is_file():
         evaluate = [*line, "configs/evaluate.json", *common[:-1], "evaluated"]
         problems += shop.failures(shop.stranger("evaluate", evaluate))
     return problems
 
 
+def acceptance(shop: Workshop) -> list[str]:
+    """MONAI's own judges and clients take the exported folder."""
+    if shop.exported[1]:
+        return shop.exported[1]
+    script, schema = str(HERE / "job_acceptance.py"), str(HERE / "metadata_schema.json")
+    out = str(shop.fresh_output("acceptance"))
+    return shop.failures(shop.stranger("acceptance", [script, schema, str(shop.phantom), out]))
+
+
+def graphs(shop: Workshop) -> list[str]:
+    """TorchScript and ONNX forms answer as the network does; ONNX takes batches of any size."""
+    if shop.exported[1]:
+        return shop.exported[1]
+    folder = shop.exported[0]
+    probe = torch.load(folder.parent / "probe.pt", weights_only=True)
+    exported = Exported(folder, probe["images"], probe["output"])
+    found = {"model.ts": add_torchscript(exported), "model.onnx": add_onnx(exported)}
+    return [f"{name} differs by {value:.3g}" for name, value in found.items() if not value < 1e-4]
+
+
+SLOW = {"graphs"}
 CHECKS: dict[str, Callable[[Workshop], list[str]]] = {
     check.__name__: check
-    for check in (smoke, properties, resume, two_processes, evaluation, inference, export, exported_runs)
+    for check in (
+        smoke,
+        properties,
+        resume,
+        two_processes,
+        evaluation,
+        inference,
+        export,
+        exported_runs,
+        acceptance,
+        graphs,
+    )
 }

@@ -17,12 +17,16 @@ from common.export.configs import merge
 
 RUN = "contract"
 HERE = Path(__file__).parent
-# What is left out to compare one process with two: batch norm, which sees half a batch in each, and layers with random
-# numbers of their own, which each process draws for itself.
+# What is left out to compare one process with two: batch norm and soft Dice over a batch, which see half of it in each,
+# and layers with random numbers of their own, which each process draws for itself.
 EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_ace": {"method#dense_head#_disabled_": True, "network_def#drop_path": 0.0},
     "image_classification": {"network_def#encoder#drop_path": 0.0},
-    "image_segmentation": {"decoder": "swin_unetr", "network_def#encoder#drop_path": 0.0},
+    "image_segmentation": {
+        "decoder": "swin_unetr",
+        "loss_function#dice_weight": 0.0,
+        "network_def#encoder#drop_path": 0.0,
+    },
     "toy": {"network_def#dropout": 0.0},
 }
 
@@ -130,6 +134,13 @@ class Workshop:
         script = HERE / "job_export.py"
         arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out), *files]
         return out, self.trained or self.failures(self.job("export", arguments, cwd=str(ROOT)))
+
+    def output(self, folder: Path) -> dict[str, Path]:
+        """Override that sends what inference writes, a folder or a single file, to a folder."""
+        config = load(self.bundle / "configs" / "inference.yaml")
+        if "output_file" in config:
+            return {"output_file": folder / Path(config["output_file"]).name}
+        return {"output_dir": folder}
 
     def stranger(self, name: str, arguments: list[str]) -> Job:
         """A process inside the exported folder that cannot see the repository."""

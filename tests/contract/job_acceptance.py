@@ -1,0 +1,47 @@
+"""Inside an exported bundle: MONAI's verifications, `load`, and its federated client. SCHEMA DATA OUTPUT_ROOT"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from monai.bundle import load, verify_metadata, verify_net_in_out
+from monai.fl.client import MonaiAlgo
+from monai.fl.utils.constants import ExtraItems
+
+schema, data, out = sys.argv[1:]
+folder = Path.cwd()
+sys.path.insert(0, str(folder))
+
+# MONAI downloads the schema unless it lies there already.
+shutil.copyfile(schema, Path(out) / "schema.json")
+verify_metadata(meta_file="configs/metadata.json", filepath=f"{out}/schema.json")
+verify_net_in_out(
+    net_id="network_def", meta_file="configs/metadata.json", config_file="configs/inference.json", device="cpu"
+)
+
+# `load` copies what fits and is silent about what does not.
+weights = torch.load("models/model.pt", weights_only=True)
+for kind in ("inference", "train"):
+    network = load(folder.name, bundle_dir=folder.parent, workflow_type=kind, device="cpu", source="github")
+    loaded = network.state_dict()
+    if loaded.keys() != weights.keys() or not all(torch.equal(loaded[name], weights[name]) for name in weights):
+        sys.exit(f"load(workflow_type={kind!r}) does not hold the weights of models/model.pt")
+
+# The federated client reads train.json and evaluate.json; weights go out and come back as they were.
+if Path("configs/evaluate.json").is_file():
+    overrides = {"dataset_dir": data, "output_root": out}
+    algo = MonaiAlgo(str(folder), send_weight_diff=False, train_kwargs=dict(overrides), eval_kwargs=dict(overrides))
+    algo.initialize(extra={ExtraItems.CLIENT_NAME: "client"})
+    sent = algo.get_weights()
+    expected = algo.trainer.network.state_dict()
+    if sent.weights.keys() != expected.keys() or not sent.weights:
+        sys.exit("MonaiAlgo.get_weights has other names than the network")
+    metrics = algo.evaluate(sent).metrics
+    after = algo.evaluator.network.state_dict()
+    if not all(torch.equal(torch.as_tensor(sent.weights[name]), after[name]) for name in after if name in sent.weights):
+        sys.exit("MonaiAlgo's evaluator does not hold the weights that were sent")
+    if not metrics:
+        sys.exit("MonaiAlgo.evaluate returned no metric")
+    print(json.dumps({name: float(value) for name, value in metrics.items()}))
