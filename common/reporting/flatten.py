@@ -1,5 +1,6 @@
 """Nested values as flat names, in the alphabet that MLflow allows."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,7 +26,7 @@ def params(value: Any, name: str = "") -> dict[str, str]:
 
 
 def scalars(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    """Numbers of a metric by name; the entries of a vector are numbered, what is no number is left out.
+    """Numbers of a metric by name; the entries of a vector are numbered, what is undefined or no number is left out.
 
     Args:
         value: number, tensor, array, or a mapping or list of these.
@@ -42,8 +43,8 @@ def scalars(value: Any, name: str) -> Iterator[tuple[str, float]]:
         if isinstance(numbers, list):
             yield from scalars(numbers, name)
         else:
-            yield _allowed(name), float(numbers)
-    elif isinstance(value, int | float):
+            yield from scalars(numbers, name)
+    elif isinstance(value, int | float) and not math.isnan(value):
         yield _allowed(name), float(value)
 
 

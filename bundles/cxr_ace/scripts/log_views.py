@@ -1,0 +1,67 @@
+"""Keep a figure of what the network is shown: both crops and the tokens that the loss matches."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from bundles.cxr_ace.scripts.targets import composition_targets
+from common.data import SampleKey
+from common.engines import rank
+from common.reporting import matches_figure
+
+
+class LogViews:
+    """Handler of a trainer: before training, the first images' crops and their matches, as an artifact of the run.
+
+    The lines are drawn from the targets of the composition loss, not from the sampler's boxes, so a mistake in either
+    shows.
+
+    Args:
+        dataset: gives images and sampled parameters.
+        view: renders them.
+        tracking: keeps the figure.
+        count: images shown.
+    """
+
+    def __init__(self, dataset: Dataset, view: Any, tracking: Any, count: int = 3):
+        self.dataset, self.view, self.tracking, self.count = dataset, view, tracking, count
+
+    def attach(self, engine: Engine) -> None:
+        """Draw once, on the first process, when training starts."""
+        if rank() == 0:
+            engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Draw and hand over."""
+        if engine.state.iteration == 0:
+            self.tracking.log_figure("views", self.figure())
+
+    def figure(self) -> Any:
+        """The figure itself."""
+        keys = [SampleKey(0, index) for index in range(min(self.count, len(self.dataset)))]
+        batch = default_collate([self.dataset[key] for key in keys])
+        views = self.view.render(batch["image"], batch["view"])
+        coarse, fine = self._matches(batch["view"], len(keys))
+        return matches_figure(views["coarse"], views["fine"], coarse, fine, titles=("coarse crop", "fine crop"))
+
+    def _matches(self, params: Mapping[str, Tensor], count: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Centres (row, col) in pixels of coarse tokens and of the fine blocks that compose them."""
+        if "coarse_origin" not in params:  # plain crops have none
+            return [torch.zeros(0, 2)] * count, [torch.zeros(0, 2)] * count
+        tokens = self.view.tokens
+        cell = self.view.size / tokens
+        peaks = composition_targets(params["coarse_origin"], params["fine_origin"], tokens) == 1
+        coarse, fine = [], []
+        for peak_TS in peaks:
+            token, block = peak_TS.nonzero().unbind(1)
+            coarse.append((_grid(token, tokens) + 0.5) * cell)
+            fine.append((_grid(block, tokens // 2) + 0.5) * 2 * cell)
+        return coarse, fine
+
+
+def _grid(index_M: Tensor, side: int) -> Tensor:
+    return torch.stack([index_M // side, index_M % side], dim=1)
