@@ -180,7 +180,8 @@ def _pneumothorax(trunk: Trunk, rng: np.random.Generator) -> Placed:
     lung, small = trunk.lungs[name], collapse.lung(trunk.lungs[name])
 
     def value(z: Array, y: Array, x: Array) -> Array:
-        # Half a millimetre of slack: below the floor both surfaces coincide.
-        return np.maximum(lung.value(z, y, x), 0.5 - small.value(z, y, x))
+        # A gap counts from 2 mm (below the floor both surfaces coincide) and away from the midline, where it is a film.
+        gap = np.maximum(lung.value(z, y, x), 2.0 - small.value(z, y, x))
+        return np.maximum(gap, 26.0 - SIDES[name] * x)
 
     return Placed("Pneumothorax", Solid(value, lung.low, (floor, lung.high[1], lung.high[2])), 0.0, collapse, step=6.0)

@@ -190,7 +190,7 @@ class Segments:
         return Segments(pixel=self.pixel, **{name: getattr(self, name)[chosen] for name in names})
 
     def chords(self, side: int, size: int, hollow: float = 0.0, inner: float = 0.6) -> tuple[Array, Array, Array]:
-        """For `side` x `side` pixels a piece: flat index, squared distance from the axis in radii, path length in mm."""
+        """For `side` x `side` pixels each: flat index, squared distance from the axis in radii, path length in mm."""
         low = np.minimum(self.start, self.stop) - self.radius.max(1)[:, None]
         corner = np.floor(low / self.pixel).astype(int)
         steps = np.arange(side)

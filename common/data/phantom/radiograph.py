@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from .anatomy import Form, Trunk
+from .anatomy import Trunk
 from .detector import expose, sample_exposure
 from .findings import Collapse, Placed, draw_presence, place_findings
 from .marks import add_marks, sample_collimator, sample_devices
@@ -42,15 +42,16 @@ class Radiograph:
     Args:
         name: file name in ChestX-ray14's pattern.
         image: (S, S) uint8.
+        exposed: (S, S) bool, what the collimator leaves open.
         masks: (S, S) bool per structure: exposed pixels whose ray meets it. A lung is the whole lung, also behind the
             heart and the diaphragm, and with whatever fluid or air displaces it.
         landmarks: (row, col) fractions by name; those outside of the exposed picture are left out.
-        boxes: one per finding, present or not (then a matched negative), around its exposed pixels; findings outside of
-            the exposed picture are left out and never present.
+        boxes: one per finding, around its exposed pixels; findings outside of the exposed picture are never present.
     """
 
     name: str
     image: Array
+    exposed: Array
     masks: Mapping[str, Array]
     landmarks: Mapping[str, tuple[float, float]]
     boxes: tuple[PlacedBox, ...]
@@ -62,7 +63,7 @@ class Radiograph:
     findings: tuple[str, ...] = ()
 
 
-def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) -> Radiograph:
+def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256, matched: bool = False) -> Radiograph:
     """Make one image; the result depends on the arguments only.
 
     Args:
@@ -70,16 +71,18 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) ->
         patient: from 1; the same anatomy in each of its images.
         follow_up: from 0; another pose, exposure and passing findings.
         size: rows and columns.
+        matched: also give the boxes that the absent findings would have, for comparisons; the picture is the same.
     """
     if size < 32:
         raise ValueError(f"size is {size}, below 32: the phantom's ribs and nodules would vanish; ask for 64 or more")
-    person, visit = make_patient(seed, patient), stream(seed, 2, patient, follow_up)
-    bedside = bool(visit.random() < 0.4)
+    person, visit = make_patient(seed, patient), stream(seed, 7, patient, follow_up)
+    projector = pose(seed, patient, follow_up, size)
+    bedside = not projector.flip
     placed = place_findings(person.trunk, stream(seed, 3, patient), stream(seed, 4, patient, follow_up))
     drawn = draw_presence(stream(seed, 5, patient), stream(seed, 6, patient, follow_up))
-    projector = sample_pose(visit, person.form, size, bedside)
     exposed = sample_collimator(size, visit)
-    shadows = {name: projector.solid(item.solid, step=item.step) for name, item in placed.items()}
+    wanted = {name: item for name, item in placed.items() if matched or name in drawn}
+    shadows = {name: projector.solid(item.solid, step=item.step) for name, item in wanted.items()}
     found = ((name, _box(patch, exposed)) for name, patch in shadows.items())
     boxes = tuple(PlacedBox(name, *box, present=name in drawn) for name, box in found if box)
     present = {box.finding: placed[box.finding] for box in boxes if box.present}
@@ -91,6 +94,7 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) ->
     return Radiograph(
         name=f"{patient:08d}_{follow_up:03d}.png",
         image=add_marks(picture, exposed, bedside, visit),
+        exposed=exposed,
         masks={name: mask & exposed for name, mask in masks.items()},
         landmarks={name: (row, col) for name, (row, col) in named if _inside(row, col, exposed)},
         boxes=boxes,
@@ -103,11 +107,20 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256) ->
     )
 
 
-def sample_pose(rng: np.random.Generator, form: Form, size: int, bedside: bool) -> Projector:
-    """Draw how the patient stands in the beam and what the picture covers."""
+def pose(seed: int, patient: int, follow_up: int, size: int = 256) -> Projector:
+    """How the patient of one image stands in the beam, and what the picture covers; bedside (AP) is less orderly.
+
+    Args:
+        seed: of the whole collection.
+        patient: from 1.
+        follow_up: from 0.
+        size: rows and columns.
+    """
+    rng, form = stream(seed, 2, patient, follow_up), make_patient(seed, patient).form
+    bedside = bool(rng.random() < 0.4)
     degree = np.pi / 180
     turn = (rng.normal(0, 6 if bedside else 3), rng.normal(0, 5 if bedside else 3), rng.normal(0, 4 if bedside else 2))
-    field_ = max(2.4 * form.half_width, 1.22 * form.lung_height) * float(np.clip(rng.normal(1.07, 0.10), 0.9, 1.4))
+    field_ = max(2.4 * form.half_width, 1.22 * form.lung_height) * float(np.clip(rng.normal(1.10, 0.10), 0.92, 1.4))
     stretch = float(np.exp(rng.normal(0, 0.05)))
     slack = 0.16 * field_
     shift = (float(np.clip(rng.normal(4, 22), -slack, slack)), float(np.clip(rng.normal(0, 20), -slack, slack)))

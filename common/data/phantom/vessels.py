@@ -47,8 +47,10 @@ def lung_vessels(form: Form, lungs: dict[str, Solid], generations: int = 6) -> l
             grown = [twig.grow(rng) for twig in twigs]
             points = np.array([tube.points[1:] for tube in grown]).reshape(-1, 2, 3)
             # The first ones start in the hilum, outside of the lung.
-            inside = (lungs[name].value(*np.moveaxis(points, 2, 0)) < -2).all(1) | (generation == 0)
-            kept = [(twig, tube) for twig, tube, keep in zip(twigs, grown, inside, strict=True) if keep]
+            inside = (lungs[name].value(*np.moveaxis(points, 2, 0)) < -2).tolist()
+            kept = [
+                (twig, tube) for twig, tube, ok in zip(twigs, grown, inside, strict=True) if not generation or all(ok)
+            ]
             tubes += [tube for _, tube in kept]
             twigs = [child for twig, tube in kept for child in twig.fork(tube, rng)]
     return tubes
