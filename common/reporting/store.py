@@ -1,10 +1,14 @@
 """The MLflow run that a training writes to."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import re
+import shutil
+import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -54,8 +58,10 @@ class RunStore:
             else:
                 self.directory.mkdir(parents=True, exist_ok=True)
                 with FileLock(self.directory / ".mlflow.lock"):  # two processes must not make the tables at once
+                    if not (self.directory / "mlflow.db").exists():
+                        _make_database(self.directory / "mlflow.db")
                     self._client = MlflowClient(self.uri)
-                    self._client.search_experiments(max_results=1)
+                    self._client.search_experiments(max_results=1)  # brings an older database up to date
         return self._client
 
     def open(self, run_name: str, run_ids: Iterable[str | None]) -> bool:
@@ -182,6 +188,24 @@ class RunStore:
             number += 1
             name = f"{wanted}-{number}"
         return name
+
+
+def _make_database(path: Path) -> None:
+    """Let MLflow make its tables in memory where the system has a place for that, then move the file.
+
+    It does so in hundreds of transactions, each of which waits for the disk: a minute on a busy one.
+    """
+    from mlflow import MlflowClient
+
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        draft, partial = Path(folder) / path.name, path.with_suffix(".partial")
+        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
+            # MLflow's own experiment keeps its artifacts beside the file
+            connection.execute("update experiments set artifact_location = ?", [str(path.parent / "mlruns" / "0")])
+        shutil.copyfile(draft, partial)
+        partial.replace(path)
 
 
 def patiently(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
