@@ -119,19 +119,18 @@ class ACE(nn.Module):
         """Composition and decomposition; rows of `teacher` are unit vectors."""
         fine_student, coarse_student = student.chunk(2)
         fine_teacher, coarse_teacher = (rows(tokens) for tokens in teacher.chunk(2))
-        origins = params["coarse_origin"], params["fine_origin"]
         local = {}
         if self.composition is not None:
-            targets = composition_targets(*origins, tokens=self.view.tokens)
+            targets = composition_targets(params["coarse_origin"], params["fine_origin"], self.view.tokens)
             local["composition"] = self.composition(coarse_teacher, self.composer(fine_student), targets)
         if self.decomposition is not None:
-            targets = decomposition_targets(*origins, tokens=self.view.tokens)
+            targets = decomposition_targets(params["coarse_origin"], params["fine_origin"], self.view.tokens)
             local["decomposition"] = self.decomposition(fine_teacher, self.decomposer(coarse_student), targets)
         return local
 
     def _overlap(self, params: Mapping[str, Tensor]) -> Tensor:
         """Masks (2B, H, W) of the tokens whose cells both crops see, fine crops first."""
-        return torch.cat(overlap_masks(params["coarse_origin"], params["fine_origin"], tokens=self.view.tokens))
+        return torch.cat(overlap_masks(params["coarse_origin"], params["fine_origin"], self.view.tokens))
 
     def update_teacher(self, momentum: float) -> None:
         """Move the teacher towards the student; called after each optimiser step."""

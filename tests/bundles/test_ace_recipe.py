@@ -1,0 +1,104 @@
+"""Every number of ACE's recipes against the paper's supplement [P] or the released code [C], and every overlay built."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+CONFIGS = Path(__file__).parents[2] / "bundles/cxr_ace/configs"
+
+# id in the recipe -> value, with its source
+TRAIN = {
+    "view#cells": 32,  # P: 1024 px in cells of 32
+    "view#tokens": 14,  # P: 448 / 32
+    "view#cell": 32,
+    "view#area": [0.85, 1.0],  # C
+    "architecture": "swin_base_patch4_window7_224",  # P
+    "network_def#mean": 0.5056,  # C
+    "network_def#std": 0.252,  # C
+    "network_def#drop_path": 0.1,  # P
+    "codes": 65536,  # C
+    "global_weight": 0.1,  # C, A22
+    "global_loss#student_temperature": 0.1,  # C
+    "global_loss#teacher_temperature": 0.04,  # C
+    "global_loss#centre_momentum": 0.9,  # C
+    "composition#temperature": 0.07,  # C, A28
+    "composition#balance": 0.9,  # C
+    "decomposition#temperature": 0.07,
+    "decomposition#balance": 0.99,  # C
+    "epochs": 100,  # P
+    "batch_size": 8,  # P: 8 x 4
+    "schedules#lr#final": 1e-6,  # C
+    "schedules#lr#warmup_epochs": 10,  # C
+    "schedules#weight_decay#base": 0.04,  # C
+    "schedules#weight_decay#final": 0.4,  # C
+    "teacher_update#momentum#base": 0.996,  # P
+    "teacher_update#momentum#final": 1.0,  # P
+    "train#trainer#clip#max_norm": 0.8,  # P
+    "train#trainer#clip#mode": "per_tensor",  # C, A27
+    "store_size": 1024,
+}
+PAPER = TRAIN | {
+    "composition#normalisation": "softmax",  # P, A5
+    "decomposition#normalisation": "softmax",
+    "train#trainer#clip#mode": "global",  # P, A27
+    "method#dense_head#_disabled_": True,  # C only, A10
+}
+RELEASED = TRAIN | {
+    "epochs": 302,  # C, A25
+    "batch_size": 20,  # C, A25
+    "network_def#drop_path": 0.2,  # C, A25
+    "view#antialias": False,  # C, A20
+}
+
+
+def recipe(*overlays: str) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
+    return parser
+
+
+@pytest.mark.parametrize(("overlay", "table"), [((), TRAIN), (("paper",), PAPER), (("released",), RELEASED)])
+def test_every_number_of_the_recipe_is_the_source_s(overlay, table):
+    parser = recipe(*overlay)
+    assert {key: parser[key] for key in table} == table
+
+
+def test_learning_rate_is_scaled_by_the_global_batch():
+    parser = recipe()
+    assert parser.get_parsed_content("learning_rate") == pytest.approx(5e-4 * 8 / 256)
+    parser = recipe()
+    parser["effective_batch"] = 32  # the paper's 8 images on 4 GPUs
+    assert parser.get_parsed_content("learning_rate") == pytest.approx(6.25e-5)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "parts"),
+    [
+        ("", {"global", "composition", "decomposition"}),
+        ("paper", {"global", "composition", "decomposition"}),
+        ("ablations/global_only", {"global"}),
+        ("ablations/composition_only", {"global", "composition"}),
+        ("ablations/decomposition_only", {"global", "decomposition"}),
+        ("ablations/dino", {"global"}),
+    ],
+)
+def test_every_overlay_builds_its_losses_at_the_smoke_size(overlay, parts):
+    parser = recipe("smoke", *([overlay] if overlay else []))
+    if overlay == "ablations/dino":
+        parser["view#size"] = 64
+    method = parser.get_parsed_content("method")
+    size = 160
+    images = torch.randint(0, 256, (2, 1, size, size), dtype=torch.uint8)
+    draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(2)]
+    losses = method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
+    assert set(losses) == {"loss", *parts}
+    assert torch.isfinite(losses["loss"])
+
+
+def test_fundus_takes_three_channels_and_the_class_token_where_the_encoder_has_one():
+    parser = recipe("smoke", "fundus")
+    method = parser.get_parsed_content("method")
+    assert method.student.encoder.description.in_channels == 3
+    assert not method.overlap_only
