@@ -27,6 +27,7 @@ def test_two_processes_equal_one(output_root, tmp_path):
         assert (name, step) == (other_name, other_step) and value == pytest.approx(other, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_two_killed_processes_go_on(output_root, tmp_path):
     reference = tmp_path / "reference"
     reference.mkdir()

@@ -55,12 +55,9 @@ def test_killed_at_any_step(output_root, uninterrupted, step, workers):
     die_and_go_on(output_root, uninterrupted, die_at=step, num_workers=workers)
 
 
-def test_workers_change_nothing(output_root, uninterrupted):
-    assert train_in_child(output_root, num_workers=2) == 0
-    assert equal(newest(output_root)["network"], uninterrupted[0]["network"])
-
-
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 128 + signal.SIGTERM), ("SIGINT", 1)])
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGTERM", 128 + signal.SIGTERM), pytest.param("SIGINT", 1, marks=pytest.mark.slow)]
+)
 def test_interrupted_run_is_saved_where_it_stands_and_marked_killed(output_root, uninterrupted, name, code):
     override = {"die_at": 11, "die_how": name, "checkpoints#every_iterations": None}
     assert train_in_child(output_root, **override) == code
