@@ -9,6 +9,7 @@ from .encoding import (
     PatchProbe,
     Spread,
     encoding_batch,
+    save_metrics,
 )
 from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
@@ -30,4 +31,5 @@ __all__ = [
     "Spread",
     "better_than",
     "encoding_batch",
+    "save_metrics",
 ]

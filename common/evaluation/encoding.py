@@ -1,6 +1,9 @@
 """Evaluating an encoder inside a MONAI evaluator: inferer, batch layout and probe metrics."""
 
+import json
+import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +20,19 @@ def encoding_batch(
     """Split a batch into its images, on the device, and everything that is known about them."""
     image = batch["image"].to(device=device, non_blocking=non_blocking)
     return image, {key: value for key, value in batch.items() if key != "image"}
+
+
+def save_metrics(metrics: Mapping[str, float], path: str) -> None:
+    """Print an evaluator's numbers and write them as JSON, null where undefined.
+
+    Args:
+        metrics: `evaluator.state.metrics`.
+        path: file to write; its folder is made.
+    """
+    numbers = {name: None if math.isnan(value) else value for name, value in sorted(metrics.items())}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(numbers, indent=2) + "\n")
+    print("\n".join(f"{name}: {value}" for name, value in numbers.items()))
 
 
 class EncodingInferer(Inferer):

@@ -1,4 +1,4 @@
-"""Every number of ACE's recipes against the paper's supplement [P] or the released code [C], and every overlay built."""
+"""Every number of ACE's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
 from pathlib import Path
 
