@@ -7,7 +7,7 @@ from contract_workshop import EQUAL_IN_TWO, HERE, RUN, Workshop, differences
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from common.export import Exported, add_onnx, add_torchscript
+from common.export import Exported, ExportError, add_onnx, add_torchscript
 from common.export.parity import STRANGER
 
 
@@ -156,7 +156,10 @@ def graphs(shop: Workshop) -> list[str]:
     folder = shop.exported[0]
     probe = torch.load(folder.parent / "probe.pt", weights_only=True)
     exported = Exported(folder, probe["images"], probe["output"])
-    found = {"model.ts": add_torchscript(exported), "model.onnx": add_onnx(exported)}
+    try:
+        found = {"model.ts": add_torchscript(exported), "model.onnx": add_onnx(exported)}
+    except ExportError as error:
+        return [str(error)]
     return [f"{name} differs by {value:.3g}" for name, value in found.items() if not value < 1e-4]
 
 

@@ -137,12 +137,11 @@ def _become(job: Job) -> None:
         os.environ["PYTHONPATH"] = str(Path(job.hidden).parent)
     if job.kill_after is not None:
         _kill_after(job.kill_after)
-    sys.path[0] = job.cwd  # was this file's folder
+    sys.path[0] = job.cwd  # was this file's folder; scripts too see the project they are run for
     sys.argv = job.arguments[1:] if job.arguments[0] == "-m" else job.arguments
     if job.arguments[0] == "-m":
         runpy.run_module(job.arguments[1], run_name="__main__", alter_sys=True)
     else:
-        sys.path[0] = str(Path(job.arguments[0]).parent)
         runpy.run_path(job.arguments[0], run_name="__main__")
 
 

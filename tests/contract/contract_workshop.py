@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from contract_configs import find, load
 from contract_nursery import Job, Nursery
-from contract_structure import ROOT
 from safetensors.torch import load_file
 
 from common.export import isolated_environment
@@ -133,7 +132,7 @@ class Workshop:
         files = [str(path) for path in self.train_files[1:]]
         script = HERE / "job_export.py"
         arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out), *files]
-        return out, self.trained or self.failures(self.job("export", arguments, cwd=str(ROOT)))
+        return out, self.trained or self.failures(self.job("export", arguments))
 
     def output(self, folder: Path) -> dict[str, Path]:
         """Override that sends what inference writes, a folder or a single file, to a folder."""

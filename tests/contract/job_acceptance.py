@@ -1,6 +1,7 @@
 """Inside an exported bundle: MONAI's verifications, `load`, and its federated client. SCHEMA DATA OUTPUT_ROOT"""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,8 +22,9 @@ verify_net_in_out(
     net_id="network_def", meta_file="configs/metadata.json", config_file="configs/inference.json", device="cpu"
 )
 
-# `load` copies what fits and is silent about what does not.
+# `load` is called from anywhere, copies what fits and is silent about what does not.
 weights = torch.load("models/model.pt", weights_only=True)
+os.chdir(out)
 for kind in ("inference", "train"):
     network = load(folder.name, bundle_dir=folder.parent, workflow_type=kind, device="cpu", source="github")
     loaded = network.state_dict()
@@ -30,7 +32,7 @@ for kind in ("inference", "train"):
         sys.exit(f"load(workflow_type={kind!r}) does not hold the weights of models/model.pt")
 
 # The federated client reads train.json and evaluate.json; weights go out and come back as they were.
-if Path("configs/evaluate.json").is_file():
+if (folder / "configs" / "evaluate.json").is_file():
     overrides = {"dataset_dir": data, "output_root": out}
     algo = MonaiAlgo(str(folder), send_weight_diff=False, train_kwargs=dict(overrides), eval_kwargs=dict(overrides))
     algo.initialize(extra={ExtraItems.CLIENT_NAME: "client"})

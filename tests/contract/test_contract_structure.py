@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from contract_structure import CHECKS, ROOT, command_problems
 
-TOY = Path(__file__).parent / "bundles" / "toy"
+TOY = Path(__file__).parent / "toy" / "bundles" / "toy"
 BUNDLES = sorted(path.parent.parent for path in (ROOT / "bundles").glob("*/configs/train.yaml"))
 
 
