@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from torch import nn
 
-from ..engines import rank
+from ..engines import CheckpointError, rank
 from ..engines.files import save_atomically
 from .report import better_than
 
@@ -96,9 +97,17 @@ class KeepBest:
             return
         overlay = {**network_settings(self.network), **self.settings}
         weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
-        save_atomically(weights, self.directory / "model.pt")
-        (self.directory / "network.json").write_text(json.dumps(overlay, indent=2) + "\n")
-        (self.directory / "best.json").write_text(json.dumps(entry) + "\n")
+        try:
+            save_atomically(weights, self.directory / "model.pt")
+            (self.directory / "network.json").write_text(json.dumps(overlay, indent=2) + "\n")
+            (self.directory / "best.json").write_text(json.dumps(entry) + "\n")
+        except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
+            free = shutil.disk_usage(self.directory).free / 2**20
+            raise CheckpointError(
+                f"could not write the best weights to {self.directory}: {error}. {free:.0f} MiB are free there now; an "
+                "earlier model.pt and the checkpoints are untouched. Free space or choose another output_root; then the "
+                "same command continues."
+            ) from error
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:

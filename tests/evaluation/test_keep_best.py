@@ -7,6 +7,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from torch import nn
 
+from common.engines import CheckpointError
 from common.evaluation.best import KeepBest
 
 
@@ -75,3 +76,16 @@ def test_an_undefined_metric_keeps_the_last_weights(tmp_path, caplog):
 def test_patience_is_checked(tmp_path):
     with pytest.raises(ValueError, match="`patience` is 0"):
         KeepBest(Network(), str(tmp_path), patience=0)
+
+
+def test_a_full_disk_is_said_and_leaves_the_earlier_weights(tmp_path, monkeypatch):
+    train(tmp_path, [0.2])
+
+    def full(content, file):
+        file.write(b"half of")
+        raise RuntimeError("unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CheckpointError, match=r"could not write the best weights .* output_root"):
+        train(tmp_path, [0.2, 0.3])
+    assert kept(tmp_path) == (1, 1) and len(list(tmp_path.iterdir())) == 3
