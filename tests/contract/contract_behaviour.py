@@ -1,8 +1,10 @@
 """What every bundle must do. A check takes a workshop with the bundle in it and returns what went wrong."""
 
+import json
 from collections.abc import Callable
 
 import torch
+from contract_configs import load
 from contract_workshop import EQUAL_IN_TWO, HERE, RUN, Workshop, differences
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -27,8 +29,8 @@ def properties(shop: Workshop) -> list[str]:
     if shop.trained:
         return shop.trained
     script, configs = str(HERE / "job_properties.py"), shop.bundle / "configs"
-    data = [f"dataset_dir={shop.phantom}", f"output_root={shop.folder / 'properties'}", "run_name=properties"]
-    data += [f"probe_dir={shop.phantom}"] if "probe_dir" in shop.config else []
+    data = [f"output_root={shop.folder / 'properties'}", "run_name=properties"]
+    data += [f"{key}={path}" for key, path in shop.data.items()]
     train = [script, "train", ",".join(map(str, shop.train_files)), str(shop.bundle), *data]
     infer = [script, "infer", str(configs / "inference.yaml"), str(shop.bundle), f"dataset_dir={shop.phantom}/images"]
     return shop.failures(
@@ -80,9 +82,10 @@ def evaluation(shop: Workshop) -> list[str]:
         return shop.trained
     run = shop.run_folder("trained")
     files = [*shop.train_files, overlay, *([run / "network.json"] if (run / "network.json").is_file() else [])]
-    overrides = {"dataset_dir": shop.phantom, "output_root": shop.folder / "trained", "run_name": RUN}
-    arguments = shop.arguments(files, **overrides, ckpt_path=run / "model.pt")
-    return shop.failures(shop.job("evaluate", arguments))
+    overrides = {**shop.data, "output_root": shop.folder / "trained", "run_name": RUN}
+    by_encoder = "ckpt_path" not in {**shop.config, **load(overlay)}
+    weights = {"encoder_file": run / "encoder.safetensors"} if by_encoder else {"ckpt_path": run / "model.pt"}
+    return shop.failures(shop.job("evaluate", shop.arguments(files, **overrides, **weights)))
 
 
 def inference(shop: Workshop) -> list[str]:
@@ -127,9 +130,9 @@ def exported_runs(shop: Workshop) -> list[str]:
         return shop.exported[1]
     out = shop.fresh_output("stranger")
     line = ["-m", "monai.bundle", "run", "--config_file"]
-    common = ["--dataset_dir", str(shop.phantom), "--output_root", str(out), "--run_name", RUN]
+    common = [word for key, path in shop.data.items() for word in (f"--{key}", str(path))]
+    common += ["--output_root", str(out), "--run_name", RUN]
     train = [*line, "configs/train.json", *common, "--epochs", "1"]
-    train += ["--probe_dir", str(shop.phantom)] if "probe_dir" in shop.config else []
     infer = [*line, "configs/inference.json", "--dataset_dir", str(shop.phantom / "images")]
     for key, path in shop.output(out / "inference").items():
         infer += [f"--{key}", str(path)]
@@ -145,8 +148,8 @@ def acceptance(shop: Workshop) -> list[str]:
     if shop.exported[1]:
         return shop.exported[1]
     script, schema = str(HERE / "job_acceptance.py"), str(HERE / "metadata_schema.json")
-    out = str(shop.fresh_output("acceptance"))
-    return shop.failures(shop.stranger("acceptance", [script, schema, str(shop.phantom), out]))
+    data, out = json.dumps(shop.data, default=str), str(shop.fresh_output("acceptance"))
+    return shop.failures(shop.stranger("acceptance", [script, schema, data, out]))
 
 
 def graphs(shop: Workshop) -> list[str]:

@@ -43,6 +43,11 @@ class Workshop:
         for path in self.train_files:
             self.config = merge(self.config, load(path))
 
+    @property
+    def data(self) -> dict[str, Path]:
+        """The phantom as everything that a training of this bundle reads."""
+        return {key: self.phantom for key in ("dataset_dir", "probe_dir") if key in self.config}
+
     def arguments(self, files: list[Path], **overrides: Any) -> list[str]:
         """`-m monai.bundle run` with config files, and overrides as the command line takes them."""
         line = ["-m", "monai.bundle", "run", "--config_file", str([str(path) for path in files])]
@@ -58,9 +63,7 @@ class Workshop:
     def train_job(
         self, name: str, kill_after: int | None = None, rank: dict[str, str] | None = None, **more: Any
     ) -> Job:
-        overrides = {"dataset_dir": self.phantom, "output_root": self.fresh_output(name), "run_name": RUN}
-        if "probe_dir" in self.config:
-            overrides["probe_dir"] = self.phantom
+        overrides = {**self.data, "output_root": self.fresh_output(name), "run_name": RUN}
         log = f"{name}-{rank['RANK']}" if rank else name
         arguments = self.arguments(self.train_files, **{**overrides, **more})
         return self.job(log, arguments, kill_after=kill_after, environment=rank or {})
@@ -129,9 +132,8 @@ class Workshop:
     def exported(self) -> tuple[Path, list[str]]:
         """Export the smoke run; the folder, and what went wrong."""
         out = self.folder / "exported" / self.bundle.name
-        files = [str(path) for path in self.train_files[1:]]
         script = HERE / "job_export.py"
-        arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out), *files]
+        arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out)]
         return out, self.trained or self.failures(self.job("export", arguments))
 
     def output(self, folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Export a run and keep the network's answer to a probe: BUNDLE RUN OUT [OVERLAY ...]."""
+"""Export a tracked run and keep the network's answer to a probe: BUNDLE RUN OUT."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,8 @@ import torch
 
 from common.export import export_bundle
 
-bundle, run, out, *overlays = map(Path, sys.argv[1:])
-exported = export_bundle(bundle, out, run, overlays)
+bundle, run, out = map(Path, sys.argv[1:])
+exported = export_bundle(bundle, out, run)
+if exported.notices:
+    sys.exit(" ".join(exported.notices))
 torch.save({"images": exported.images, "output": exported.output}, out.parent / "probe.pt")
