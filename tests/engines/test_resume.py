@@ -2,7 +2,21 @@ import signal
 
 import pytest
 import torch
-from toy_bundle.scripts.children import newest, points, query, train_in_child
+from torch.utils.data import DataLoader
+from toy_bundle.scripts.children import exit_code, in_child, newest, points, query, train_in_child
+from toy_bundle.scripts.toy import Die, Method, Noise
+
+from common.data import SeededSampler
+from common.engines import (
+    ApplySchedules,
+    Checkpoints,
+    Cosine,
+    Trainer,
+    UpdateTeacher,
+    method_losses,
+    parameter_groups,
+    whole_batch,
+)
 
 STEPS = 24  # 3 epochs of 8 iterations; a checkpoint every 3 iterations and after every epoch
 
@@ -48,18 +62,48 @@ def test_killed_before_the_first_checkpoint_goes_on_in_the_same_tracked_run(outp
     die_and_go_on(output_root, uninterrupted, die_at=2)
 
 
+def small(directory, workers, die_at=0):
+    """The toy's training without the bundle around it and without tracking."""
+    torch.manual_seed(0)
+    network = Method()
+    optimizer = torch.optim.AdamW(parameter_groups(network), lr=0.01)
+    sampler = SeededSampler(34, 0, 4)
+    loader = DataLoader(
+        Noise(34, 0), batch_size=4, sampler=sampler, drop_last=True, num_workers=workers, persistent_workers=workers > 0
+    )
+    handlers = [
+        ApplySchedules(optimizer, Cosine(0.01, 1e-6, 1), Cosine(0.04, 0.4)),
+        UpdateTeacher(network, Cosine(0.9, 1.0)),
+        Checkpoints(directory, network, optimizer, every_iterations=3),
+        Die(die_at, directory.parent / "died"),
+    ]
+    options = {"prepare_batch": whole_batch, "train_handlers": handlers}
+    Trainer("cpu", 3, loader, network, optimizer, method_losses, **options).run()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("step", range(1, STEPS))
-def test_killed_at_any_step(output_root, uninterrupted, step, workers):
-    die_and_go_on(output_root, uninterrupted, die_at=step, num_workers=workers)
+def test_killed_at_every_step(tmp_path, workers):
+    def result(name, **options):
+        directory = tmp_path / name / "checkpoints"
+        directory.parent.mkdir(exist_ok=True)
+        code = exit_code(in_child(lambda: small(directory, workers, **options)))
+        newest = max(directory.glob("iteration-*.pt"), default=None)
+        return code, torch.load(newest, weights_only=True) if newest else None
+
+    code, reference = result("whole")
+    assert code == 0
+    for step in range(1, STEPS):
+        assert result(f"killed-{step}", die_at=step)[0] == -signal.SIGKILL
+        code, checkpoint = result(f"killed-{step}", die_at=step)
+        assert code == 0 and equal(checkpoint, reference), step
 
 
 @pytest.mark.parametrize(
     ("name", "code"), [("SIGTERM", 128 + signal.SIGTERM), pytest.param("SIGINT", 1, marks=pytest.mark.slow)]
 )
 def test_interrupted_run_is_saved_where_it_stands_and_marked_killed(output_root, uninterrupted, name, code):
-    override = {"die_at": 11, "die_how": name, "checkpoints#every_iterations": None}
+    override = {"die_at": 11, "die_how": name, "checkpoints#every_iterations": 100}
     assert train_in_child(output_root, **override) == code
     assert newest(output_root)["trainer"]["iteration"] == 11
     assert query(output_root, "select status from runs") == [("KILLED",)]
