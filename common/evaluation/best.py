@@ -104,9 +104,9 @@ class KeepBest:
         except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
             free = shutil.disk_usage(self.directory).free / 2**20
             raise CheckpointError(
-                f"could not write the best weights to {self.directory}: {error}. {free:.0f} MiB are free there now; an "
-                "earlier model.pt and the checkpoints are untouched. Free space or choose another output_root; then the "
-                "same command continues."
+                f"could not write the best weights to {self.directory}: {error}. {free:.0f} MiB are free there now; "
+                "an earlier model.pt and the checkpoints are untouched. Free space or choose another output_root; the "
+                "same command then continues."
             ) from error
 
 
