@@ -1,0 +1,109 @@
+"""What an export finds in a run's folder, and what it says about the network."""
+
+import json
+
+import pytest
+import torch
+
+from common.export.bundle import write_checksums
+from common.export.card import model_card
+from common.export.metadata import complete_metadata
+from common.export.rewrite import ExportError
+from common.export.run import read_run
+
+METADATA = {
+    "task": "t",
+    "description": "d",
+    "authors": "a",
+    "monai_version": "1",
+    "pytorch_version": "2",
+    "numpy_version": "3",
+    "required_packages_version": {},
+    "eval_metrics": {},
+    "network_data_format": {
+        "inputs": {"image": {"num_channels": 3, "spatial_shape": [9, 9], "value_range": [0, 1], "dtype": "float32"}},
+        "outputs": {"pred": {"format": "classes", "num_channels": 1, "channel_def": {"0": "old"}}},
+    },
+}
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    (tmp_path / "toy" / "configs").mkdir(parents=True)
+    (tmp_path / "toy" / "configs" / "train.yaml").write_text("epochs: 3\n")
+    return tmp_path / "toy"
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "run").mkdir()
+    torch.save({"w": torch.ones(2)}, tmp_path / "run" / "model.pt")
+    return tmp_path / "run"
+
+
+def test_a_run_without_tracking_takes_the_overlays_it_is_given(bundle, run, tmp_path):
+    overlay = tmp_path / "more.yaml"
+    overlay.write_text("epochs: 5\n")
+    assert read_run(run, bundle, [overlay]).config == {"epochs": 5}
+    facts = read_run(run, bundle)
+    assert facts.config == {"epochs": 3}
+    assert "--config" in facts.notices[0]
+
+
+def test_measured_values_come_from_the_evaluation_without_single_classes(bundle, run):
+    (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3}))
+    assert read_run(run, bundle).metrics == {"auc (validation, best epoch)": 0.5}
+    metrics = {"auc": 0.75, "auc/Mass": 0.7, "images": 9, "f1": None}
+    (run / "evaluation.json").write_text(json.dumps({"metrics": metrics}))
+    assert read_run(run, bundle).metrics == {"auc": 0.75}
+
+
+def test_a_checkpoint_is_no_state_dict(bundle, run):
+    torch.save({"network": {}, "trainer": {}}, run / "model.pt")
+    with pytest.raises(ExportError, match="network, trainer"):
+        read_run(run, bundle)
+
+
+def test_missing_folder_and_weights_are_named(bundle, run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="--run"):
+        read_run(tmp_path / "nowhere", bundle)
+    (run / "model.pt").unlink()
+    with pytest.raises(FileNotFoundError, match="--weights"):
+        read_run(run, bundle)
+
+
+def test_metadata_describes_the_network_that_was_trained():
+    images, output = torch.zeros(1, 1, 64, 64), torch.zeros(1, 2)
+    done = complete_metadata(METADATA, images, output, {"auc": 0.5}, {"commit": "abc", "seed": ""})
+    image, pred = done["network_data_format"]["inputs"]["image"], done["network_data_format"]["outputs"]["pred"]
+    assert (image["num_channels"], image["spatial_shape"]) == (1, [64, 64])
+    assert (pred["num_channels"], pred["spatial_shape"]) == (2, [])
+    assert len(pred["channel_def"]) == 2
+    assert done["eval_metrics"] == {"auc": 0.5}
+    assert done["provenance"] == {"commit": "abc"}
+    named = complete_metadata(METADATA, images, output, {}, {}, ["Mass", "Nodule"])
+    assert named["network_data_format"]["outputs"]["pred"]["channel_def"] == {"0": "Mass", "1": "Nodule"}
+
+
+def test_card_shows_measured_values_provenance_and_only_commands_that_exist():
+    done = complete_metadata(
+        METADATA, torch.zeros(1, 1, 64, 64), torch.zeros(1, 1), {"auc": 0.51234}, {"commit": "abc"}
+    )
+    card = model_card(done, ["train", "inference"], has_encoder=False)
+    assert "| auc | 0.5123 |" in card
+    assert "| commit | abc |" in card
+    assert "configs/train.json" in card
+    assert "evaluate.json" not in card
+    assert "encoder.safetensors" not in card
+
+
+def test_checksums_notice_a_change(tmp_path):
+    import subprocess
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("x")
+    write_checksums(tmp_path)
+    check = ["sha256sum", "--check", "--status", "checksums.sha256"]
+    assert subprocess.run(check, cwd=tmp_path).returncode == 0
+    (tmp_path / "a" / "b.txt").write_text("y")
+    assert subprocess.run(check, cwd=tmp_path).returncode == 1
