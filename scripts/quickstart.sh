@@ -4,6 +4,7 @@
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 prepare_environment
+SECONDS=0 # installation apart
 
 phantom=data/phantom
 ace=runs/cxr_ace/quickstart
@@ -32,8 +33,10 @@ for start in finetuned scratch; do
   load_weights=$([ "$start" = finetuned ] && echo true || echo false)
   options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
     --load_weights "$load_weights" --label_limit 12)
-  run_bundle image_segmentation "train small data/phantom" "${options[@]}"
-  run_bundle image_segmentation "train small data/phantom evaluate" "${options[@]}"
+  run_bundle image_segmentation "train data/phantom small" "${options[@]}"
+  if [ ! -f "runs/image_segmentation/quickstart-$start/evaluation.json" ]; then
+    run_bundle image_segmentation "train data/phantom small evaluate" "${options[@]}"
+  fi
 done
 
 step "4/5 Export"
@@ -41,5 +44,5 @@ if [ ! -f exported/lung_segmentation/configs/metadata.json ]; then
   python scripts/export_bundle.py image_segmentation --run runs/image_segmentation/quickstart-finetuned --out exported/lung_segmentation
 fi
 
-step "5/5 Results"
+step "5/5 Results after $((SECONDS / 60)) min $((SECONDS % 60)) s"
 python scripts/quickstart_summary.py

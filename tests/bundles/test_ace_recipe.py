@@ -30,7 +30,7 @@ TRAIN = {
     "epochs": 100,  # P
     "batch_size": 8,  # P: 8 x 4
     "schedules#lr#final": 1e-6,  # C
-    "schedules#lr#warmup_epochs": 10,  # C
+    "warmup_epochs": 10,  # C
     "schedules#weight_decay#base": 0.04,  # C
     "schedules#weight_decay#final": 0.4,  # C
     "teacher_update#momentum#base": 0.996,  # P
