@@ -48,6 +48,11 @@ class Form:
         """Height z of the lung apices."""
         return -self.lung_height / 2
 
+    @property
+    def dome_top(self) -> float:
+        """Height z of the right dome of the diaphragm."""
+        return self.level(1.0) - self.dome
+
     def level(self, share: float) -> float:
         """Height z at a share of the lung: 0 apex, 1 costophrenic angle."""
         return (share - 0.5) * self.lung_height
@@ -142,13 +147,13 @@ def build_trunk(form: Form, heart: Solid | None = None) -> Trunk:
     mediastinum = union(slab, *(tube.solid for tube in arteries.values()), _spinal_mass(form))
     lungs = {name: _lung(form, side, heart, mediastinum, abdomen) for name, side in SIDES.items()}
     organs = [
-        Organ("liver", intersection(ellipsoid((_dome(form) + 62, -5, -48), (75, 85, 105)), abdomen), 60),
-        Organ("spleen", intersection(ellipsoid((_dome(form) + 60, 45, 92), (55, 34, 28)), abdomen), 50),
+        Organ("liver", intersection(ellipsoid((form.dome_top + 62, -5, -48), (75, 85, 105)), abdomen), 60),
+        Organ("spleen", intersection(ellipsoid((form.dome_top + 60, 45, 92), (55, 34, 28)), abdomen), 50),
         *(Organ(name, tube.solid, 45) for name, tube in arteries.items()),
     ]
     if form.gas > 0.35:
         radii = np.array([17, 20, 30]) * form.gas
-        bubble = ellipsoid((_dome(form) + form.dome_step + 12 + radii[0], -20, 72), radii)
+        bubble = ellipsoid((form.dome_top + form.dome_step + 12 + radii[0], -20, 72), radii)
         organs.append(Organ("gas", intersection(bubble, abdomen), -950))
     return Trunk(form, _body(form), heart, mediastinum, abdomen, lungs, tuple(organs))
 
@@ -161,10 +166,6 @@ def enlarged(form: Form, factor: float) -> Form:
     return replace(form, heart_scale=form.heart_scale * factor)
 
 
-def _dome(form: Form) -> float:
-    return form.level(1.0) - form.dome
-
-
 def dome_height(form: Form, y: Array, x: Array) -> Array:
     """Height z of the diaphragm over (y, x): two domes, highest a little in front of the middle."""
     surfaces = []
@@ -173,14 +174,14 @@ def dome_height(form: Form, y: Array, x: Array) -> Array:
         across = np.maximum(across * 2.0, across * -1.1)
         along = (y + 10) / form.half_depth
         along = np.maximum(along * 0.8, along * -0.6)
-        surfaces.append(_dome(form) + lower + (form.dome - lower) * (across * across + along * along))
+        surfaces.append(form.dome_top + lower + (form.dome - lower) * (across * across + along * along))
     return np.minimum(surfaces[0], surfaces[1])
 
 
 def _abdomen(form: Form) -> Solid:
     wide = form.half_width + form.wall
     deep = form.half_depth + form.wall
-    low = _dome(form) - abs(form.dome_step) - 5
+    low = form.dome_top - abs(form.dome_step) - 5
     return Solid(
         lambda z, y, x: (dome_height(form, y, x) - z) * 0.8, (low, -deep, -wide), (form.level(1.9), deep, wide)
     )
@@ -189,7 +190,7 @@ def _abdomen(form: Form) -> Solid:
 def build_heart(form: Form) -> Solid:
     """The heart with its atria and ventricles, resting on the diaphragm."""
     scale, turn = form.heart_scale * form.half_width / 134, form.heart_turn
-    base = _dome(form) + form.dome_step
+    base = form.dome_top + form.dome_step
     centre = np.array([base - 30 * scale, -0.30 * form.half_depth, 21 * scale + form.heart_shift])
     long_axis = np.array([np.sin(turn) * 0.95, -0.3, np.cos(turn) * 0.95])
     long_axis /= np.linalg.norm(long_axis)
@@ -284,35 +285,3 @@ def _body(form: Form) -> Solid:
         arm = np.array([joint, (form.level(2.2), 10, side * (form.shoulder + 22))], float)
         parts.append(Tube(arm, np.array([50, 44]) + 0.25 * wall).solid)
     return union(*parts, blend=16.0)
-
-
-def landmarks(form: Form, bones: dict[str, Tube]) -> dict[str, tuple[float, float, float]]:
-    """Anatomical points (z, y, x) in mm: six pairs and four on the midline."""
-    points: dict[str, tuple[float, float, float]] = {}
-    for name, side, lower in (("right", -1.0, 0.0), ("left", 1.0, form.dome_step)):
-        points[f"lung_apex_{name}"] = (form.apex + 2, 22.0, side * 0.36 * form.half_width)
-        points[f"dome_{name}"] = (_dome(form) + lower, -10.0, side * 0.5 * form.half_width)
-        points[f"costophrenic_{name}"] = _costophrenic(form, side)
-        points[f"hilum_{name}"] = (form.level(form.hilum_share), 4.0, side * 36.0)
-        clavicle = bones[f"clavicle_{name}"].points
-        points[f"clavicle_medial_{name}"] = _point(clavicle[0])
-        points[f"rib6_lateral_{name}"] = _point(max(bones[f"rib6_{name}"].points, key=lambda p: abs(p[2])))
-    for name, level in (("vertebra_t1", -0.03), ("vertebra_t10", 0.86)):
-        y, x = form.spine(np.array(form.level(level)))
-        points[name] = (form.level(level), float(y), float(x))
-    points["carina"] = (form.level(0.36), 10.0, 0.0)
-    points["aortic_arch"] = (form.level(0.27) + 4, 14.0, form.aorta_bulge * 0.7)
-    return points
-
-
-def _costophrenic(form: Form, side: float) -> tuple[float, float, float]:
-    # Lowest lateral point of the lung at the depth of the dome: where cage and diaphragm meet.
-    z = np.linspace(form.level(0.7), form.level(1.06), 400)
-    half_width, half_depth, middle = form.cage(z)
-    x = side * half_width * (1 - np.abs((-10 - middle) / half_depth) ** 2.7) ** (1 / 2.7)
-    meet = int(np.argmin(np.abs(dome_height(form, np.full_like(z, -10.0), x) - z)))
-    return float(z[meet]), -10.0, float(x[meet])
-
-
-def _point(values: Array) -> tuple[float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2])

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .anatomy import Form, Trunk, build_trunk, landmarks, sample_form
+from .anatomy import Form, Trunk, build_trunk, sample_form
 from .findings import Placed
+from .landmarks import landmarks
 from .skeleton import build_skeleton
 from .solids import Tube
 from .vessels import airways, lung_vessels
