@@ -111,6 +111,6 @@ def test_pixels_show_a_finding_and_its_place_does_not(sample, finding):
     guessed = out_of_fold(places, target, folds, patients)
     print(f"{finding}: {target.sum()} of {len(target)}, pixels {seen:.2f}, place {guessed:.2f}")
     assert seen > 0.7
-    # Three standard errors of an AUC under chance, with patients of up to four images. One-sided: where there is nothing
+    # Three standard errors of an AUC under chance (up to four images a patient). One-sided: where there is nothing
     # to learn, pooled scores of folds fall below 0.5, since the training folds' mean is the opposite of the test's.
     assert guessed - 0.5 < 3 * np.sqrt(1.5 * len(target) / (12 * target.sum() * (~target).sum()))
