@@ -71,7 +71,7 @@ def export_bundle(
     network = _network(configs.get("inference", configs["train"]), facts.weights)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     images, output = probe_network(network, *_input_size(network, metadata))
-    metadata = complete_metadata(metadata, images, output, facts.metrics, facts.provenance)
+    metadata = complete_metadata(metadata, images, output, facts.metrics, facts.provenance, facts.classes)
 
     out.mkdir(parents=True, exist_ok=True)
     vendor(bundle, out)

@@ -43,6 +43,11 @@ class RunFacts:
     provenance: Mapping[str, Any]
     notices: list[str]
 
+    @property
+    def classes(self) -> list[str] | None:
+        """Names of the network's outputs, where the run told them."""
+        return self.network.get("findings") or self.network.get("structures")
+
 
 def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Path | None = None) -> RunFacts:
     """Collect what the export needs from a run's folder.

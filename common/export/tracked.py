@@ -1,6 +1,7 @@
 """What MLflow knows of the run whose folder is exported."""
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ def read_tracked(run: Path) -> TrackedRun:
     if not (run / NOTE).is_file():
         return TrackedRun()
     note = json.loads((run / NOTE).read_text())
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a single small file
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

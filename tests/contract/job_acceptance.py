@@ -22,6 +22,11 @@ verify_net_in_out(
     net_id="network_def", meta_file="configs/metadata.json", config_file="configs/inference.json", device="cpu"
 )
 
+formats = json.loads(Path("configs/metadata.json").read_text())["network_data_format"]
+pred = formats["outputs"]["pred"]
+if pred["format"] in ("classes", "segmentation") and len(pred["channel_def"]) != pred["num_channels"]:
+    sys.exit(f"metadata names {list(pred['channel_def'].values())} for {pred['num_channels']} outputs")
+
 # `load` is called from anywhere, copies what fits and is silent about what does not.
 weights = torch.load("models/model.pt", weights_only=True)
 os.chdir(out)
