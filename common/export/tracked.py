@@ -54,7 +54,9 @@ def read_tracked(run: Path) -> TrackedRun:
     facts = {label: found.data.params[key] for key, label in _PROVENANCE.items() if key in found.data.params}
     facts["commit"] = found.data.tags.get("mlflow.source.git.commit", "")
     facts["MLflow run"] = note["run_id"]
-    return TrackedRun(config, {name: value for name, value in names.items() if "/" not in name}, facts)
+    status = found.info.status
+    notice = None if status == "FINISHED" else f"The run is {status}, not FINISHED: its files may still change."
+    return TrackedRun(config, {name: value for name, value in names.items() if "/" not in name}, facts, notice)
 
 
 def _config(client: "MlflowClient", run_id: str) -> dict[str, Any]:
