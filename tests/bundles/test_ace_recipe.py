@@ -1,5 +1,6 @@
 """Every number of ACE's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ CONFIGS = Path(__file__).parents[2] / "bundles/cxr_ace/configs"
 
 # id in the recipe -> value, with its source
 TRAIN = {
-    "view#cells": 32,  # P: 1024 px in cells of 32
-    "view#tokens": 14,  # P: 448 / 32
-    "view#cell": 32,
-    "view#area": [0.85, 1.0],  # C
+    "cells": 32,  # P: 1024 px in cells of 32
+    "tokens": 14,  # P: 448 / 32
+    "cell": 32,
+    "area": [0.85, 1.0],  # C
     "architecture": "swin_base_patch4_window7_224",  # P
     "network_def#mean": 0.5056,  # C
     "network_def#std": 0.252,  # C
@@ -33,8 +34,8 @@ TRAIN = {
     "warmup_epochs": 10,  # C
     "schedules#weight_decay#base": 0.04,  # C
     "schedules#weight_decay#final": 0.4,  # C
-    "teacher_update#momentum#base": 0.996,  # P
-    "teacher_update#momentum#final": 1.0,  # P
+    "momentum#base": 0.996,  # P
+    "momentum#final": 1.0,  # P
     "train#trainer#clip#max_norm": 0.8,  # P
     "train#trainer#clip#mode": "per_tensor",  # C, A27
     "store_size": 1024,
@@ -49,7 +50,7 @@ RELEASED = TRAIN | {
     "epochs": 302,  # C, A25
     "batch_size": 20,  # C, A25
     "network_def#drop_path": 0.2,  # C, A25
-    "view#antialias": False,  # C, A20
+    "antialias": False,  # C, A20
 }
 
 
@@ -73,32 +74,57 @@ def test_learning_rate_is_scaled_by_the_global_batch():
     assert parser.get_parsed_content("learning_rate") == pytest.approx(6.25e-5)
 
 
-@pytest.mark.parametrize(
-    ("overlay", "parts"),
-    [
-        ("", {"global", "composition", "decomposition"}),
-        ("paper", {"global", "composition", "decomposition"}),
-        ("ablations/global_only", {"global"}),
-        ("ablations/composition_only", {"global", "composition"}),
-        ("ablations/decomposition_only", {"global", "decomposition"}),
-        ("ablations/dino", {"global"}),
-    ],
-)
-def test_every_overlay_builds_its_losses_at_the_smoke_size(overlay, parts):
-    parser = recipe("smoke", *([overlay] if overlay else []))
-    if overlay == "ablations/dino":
-        parser["view#size"] = 64
+def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
     method = parser.get_parsed_content("method")
-    size = 160
-    images = torch.randint(0, 256, (2, 1, size, size), dtype=torch.uint8)
+    channels = method.student.encoder.description.in_channels
+    images = torch.randint(0, 256, (2, channels, size, size), dtype=torch.uint8)
     draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(2)]
-    losses = method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
-    assert set(losses) == {"loss", *parts}
-    assert torch.isfinite(losses["loss"])
+    return method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
 
 
-def test_fundus_takes_three_channels_and_the_class_token_where_the_encoder_has_one():
-    parser = recipe("smoke", "fundus")
-    method = parser.get_parsed_content("method")
-    assert method.student.encoder.description.in_channels == 3
-    assert not method.overlap_only
+ALL = {"global", "composition", "decomposition"}
+PARTS = {  # overlay -> losses; every overlay of the bundle is here
+    "small": ALL,
+    "smoke": ALL,
+    "paper": ALL,
+    "released": ALL,
+    "multi_gpu": ALL,
+    "fundus": ALL,
+    "evaluate": ALL,
+    "probe/lung_masks": ALL,
+    "ablations/global_only": {"global"},
+    "ablations/composition_only": {"global", "composition"},
+    "ablations/decomposition_only": {"global", "decomposition"},
+    "ablations/dino": {"global"},
+}
+ALONE = {"train", "inference", "vit"}  # vit.yaml has a size of its own, below
+
+
+def test_no_overlay_is_forgotten():
+    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
+    assert found == set(PARTS) | ALONE
+
+
+@pytest.mark.parametrize("overlay", PARTS)
+def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
+    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+        losses = first_losses(recipe(*order))
+        assert set(losses) == {"loss", *PARTS[overlay]}
+        assert torch.isfinite(losses["loss"])
+
+
+def test_dino_sees_crops_of_the_same_size_and_intensities_as_ace():
+    ace, dino = recipe("small").get_parsed_content("view"), recipe("small", "ablations/dino").get_parsed_content("view")
+    assert dino.size == ace.size == 64
+    assert vars(dino.photometric) == vars(ace.photometric)
+
+
+def test_the_vit_is_the_paper_s():
+    encoder = recipe("vit").get_parsed_content("network_def")
+    assert (encoder.embed_dim, encoder.token_stride) == (768, 32)
+    assert recipe("vit")["overlap_only"] is False
+
+
+def test_fundus_keeps_both_eyes_of_a_patient_together():
+    pattern = recipe("fundus")["dataset_options#patient_pattern"]
+    assert re.search(pattern, "train/10_left.jpeg")[1] == re.search(pattern, "train/10_right.jpeg")[1] == "10"
