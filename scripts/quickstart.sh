@@ -34,13 +34,15 @@ for start in finetuned scratch; do
   options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
     --load_weights "$load_weights" --label_limit 12)
   run_bundle image_segmentation "train data/phantom small" "${options[@]}"
-  if [ ! -f "runs/image_segmentation/quickstart-$start/evaluation.json" ]; then
+  run="runs/image_segmentation/quickstart-$start"
+  if [ ! "$run/evaluation.json" -nt "$run/model.pt" ]; then
     run_bundle image_segmentation "train data/phantom small evaluate" "${options[@]}"
   fi
 done
 
 step "4/5 Export"
-if [ ! -f exported/lung_segmentation/configs/metadata.json ]; then
+if [ ! exported/lung_segmentation/checksums.sha256 -nt runs/image_segmentation/quickstart-finetuned/model.pt ]; then
+  rm -rf exported/lung_segmentation
   python scripts/export_bundle.py image_segmentation --run runs/image_segmentation/quickstart-finetuned --out exported/lung_segmentation
 fi
 

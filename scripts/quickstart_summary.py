@@ -12,10 +12,9 @@ PROBES = {"landmark_retrieval": "landmarks found", "patch_auc": "lung AUC", "emb
 
 def probe_curve() -> list[str]:
     """Rows of the probe's numbers over pre-training, from MLflow."""
-    client = MlflowClient(f"sqlite:///{RUNS}/mlflow.db")
-    experiment = client.get_experiment_by_name("cxr_ace")
-    runs = client.search_runs([experiment.experiment_id], "attributes.run_name = 'quickstart'")
-    history = {name: client.get_metric_history(runs[0].info.run_id, f"validation/{name}") for name in PROBES}
+    note = json.loads((RUNS / "cxr_ace/quickstart/mlflow_run.json").read_text())
+    client = MlflowClient(note["tracking_uri"])
+    history = {name: client.get_metric_history(note["run_id"], f"validation/{name}") for name in PROBES}
     steps = sorted({point.step for points in history.values() for point in points})
     shown = [steps[round(i * (len(steps) - 1) / 7)] for i in range(8)] if len(steps) > 8 else steps
     rows = ["  iteration  " + "  ".join(PROBES.values())]

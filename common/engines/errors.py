@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class NonFiniteLoss(RuntimeError):  # noqa: N818  (named for what it reports)
-    """The loss of a batch is infinite or not a number; nothing has been updated with it."""
+    """The loss of a batch is infinite or not a number; no weight has been updated with it."""
 
     def __init__(self, losses: dict[str, float], iteration: int, files: list[str]):
         parts = ", ".join(f"{name} = {value:g}" for name, value in losses.items())

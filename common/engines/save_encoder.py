@@ -41,4 +41,8 @@ class SaveEncoder:
             self.encoder, self.directory / "encoder.safetensors", self.method, corpora=self.corpora, commit=commit()
         )
         weights = {name: value.detach().cpu() for name, value in self.encoder.state_dict().items()}
-        save_atomically(weights, self.directory / "model.pt")
+        path = self.directory / "model.pt"
+        try:
+            save_atomically(weights, path)
+        except (OSError, RuntimeError) as error:  # PyTorch wraps the system's errors in its own
+            raise OSError(f"Could not write {path}: {error}. Free space, or choose another output_root.") from error

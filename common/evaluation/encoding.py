@@ -65,11 +65,13 @@ class ProbeMetric(Metric):
     def update(self, output: tuple[dict[str, Tensor], dict[str, Any]]) -> None:
         """Keep the parts of one batch that the probe needs, on the CPU."""
         batch = {**output[1], **output[0]}
+        if not all(name in batch for name in self.needs):
+            return  # tokens of many images are large; keep none that no probe will use
         for name in self.needs:
-            value = batch.get(name)
+            value = batch[name]
             if isinstance(value, Tensor):
                 self.seen[name].append(value.detach().cpu())
-            elif value is not None:
+            else:
                 self.seen[name].extend(value)
 
     def compute(self) -> dict[str, float]:
@@ -92,8 +94,8 @@ class LandmarkRetrieval(ProbeMetric):
     def __init__(self) -> None:
         super().__init__(
             "landmark_retrieval",
-            lambda seen: probes.landmark_retrieval(seen["tokens"], seen["landmarks"].float()),
-            needs=("tokens", "landmarks"),
+            lambda seen: probes.landmark_retrieval(seen["tokens"], seen["landmarks"].float(), seen["patient_id"]),
+            needs=("tokens", "landmarks", "patient_id"),
         )
 
 
@@ -107,8 +109,8 @@ class PatchProbe(ProbeMetric):
     def __init__(self, structure: int = 0) -> None:
         super().__init__(
             "patch_auc",
-            lambda seen: probes.patch_probe(seen["tokens"], seen["mask"][:, structure]),
-            needs=("tokens", "mask"),
+            lambda seen: probes.patch_probe(seen["tokens"], seen["mask"][:, structure], seen["patient_id"]),
+            needs=("tokens", "mask", "patient_id"),
         )
 
 

@@ -5,19 +5,26 @@ A self-supervised loss says little about what was learned; these do. All are det
 Shapes: N images, E channels of an embedding or token, H W token grid, L landmarks, K findings.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-IGNORE = 255
-"""Value of mask pixels that nobody labelled."""
+from ..data.decode import IGNORE
+
+
+def patient_numbers(patients: Sequence[str]) -> Tensor:
+    """Number (N,) patients from 0 in the order in which they first occur."""
+    number = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
+    return torch.tensor([number[patient] for patient in patients])
 
 
 def landmark_retrieval(
-    tokens_NEHW: Tensor, landmarks_NL2: Tensor, partners: int = 5, radius: float = 0.1
+    tokens_NEHW: Tensor, landmarks_NL2: Tensor, patients: Sequence[str], partners: int = 5, radius: float = 0.1
 ) -> dict[str, float]:
-    """Find each landmark of one image in other images by the most similar token.
+    """Find each landmark of one image in images of other patients by the most similar token.
 
     The token under a landmark is compared by cosine with every token of `partners` other images. Taking
     the same place in the other image is the answer of an encoder that knows positions only, so its score
@@ -26,13 +33,14 @@ def landmark_retrieval(
     Args:
         tokens_NEHW: tokens of N >= 2 images.
         landmarks_NL2: (row, col) as fractions of height and width; nan where a landmark is absent.
+        patients: N patient ids; images of one patient are never compared.
         partners: images each image is compared with, the following ones in order.
         radius: a landmark counts as found when the centre of the token lies within it, as a fraction of the image;
             the same for every grid, so that encoders with other grids compare.
 
     Returns:
         `landmark_retrieval`: share found; `landmark_error`: mean distance as a fraction of the image;
-        `landmark_same_place`: the share that position alone finds. Empty without two images that share a landmark.
+        `landmark_same_place`: the share that position alone finds. Empty unless two patients share a landmark.
     """
     N, _, H, W = tokens_NEHW.shape
     grid_2 = torch.tensor([H, W])
@@ -42,12 +50,14 @@ def landmark_retrieval(
     flat_NL = cells_NL2[..., 0] * W + cells_NL2[..., 1]
     query_NLE = unit_NTE.gather(1, flat_NL[..., None].expand(-1, -1, unit_NTE.shape[-1]))
 
+    ids_N = patient_numbers(patients)
     found, same_place, errors = [], [], []
     own_NL2 = (cells_NL2 + 0.5) / grid_2
     for shift in range(1, min(partners, N - 1) + 1):
         best_NL = (query_NLE @ unit_NTE.roll(-shift, 0).transpose(1, 2)).argmax(-1)
         found_NL2 = (torch.stack([best_NL // W, best_NL % W], dim=-1) + 0.5) / grid_2
-        truth_NL2, both_NL = landmarks_NL2.roll(-shift, 0), present_NL & present_NL.roll(-shift, 0)
+        others_N = ids_N != ids_N.roll(-shift, 0)
+        truth_NL2, both_NL = landmarks_NL2.roll(-shift, 0), present_NL & present_NL.roll(-shift, 0) & others_N[:, None]
         errors.append((found_NL2 - truth_NL2).norm(dim=-1)[both_NL])
         found.append(errors[-1] <= radius)
         same_place.append(((own_NL2 - truth_NL2).norm(dim=-1) <= radius)[both_NL])
@@ -60,26 +70,28 @@ def landmark_retrieval(
     }
 
 
-def patch_probe(tokens_NEHW: Tensor, mask_NHW: Tensor, ridge: float = 1.0) -> dict[str, float]:
+def patch_probe(tokens_NEHW: Tensor, mask_NHW: Tensor, patients: Sequence[str], ridge: float = 1.0) -> dict[str, float]:
     """Tell tokens inside a structure from tokens outside by a linear map fitted in closed form.
 
-    Images at even positions fit it, images at odd positions test it. A token is inside when more than half of
+    Every second patient fits it, the others test it. A token is inside when more than half of
     its labelled pixels are; tokens with more than half of their pixels unlabelled are left out.
 
     Args:
         tokens_NEHW: tokens of N images.
         mask_NHW: 0 outside, 1 inside, 255 unlabelled, at any resolution that the token grid divides.
+        patients: N patient ids.
         ridge: weight of the squared norm of the map, on standardised channels.
 
     Returns:
-        `patch_auc` on the odd images; empty when either half has tokens of one kind only.
+        `patch_auc` on the patients it was not fitted on; empty when either half has tokens of one kind only.
     """
     _, _, H, W = tokens_NEHW.shape
     labelled_NHW = F.adaptive_avg_pool2d((mask_NHW != IGNORE).float()[:, None], (H, W))[:, 0]
     inside_NHW = F.adaptive_avg_pool2d((mask_NHW == 1).float()[:, None], (H, W))[:, 0]
     use_NHW, label_NHW = labelled_NHW >= 0.5, inside_NHW > 0.5 * labelled_NHW
     features_NHWE = tokens_NEHW.permute(0, 2, 3, 1).double()
-    fit, test = slice(0, None, 2), slice(1, None, 2)
+    fit = patient_numbers(patients) % 2 == 0
+    test = ~fit
     x_fit, y_fit = features_NHWE[fit][use_NHW[fit]], label_NHW[fit][use_NHW[fit]].double()
     x_test, y_test = features_NHWE[test][use_NHW[test]], label_NHW[test][use_NHW[test]]
     if any(y.numel() == 0 or y.min() == y.max() for y in (y_fit, y_test)):
@@ -92,7 +104,7 @@ def patch_probe(tokens_NEHW: Tensor, mask_NHW: Tensor, ridge: float = 1.0) -> di
 
 
 def knn(
-    embeddings_NE: Tensor, labels_NK: Tensor, patients: list[str], neighbours: int = 20, temperature: float = 0.07
+    embeddings_NE: Tensor, labels_NK: Tensor, patients: Sequence[str], neighbours: int = 20, temperature: float = 0.07
 ) -> dict[str, float]:
     """Predict findings from the nearest images of other patients, weighted by exp(cosine / temperature).
 
@@ -108,8 +120,7 @@ def knn(
     """
     unit_NE = F.normalize(embeddings_NE, dim=1)
     similarity_NN = unit_NE @ unit_NE.T
-    number = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
-    ids_N = torch.tensor([number[patient] for patient in patients])
+    ids_N = patient_numbers(patients)
     similarity_NN[ids_N[:, None] == ids_N[None, :]] = -torch.inf
     votes_Nk, nearest_Nk = similarity_NN.topk(min(neighbours, len(patients) - 1), dim=1)
     weights_Nk = (votes_Nk / temperature).exp()

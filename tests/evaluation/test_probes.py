@@ -6,6 +6,30 @@ import torch
 from common.evaluation import probes
 
 
+def each(tokens: torch.Tensor) -> list[str]:
+    """Every image of another patient."""
+    return [str(i) for i in range(len(tokens))]
+
+
+def test_images_of_one_patient_are_not_compared():
+    torch.manual_seed(0)
+    tokens, landmarks = torch.randn(2, 8, 6, 6).repeat(2, 1, 1, 1), torch.rand(2, 3, 2).repeat(2, 1, 1)
+    assert probes.landmark_retrieval(tokens, landmarks, ["a"] * 4) == {}
+    same_picture = probes.landmark_retrieval(tokens, landmarks, ["a", "b", "c", "d"], partners=2)
+    other_patient = probes.landmark_retrieval(tokens, landmarks, ["a", "b", "a", "b"], partners=2)
+    assert other_patient["landmark_retrieval"] < same_picture["landmark_retrieval"]
+
+
+def test_patch_probe_is_fitted_and_tested_on_other_patients():
+    torch.manual_seed(0)
+    mask = (torch.rand(8, 4, 4) > 0.5).to(torch.uint8)
+    tokens = torch.randn(8, 6, 4, 4)
+    tokens[4:, 2] += 20 * mask[4:]  # only the second patient's tokens say anything
+    tokens[:4, 2] = 0.0  # the first one's, which fit the map, do not vary there
+    auc = probes.patch_probe(tokens, mask, ["a"] * 4 + ["b"] * 4)["patch_auc"]
+    assert auc < 0.75
+
+
 def test_landmark_retrieval_finds_landmarks_that_have_their_own_code():
     torch.manual_seed(0)
     tokens = 0.01 * torch.randn(4, 16, 8, 8)
@@ -14,7 +38,7 @@ def test_landmark_retrieval_finds_landmarks_that_have_their_own_code():
     for n in range(4):
         for index, (row, col) in enumerate(landmarks[n]):
             tokens[n, index, int(row * 8), int(col * 8)] += 10
-    result = probes.landmark_retrieval(tokens, landmarks)
+    result = probes.landmark_retrieval(tokens, landmarks, each(tokens))
     assert result["landmark_retrieval"] == 1.0
     assert result["landmark_error"] < math.hypot(1, 1) / 8
     assert result["landmark_same_place"] < 0.5
@@ -22,7 +46,7 @@ def test_landmark_retrieval_finds_landmarks_that_have_their_own_code():
 
 def test_landmark_retrieval_of_position_codes_equals_the_same_place_score():
     position = torch.nn.functional.one_hot(torch.arange(64), 64).float().T.view(1, 64, 8, 8).expand(5, -1, -1, -1)
-    result = probes.landmark_retrieval(position, torch.rand(5, 4, 2))
+    result = probes.landmark_retrieval(position, torch.rand(5, 4, 2), each(position))
     assert result["landmark_retrieval"] == result["landmark_same_place"]
 
 
@@ -31,22 +55,22 @@ def test_row_and_column_of_a_landmark_are_not_swapped():
     tokens[:, 1] = 1.0
     tokens[:, :, 3, 1] = torch.tensor([1.0, 0.0])
     landmarks = torch.tensor([3.5 / 4, 1.5 / 8]).expand(2, 1, 2)
-    result = probes.landmark_retrieval(tokens, landmarks)
+    result = probes.landmark_retrieval(tokens, landmarks, each(tokens))
     assert result["landmark_error"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_absent_landmarks_do_not_count():
     tokens = torch.randn(3, 4, 4, 4)
-    assert probes.landmark_retrieval(tokens, torch.full((3, 2, 2), float("nan"))) == {}
+    assert probes.landmark_retrieval(tokens, torch.full((3, 2, 2), float("nan")), each(tokens)) == {}
 
 
 def test_patch_probe_separates_what_a_channel_encodes_and_not_noise():
     torch.manual_seed(0)
     mask = (torch.rand(12, 4, 4) > 0.5).to(torch.uint8)
     tokens = torch.randn(12, 6, 4, 4)
-    assert 0.3 < probes.patch_probe(tokens, mask)["patch_auc"] < 0.7
+    assert 0.3 < probes.patch_probe(tokens, mask, each(tokens))["patch_auc"] < 0.7
     tokens[:, 2] += 20 * mask
-    assert probes.patch_probe(tokens, mask)["patch_auc"] == pytest.approx(1.0)
+    assert probes.patch_probe(tokens, mask, each(tokens))["patch_auc"] == pytest.approx(1.0)
 
 
 def test_patch_probe_ignores_unlabelled_pixels():
@@ -56,8 +80,8 @@ def test_patch_probe_ignores_unlabelled_pixels():
     tokens[:, 2] += 20 * mask[:, ::2, ::2]
     mask[:, :4] = probes.IGNORE
     tokens[:, 2, :2] = 1000.0  # nonsense under the ignored half changes nothing
-    assert probes.patch_probe(tokens, mask)["patch_auc"] == pytest.approx(1.0)
-    assert probes.patch_probe(tokens, torch.zeros_like(mask)) == {}
+    assert probes.patch_probe(tokens, mask, each(tokens))["patch_auc"] == pytest.approx(1.0)
+    assert probes.patch_probe(tokens, torch.zeros_like(mask), each(tokens)) == {}
 
 
 def test_knn_votes_only_across_patients():
