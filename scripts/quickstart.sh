@@ -32,7 +32,7 @@ step "3/5 Lung segmentation from 12 labelled images: from the ACE encoder, and f
 for start in finetuned scratch; do
   load_weights=$([ "$start" = finetuned ] && echo true || echo false)
   options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
-    --load_weights "$load_weights" --label_limit 12)
+    --load_weights "$load_weights" --label_limit 12 --epochs 80 --val_interval 8)
   run_bundle image_segmentation "train data/phantom small" "${options[@]}"
   run="runs/image_segmentation/quickstart-$start"
   if [ ! "$run/evaluation.json" -nt "$run/model.pt" ]; then

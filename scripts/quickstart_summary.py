@@ -13,7 +13,7 @@ PROBES = {"landmark_retrieval": "landmarks found", "patch_auc": "lung AUC", "emb
 def probe_curve() -> list[str]:
     """Rows of the probe's numbers over pre-training, from MLflow."""
     note = json.loads((RUNS / "cxr_ace/quickstart/mlflow_run.json").read_text())
-    client = MlflowClient(note["tracking_uri"])
+    client = MlflowClient(note["uri"])
     history = {name: client.get_metric_history(note["run_id"], f"validation/{name}") for name in PROBES}
     steps = sorted({point.step for points in history.values() for point in points})
     shown = [steps[round(i * (len(steps) - 1) / 7)] for i in range(8)] if len(steps) > 8 else steps
