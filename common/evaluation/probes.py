@@ -112,7 +112,8 @@ def knn(
         embeddings_NE: embeddings of N images.
         labels_NK: 0 or 1, nan where unknown.
         patients: N patient ids; an image never votes for another image of its patient.
-        neighbours: images that vote.
+        neighbours: images that vote, at most a tenth of all: an image does not vote for itself, so a vote of nearly all
+            others would favour the wrong answer.
         temperature: of the vote (DINO's kNN evaluation uses 0.07 and 20 neighbours).
 
     Returns:
@@ -122,7 +123,7 @@ def knn(
     similarity_NN = unit_NE @ unit_NE.T
     ids_N = patient_numbers(patients)
     similarity_NN[ids_N[:, None] == ids_N[None, :]] = -torch.inf
-    votes_Nk, nearest_Nk = similarity_NN.topk(min(neighbours, len(patients) - 1), dim=1)
+    votes_Nk, nearest_Nk = similarity_NN.topk(min(neighbours, max(1, len(patients) // 10)), dim=1)
     weights_Nk = (votes_Nk / temperature).exp()
     known_NK = labels_NK.isfinite()
     scores_NK = (weights_Nk[..., None] * labels_NK.nan_to_num(0)[nearest_Nk]).sum(1)

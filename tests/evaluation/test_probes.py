@@ -92,6 +92,16 @@ def test_knn_votes_only_across_patients():
     assert probes.knn(embeddings, labels, together, neighbours=3)["knn_auc"] == 0.0
 
 
+def test_knn_of_noise_is_near_chance_in_a_small_set():
+    generator = torch.Generator().manual_seed(0)
+    aucs = []
+    for _ in range(20):
+        embeddings = torch.randn(40, 16, generator=generator)
+        labels = torch.arange(40).remainder(2).float()[:, None]
+        aucs.append(probes.knn(embeddings, labels, [str(i) for i in range(40)])["knn_auc"])
+    assert 0.42 < sum(aucs) / len(aucs) < 0.55
+
+
 def test_knn_skips_findings_with_one_value():
     labels = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     embeddings = torch.tensor([[1.0, 0], [0, 1], [1, 0], [0, 1]])
