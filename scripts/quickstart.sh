@@ -30,7 +30,7 @@ run_bundle cxr_ace "train small" --dataset_dir "$phantom" --probe_dir "$phantom"
 
 step "3/5 Lung segmentation from 12 labelled images: from the ACE encoder, and from scratch"
 for start in finetuned scratch; do
-  load_weights=$([ "$start" = finetuned ] && echo true || echo false)
+  load_weights=$([ "$start" = finetuned ] && echo True || echo False)
   options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
     --load_weights "$load_weights" --label_limit 12 --epochs 80 --val_interval 8)
   run_bundle image_segmentation "train data/phantom small" "${options[@]}"

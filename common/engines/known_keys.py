@@ -31,7 +31,7 @@ def refuse_unknown_keys() -> None:
     install()
     problems = unknown_keys(command)
     if problems:
-        raise SystemExit("\n".join(["Nothing was run, since the config has no such key:", *problems]))
+        raise SystemExit("\n".join(["Nothing was run, since the command does not fit its config:", *problems]))
 
 
 def unknown_keys(command: Command) -> list[str]:
@@ -62,10 +62,19 @@ def unknown_keys(command: Command) -> list[str]:
     for origin, layer in layers:
         for key, value in layer.items():
             found = list(_problems(parser.get(), _split(key.removeprefix("+")), value, names, merge=key[0] == "+"))
+            found += _misread(value) if layer is command.flags else []
             problems += [f"  {origin.format(key)}: {problem}" for problem in found]
             if not found:
                 merge_kv(parser, key, value)
     return problems
+
+
+def _misread(value: Any) -> list[str]:
+    """What the command line reads as text, and thus as true, though something else was meant."""
+    meant = {"true": "True", "false": "False", "null": "'$None'"}
+    if isinstance(value, str) and value.lower() in meant:
+        return [f"{value!r} is text on a command line; write {meant[value.lower()]}"]
+    return []
 
 
 def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], merge: bool) -> Iterator[str]:

@@ -99,6 +99,8 @@ def test_merged_config_is_monais(tmp_path):
     ("key", "value", "hint"),
     [
         ("lrr", 3, "--lrr: the config has no 'lrr'"),
+        ("seed", "false", "--seed: 'false' is text on a command line; write False"),
+        ("seed", "null", "--seed: 'null' is text on a command line; write '$None'"),
         ("epoch", 3, "did you mean epochs?"),
         ("train#trainer#max_epoch", 3, "train#trainer has no 'max_epoch'; did you mean train#trainer#max_epochs?"),
         ("train::trainer::max_epoch", 3, "did you mean train#trainer#max_epochs?"),
@@ -174,7 +176,7 @@ def test_mistyped_command_ends_with_the_nearest_key_and_no_traceback(output_root
     answer = run(output_root, "--lrr", "3", "--train#trainer#max_epoch", "3")
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
     assert answer.stderr.endswith(
-        "Nothing was run, since the config has no such key:\n"
+        "Nothing was run, since the command does not fit its config:\n"
         "  --lrr: the config has no 'lrr'; did you mean optimizer#lr?\n"
         "  --train#trainer#max_epoch: train#trainer has no 'max_epoch'; did you mean train#trainer#max_epochs?\n"
     )
