@@ -98,7 +98,8 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
     base = merge_files([bundle / "configs" / "train.yaml"])
     trained = merge(facts.config, facts.network)
     encoders = describe_encoders(trained, facts.encoder)
-    configs = {"train": pin_encoders(without_machine_paths(trained, base), encoders)}
+    notices = facts.notices
+    configs = {"train": without_machine_paths(pin_encoders(trained, encoders), base, notices)}
     for name in ("evaluate", "inference"):
         path = bundle / "configs" / f"{name}.yaml"
         if not path.is_file():
@@ -106,10 +107,9 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
         config = read_config(path)
         if "bundle_root" in config:  # stands alone
             own = {key: value for key, value in facts.network.items() if key in config}
-            whole = without_machine_paths(merge(config, own), config)
+            configs[name] = without_machine_paths(pin_encoders(merge(config, own), encoders), config, notices)
         else:
-            whole = merge(configs["train"], config)
-        configs[name] = pin_encoders(whole, encoders)
+            configs[name] = pin_encoders(merge(configs["train"], config), encoders)
     return configs
 
 

@@ -6,10 +6,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ..engines.last_words import cause
 from .rewrite import TARGET, ExportError
 
 ENCODER_TARGET = "common.networks.build_encoder"
-_ABSOLUTE = re.compile(r"^(/|~|[A-Za-z]:[\\/])")
+_ABSOLUTE = re.compile(r"^((sqlite|file):/*)?(/|~|[A-Za-z]:[\\/])")
+_PLACE = re.compile(r"^(run_name|\w+_(root|dir|file|path))$")  # top-level keys that say where a run reads and writes
+_ABSENT = object()  # null is a value: encoder_file has it as its default
 _REFERENCE = re.compile(r"^@[\w#:]+$")
 
 
@@ -50,24 +53,47 @@ def merge(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, An
     return {key: value for key, value in parser.get().items() if key != "_meta_"}
 
 
-def without_machine_paths(config: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy in which a path of the machine that trained is the bundle's own default again.
+def without_machine_paths(
+    config: dict[str, Any], base: Mapping[str, Any], notices: list[str] | None = None
+) -> dict[str, Any]:
+    """A copy in which what belongs to one run on one machine is the bundle's own default again.
+
+    Folders, files and the run's name are always those of the base, since a relative path is as foreign elsewhere as an
+    absolute one. An absolute path in any other place takes the base's value of that place or, where the base has none,
+    of the whole top-level key.
 
     Args:
-        config: merged config of a run.
+        config: merged config of a run, its encoders already pinned.
         base: the bundle's own base config, with portable defaults.
+        notices: receives a line for each place reset that is not reset always.
 
     Raises:
-        ExportError: an absolute path stands where the base has no default to return to.
+        ExportError: an absolute path stands where the base has no portable default to return to.
     """
     config = deepcopy(config)
+    for key in config.keys() & base.keys():
+        if _PLACE.match(key):
+            config[key] = deepcopy(base[key])
     for keys, value in list(_leaves(config)):
-        if not isinstance(value, str) or not _ABSOLUTE.match(value):
+        if not _is_machine_path(_at(config, keys)):  # perhaps reset with its whole key
             continue
-        default = _at(base, keys)
-        if default is None or (isinstance(default, str) and _ABSOLUTE.match(default)):
-            raise ExportError(f"{'#'.join(map(str, keys))} is {value}, a path of this machine, without a default.")
-        _parent(config, keys)[keys[-1]] = deepcopy(default)
+        reset, default = keys, _at(base, keys, _ABSENT)
+        if default is _ABSENT:
+            reset, default = keys[:1], base.get(str(keys[0]), _ABSENT)
+        name = "#".join(map(str, keys))
+        if default is _ABSENT:
+            raise ExportError(
+                f"{name} is {value}, a path of this machine, and the bundle's train.yaml has no {keys[0]} to return "
+                "to. Pass the run's overlays by --config, without the one that names this path."
+            )
+        if any(_is_machine_path(leaf) for _, leaf in _leaves(default)):
+            raise ExportError(
+                f"{name} is {value}, a path of this machine, and so is the bundle's default. Write a relative one into "
+                "the bundle's config, or pass the run's overlays by --config, without the one that names this path."
+            )
+        _at(config, reset[:-1])[reset[-1]] = deepcopy(default)
+        if notices is not None:
+            notices.append(f"{name} was {value}, a path of this machine: {'#'.join(map(str, reset))} is reset.")
     return config
 
 
@@ -91,7 +117,10 @@ def describe_encoders(config: Mapping[str, Any], run_encoder: Any = None) -> dic
             found[name] = parser.get_parsed_content(name).description
         except Exception as error:
             if run_encoder is None:
-                raise ExportError(f"Cannot tell the encoder of {name}: {_first_cause(error)}") from error
+                raise ExportError(
+                    f"Cannot tell the encoder of {name}: {cause(error)}. Pass --config with the run's overlays, and a "
+                    "file that names an encoder_file which exists."
+                ) from error
             found[name] = run_encoder
     return found
 
@@ -116,7 +145,10 @@ def pin_encoders(config: dict[str, Any], descriptions: Mapping[str, Any]) -> dic
         name = "#".join(map(str, keys))
         distinct = {description.to_json(): description for description in descriptions.values()}
         if name not in descriptions and len(distinct) != 1:
-            raise ExportError(f"{name} builds an encoder that the training config does not describe under that id.")
+            raise ExportError(
+                f"{name} builds an encoder that the training config does not describe under that id. Use the ids of "
+                "train.yaml, or pass overlays by --config that do."
+            )
         description = descriptions.get(name) or next(iter(distinct.values()))
         entry = _at(config, keys)
         parser = ConfigParser(deepcopy(config))
@@ -158,21 +190,14 @@ def _leaves(config: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
         yield keys, config
 
 
-def _at(config: Any, keys: Sequence[str | int]) -> Any:
+def _is_machine_path(value: Any) -> bool:
+    return isinstance(value, str) and _ABSOLUTE.match(value) is not None
+
+
+def _at(config: Any, keys: Sequence[str | int], missing: Any = None) -> Any:
     for key in keys:
         try:
             config = config[int(key) if isinstance(config, list) else key]
         except (KeyError, IndexError, TypeError, ValueError):
-            return None
+            return missing
     return config
-
-
-def _parent(config: Any, keys: Sequence[str | int]) -> Any:
-    return _at(config, keys[:-1])
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """MONAI wraps the error that says what is wrong in several that do not."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -20,16 +20,55 @@ def recipe(**changes):
     return {"architecture": None, "encoder_file": None, "network_def": {**network, **changes}}
 
 
-def test_paths_of_the_machine_become_the_bundles_defaults():
-    base = {"dataset_dir": "data/x", "n": 1, "list": ["a", "b"]}
-    run = {"dataset_dir": "/elsewhere/x", "n": 2, "list": ["/elsewhere/a", "c"]}
-    assert without_machine_paths(run, base) == {"dataset_dir": "data/x", "n": 2, "list": ["a", "c"]}
-    assert run["dataset_dir"] == "/elsewhere/x"
+PLACES = {
+    "bundle_root": ".",
+    "output_root": "runs",
+    "dataset_dir": "data/x",
+    "probe_dir": "data/phantom",
+    "run_name": "$'seed{}'.format(@seed)",
+    "run_dir": "$@output_root + @run_name",
+    "encoder_file": None,
+}
 
 
-def test_a_path_without_default_is_refused_by_name():
-    with pytest.raises(ExportError, match="a#b is /elsewhere"):
-        without_machine_paths({"a": {"b": "/elsewhere"}}, {"a": {}})
+@pytest.mark.parametrize("value", ["bundles/b", "../b", "/elsewhere/b"])
+def test_places_and_the_runs_name_are_always_the_bundles_own(value):
+    run = dict.fromkeys(PLACES, value) | {"seed": 3}
+    notices = []
+    assert without_machine_paths(run, PLACES | {"seed": 0}, notices) == PLACES | {"seed": 3}
+    assert set(run.values()) == {value, 3}
+    assert notices == []
+
+
+def test_an_absolute_path_takes_the_bundles_value_of_its_place():
+    notices = []
+    run = {"n": 2, "list": ["/elsewhere/a", "c"], "tracking": {"name": "t", "uri": "sqlite:////elsewhere/m.db"}}
+    base = {"n": 1, "list": ["a", "b"], "tracking": {"name": "t", "uri": None}}
+    expected = {"n": 2, "list": ["a", "c"], "tracking": {"name": "t", "uri": None}}
+    assert without_machine_paths(run, base, notices) == expected
+    assert [notice.split()[0] for notice in notices] == ["list#0", "tracking#uri"]
+
+
+def test_an_absolute_path_among_options_resets_the_whole_key_and_says_so():
+    notices = []
+    run = {"probe_options": {"masks": "/elsewhere/m", "more": "/elsewhere/n", "structure": "lung"}}
+    assert without_machine_paths(run, {"probe_options": {}}, notices) == {"probe_options": {}}
+    assert len(notices) == 1
+    assert "probe_options#masks was /elsewhere/m" in notices[0]
+
+
+@pytest.mark.parametrize("base", [{}, {"a": {"b": "/other"}}])
+def test_a_path_without_portable_default_is_refused_by_name_and_with_a_remedy(base):
+    with pytest.raises(ExportError, match=r"a#b is /elsewhere.* --config, without the one that names this path\.$"):
+        without_machine_paths({"a": {"b": "/elsewhere"}}, base)
+
+
+def test_a_run_that_started_from_a_file_is_pinned_and_then_reset(encoder_file):
+    base = recipe()
+    config = merge(base, {"encoder_file": encoder_file})
+    done = without_machine_paths(pin_encoders(config, describe_encoders(config)), base)
+    assert done["encoder_file"] is None
+    assert describe_encoders(done)["network_def"].options == TINY
 
 
 def test_the_files_description_replaces_the_file(encoder_file):
