@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from common.engines.last_words import cause
 from common.export import ExportError, add_onnx, add_torchscript, export_bundle, largest_difference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +41,11 @@ def main() -> int:
             print(f"largest difference of models/model.onnx: {add_onnx(exported):.3g}")
     except (ExportError, OSError) as error:
         print(f"export_bundle: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # whatever building the network raises, below several layers of MONAI's
+        first = cause(error)
+        told = f"{type(first).__name__}: {first}".splitlines()[0]
+        print(f"export_bundle: cannot export {bundle.name} from {options.run}: {told}", file=sys.stderr)
         return 1
     return 0
 

@@ -81,7 +81,7 @@ def export_bundle(
     if facts.encoder_file is not None:
         shutil.copyfile(facts.encoder_file, out / "models" / ENCODER)
     (out / "docs").mkdir()
-    (out / "docs" / "README.md").write_text(model_card(metadata, list(configs), facts.encoder_file is not None))
+    (out / "docs" / "README.md").write_text(model_card(metadata, configs, facts.encoder_file is not None))
     write_checksums(out)
     return Exported(out, images, output, facts.notices)
 

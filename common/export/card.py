@@ -1,21 +1,25 @@
 """The model card of an exported bundle: what it is, what it measured, where it comes from, how to run it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-_COMMANDS = {
-    "inference": ("Inference", "python -m monai.bundle run --config_file configs/inference.json --dataset_dir DATA"),
-    "evaluate": ("Evaluation", "python -m monai.bundle run --config_file configs/evaluate.json --dataset_dir DATA"),
-    "train": ("Training", "python -m monai.bundle run --config_file configs/train.json --dataset_dir DATA"),
+from .configs import read_keys
+
+_TITLES = {"inference": "Inference", "evaluate": "Evaluation", "train": "Training"}
+_PLACEHOLDERS = {
+    "dataset_dir": ("DATA", "the data set"),
+    "probe_dir": ("PROBE_DATA", "the data set that the probe looks at"),
+    "encoder_file": ("models/encoder.safetensors", ""),
 }
+_IMAGES = ("IMAGES", "a folder of images")
 
 
-def model_card(metadata: Mapping[str, Any], configs: Sequence[str], has_encoder: bool) -> str:
+def model_card(metadata: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]], has_encoder: bool) -> str:
     """Markdown text with the headings of MONAI's model zoo.
 
     Args:
         metadata: the exported bundle's completed metadata.
-        configs: names of the configs in the folder, such as `train` and `inference`.
+        configs: of the folder, by names such as `train` and `inference`; the commands give what each one reads.
         has_encoder: whether `models/encoder.safetensors` is there.
     """
     parts = [
@@ -57,9 +61,20 @@ def _table(values: Mapping[str, Any], left: str, right: str) -> str | None:
     return "\n".join([f"| {left} | {right} |", "| --- | --- |", *rows])
 
 
-def _commands(configs: Sequence[str], has_encoder: bool) -> str:
-    lines = ["Run from this folder; `DATA` is a folder of images, or a data set for training and evaluation."]
-    lines += [f"{title}:\n\n```\n{command}\n```" for key, (title, command) in _COMMANDS.items() if key in configs]
+def _commands(configs: Mapping[str, Mapping[str, Any]], has_encoder: bool) -> str:
+    commands: list[str] = []
+    meanings: dict[str, str] = {}
+    for name, title in _TITLES.items():
+        if name not in configs:
+            continue
+        line = f"python -m monai.bundle run --config_file configs/{name}.json"
+        for key in _given(configs[name], name, has_encoder):
+            value, meaning = _IMAGES if (name, key) == ("inference", "dataset_dir") else _PLACEHOLDERS[key]
+            line += f" --{key} {value}"
+            meanings |= {value: meaning} if meaning else {}
+        commands.append(f"{title}:\n\n```\n{line}\n```")
+    where = "; ".join(f"`{value}` is {meaning}" for value, meaning in meanings.items())
+    lines = [f"Run from this folder; {where}." if where else "Run from this folder.", *commands]
     if has_encoder:
         lines.append("`models/encoder.safetensors` holds the encoder alone; give it to `--encoder_file`.")
     lines.append(
@@ -68,6 +83,17 @@ def _commands(configs: Sequence[str], has_encoder: bool) -> str:
     )
     lines.append("`sha256sum --check checksums.sha256` tells whether the files are those that were exported.")
     return "\n\n".join(lines)
+
+
+def _given(config: Mapping[str, Any], name: str, has_encoder: bool) -> list[str]:
+    """Keys that a command must give, since running the config reads them and their defaults fit no other machine.
+
+    An evaluation that loads no weights of the whole network probes the encoder, whose file is then to be given.
+    """
+    read = read_keys(config)
+    keys = [key for key in ("dataset_dir", "probe_dir") if key in read]
+    probes = name == "evaluate" and has_encoder and "encoder_file" in read and "ckpt_path" not in read
+    return keys + (["encoder_file"] if probes else [])
 
 
 def _versions(metadata: Mapping[str, Any]) -> str:

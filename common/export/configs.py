@@ -13,6 +13,7 @@ ENCODER_TARGET = "common.networks.build_encoder"
 _ABSOLUTE = re.compile(r"^((sqlite|file):/*)?(/|~|[A-Za-z]:[\\/])")
 _PLACE = re.compile(r"^(run_name|\w+_(root|dir|file|path))$")  # top-level keys that say where a run reads and writes
 _ABSENT = object()  # null is a value: encoder_file has it as its default
+_MENTION = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 _REFERENCE = re.compile(r"^@[\w#:]+$")
 
 
@@ -160,6 +161,22 @@ def pin_encoders(config: dict[str, Any], descriptions: Mapping[str, Any]) -> dic
                 value = getattr(description, field)
                 _assign(pinned, keys, field, list(value) if isinstance(value, tuple) else value)
     return pinned
+
+
+def read_keys(config: Mapping[str, Any]) -> set[str]:
+    """Top-level keys that running a config comes to: what its workflow's expressions refer to, and so on from there."""
+    found: set[str] = set()
+    waiting: list[tuple[str | int, ...]] = [("initialize",), ("run",), ("finalize",)]
+    seen = set(waiting)
+    while waiting:
+        for _, value in _leaves(_at(config, waiting.pop())):
+            for name in _MENTION.findall(value) if isinstance(value, str) else ():
+                keys = tuple(re.split("#|::", name))
+                found.add(keys[0])
+                if keys not in seen:
+                    seen.add(keys)
+                    waiting.append(keys)
+    return found
 
 
 def _assign(config: dict[str, Any], keys: Sequence[str | int], field: str, value: Any) -> None:

@@ -85,16 +85,43 @@ def test_metadata_describes_the_network_that_was_trained():
     assert named["network_data_format"]["outputs"]["pred"]["channel_def"] == {"0": "Mass", "1": "Nodule"}
 
 
-def test_card_shows_measured_values_provenance_and_only_commands_that_exist():
+def card(has_encoder=False, **configs):
     done = complete_metadata(
         METADATA, torch.zeros(1, 1, 64, 64), torch.zeros(1, 1), {"auc": 0.51234}, {"commit": "abc"}
     )
-    card = model_card(done, ["train", "inference"], has_encoder=False)
-    assert "| auc | 0.5123 |" in card
-    assert "| commit | abc |" in card
-    assert "configs/train.json" in card
-    assert "evaluate.json" not in card
-    assert "encoder.safetensors" not in card
+    return model_card(done, configs, has_encoder)
+
+
+def test_card_shows_measured_values_provenance_and_only_commands_that_exist():
+    text = card(train={}, inference={})
+    assert "| auc | 0.5123 |" in text
+    assert "| commit | abc |" in text
+    assert "configs/train.json" in text
+    assert "evaluate.json" not in text
+    assert "encoder.safetensors" not in text
+
+
+def test_the_cards_commands_give_what_running_each_config_reads():
+    reading = {
+        "corpus": "$read(@dataset_dir)",
+        "probe": {"data": "$read(@probe_dir)"},
+        "net": {"file": "@encoder_file"},
+    }
+    places = {"dataset_dir": "d", "probe_dir": "p", "encoder_file": None, "ckpt_path": "m"}
+    base = reading | places
+    run = "\npython -m monai.bundle run --config_file configs/"
+    text = card(
+        True,
+        train=base | {"run": ["$@trainer.run()"], "trainer": {"d": "@corpus", "v": "@probe#data", "n": "@net"}},
+        evaluate=base | {"run": ["$@trainer.run()"], "trainer": {"v": "@probe#data", "n": "@net"}},
+        inference=base | {"run": ["$f(@corpus, @net, @ckpt_path)"]},
+    )
+    assert f"{run}train.json --dataset_dir DATA --probe_dir PROBE_DATA\n" in text
+    assert f"{run}evaluate.json --probe_dir PROBE_DATA --encoder_file models/encoder.safetensors\n" in text
+    assert f"{run}inference.json --dataset_dir IMAGES\n" in text
+    assert f"{run}evaluate.json --dataset_dir DATA\n" in card(
+        True, evaluate=base | {"run": ["$f(@corpus, @ckpt_path)"]}
+    )
 
 
 def test_checksums_notice_a_change(tmp_path):
