@@ -27,7 +27,7 @@ prepare_environment() {
     .venv/bin/python -m pip install --quiet --upgrade "pip>=25"
     # The CPU build of PyTorch serves where the package index offers it; the CUDA build works as well.
     .venv/bin/python -m pip install --quiet -r requirements.txt
-    .venv/bin/python -m pip install --quiet --no-deps -e .
+    .venv/bin/python -m pip install -qq --no-deps -e .
     echo "$wanted" > "$stamp"
   fi
   export PATH="$PWD/.venv/bin:$PATH"
