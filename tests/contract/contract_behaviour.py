@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
-from contract_configs import load
+from contract_configs import leaves, load
 from contract_workshop import EQUAL_IN_TWO, HERE, RUN, Workshop, differences
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -125,22 +126,28 @@ def export(shop: Workshop) -> list[str]:
 
 
 def exported_runs(shop: Workshop) -> list[str]:
-    """Inside the exported folder the commands of its model card run."""
+    """Inside the exported folder the commands of its model card run, and its configs say nothing of the run's place."""
     if shop.exported[1]:
         return shop.exported[1]
-    out = shop.fresh_output("stranger")
-    line = ["-m", "monai.bundle", "run", "--config_file"]
-    common = [word for key, path in shop.data.items() for word in (f"--{key}", str(path))]
-    common += ["--output_root", str(out), "--run_name", RUN]
-    train = [*line, "configs/train.json", *common, "--epochs", "1"]
-    infer = [*line, "configs/inference.json", "--dataset_dir", str(shop.phantom / "images")]
-    for key, path in shop.output(out / "inference").items():
-        infer += [f"--{key}", str(path)]
-    problems = shop.failures(shop.stranger("train", train), shop.stranger("inference", infer))
-    if (shop.exported[0] / "configs" / "evaluate.json").is_file():
-        evaluate = [*line, "configs/evaluate.json", *common[:-1], "evaluated"]
-        problems += shop.failures(shop.stranger("evaluate", evaluate))
-    return problems
+    jobs = shop.card_jobs()
+    configs = sorted((shop.exported[0] / "configs").glob("*.json"))
+    missing = {path.stem for path in configs} - {"metadata"} - jobs.keys()
+    problems = [f"the card has no command for {name}" for name in sorted(missing)] + _traces(shop, configs)
+    # First what reads the weights that were exported: evaluation prefers those of a run, and training makes one.
+    problems += shop.failures(*(job for name, job in jobs.items() if name != "train"))
+    return problems + shop.failures(*(job for name, job in jobs.items() if name == "train"))
+
+
+def _traces(shop: Workshop, configs: list[Path]) -> list[str]:
+    """Where a config still says what the training's command line said."""
+    given = [shop.relative(path) for path in (shop.bundle, shop.phantom, shop.folder / "trained")] + [RUN]
+    return [
+        f"{path.name}: {where} is {value}, of the run that was exported"
+        for path in configs
+        if path.stem != "metadata"
+        for where, value in leaves(json.loads(path.read_text()))
+        if isinstance(value, str) and value in given
+    ]
 
 
 def acceptance(shop: Workshop) -> list[str]:

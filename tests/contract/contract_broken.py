@@ -93,6 +93,8 @@ STRUCTURE = [
     ),
     Broken("README names no file", "readme_commands", replaced(README, "smoke.yaml", "quick.yaml"), "quick.yaml"),
     Broken("README names no key", "readme_commands", replaced(README, "--epochs", "--epoch"), "key epoch"),
+    Broken("README without results", "results", replaced(README, "## Results", "## Outlook"), "no section"),
+    Broken("results to come", "results", replaced(README, "| 20 epochs | 0.0073 |\n", ""), "no table with a row"),
 ]
 
 BEHAVIOUR = [
@@ -139,6 +141,9 @@ BEHAVIOUR = [
             "        __import__('bundles.toy.scripts.network')\n        if rank() == 0:\n",
         ),
         "the repository is hidden",
+    ),
+    Broken(
+        "looks beside itself", "exported_runs", replaced(TRAIN, 'bundle_root: "."', "bundle_root: beside"), "beside"
     ),
     Broken(
         "reads weights when it is loaded",

@@ -27,6 +27,7 @@ REQUIRED = [
 # A reader sees a recipe at a glance, and an overlay's purpose at once.
 LINES = {"recipe": 150, "overlay": 40, "script": 150}
 MACHINE_PATH = re.compile(r"(?<![\w.])(/(home|root|work|tmp|mnt|media|Users|scratch)/|[A-Z]:\\)")
+TABLE = re.compile(r"^\|.*\|\n\|[ :|-]+\|\n\|.*\w.*\|$", re.MULTILINE)  # header, rule, first row
 MISREAD_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
 
 
@@ -113,6 +114,16 @@ def readme_commands(bundle: Path) -> list[str]:
     return command_problems(readme, bundle.parent.parent) if readme.is_file() else []
 
 
+def results(bundle: Path) -> list[str]:
+    """The README says what the recipe measured: a table with at least one row below its header."""
+    readme = bundle / "docs" / "README.md"
+    text = readme.read_text() if readme.is_file() else ""
+    section = re.search(r"^## Results\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if section is None:
+        return ["docs/README.md has no section '## Results'"]
+    return [] if TABLE.search(section[1]) else ["docs/README.md: '## Results' has no table with a row"]
+
+
 def command_problems(readme: Path, root: Path) -> list[str]:
     """Files and keys that the commands of a README name and that do not exist."""
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
@@ -171,5 +182,6 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
         machine_paths,
         metadata,
         readme_commands,
+        results,
     )
 }

@@ -1,5 +1,8 @@
 """One bundle, a small phantom and a scratch folder: runs the bundle's commands as a user would type them."""
 
+import os
+import re
+import shlex
 import shutil
 import socket
 from functools import cached_property
@@ -49,12 +52,16 @@ class Workshop:
         return {key: self.phantom for key in ("dataset_dir", "probe_dir") if key in self.config}
 
     def arguments(self, files: list[Path], **overrides: Any) -> list[str]:
-        """`-m monai.bundle run` with config files, and overrides as the command line takes them."""
-        line = ["-m", "monai.bundle", "run", "--config_file", str([str(path) for path in files])]
-        line += ["--bundle_root", str(self.bundle)]
+        """`-m monai.bundle run` with config files and overrides, every path relative to where the README's begin."""
+        line = ["-m", "monai.bundle", "run", "--config_file", str([self.relative(path) for path in files])]
+        line += ["--bundle_root", self.relative(self.bundle)]
         for key, value in overrides.items():
-            line += [f"--{key}", str(value)]
+            line += [f"--{key}", self.relative(value) if isinstance(value, Path) else str(value)]
         return line
+
+    def relative(self, path: Path) -> str:
+        """A path as seen from the repository's root, which leads nowhere from an exported folder."""
+        return os.path.relpath(path, self.root)
 
     def job(self, name: str, arguments: list[str], **settings: Any) -> Job:
         settings = {"cwd": str(self.root), **settings}
@@ -143,9 +150,24 @@ class Workshop:
             return {"output_file": folder / Path(config["output_file"]).name}
         return {"output_dir": folder}
 
-    def stranger(self, name: str, arguments: list[str]) -> Job:
-        """A process inside the exported folder that cannot see the repository."""
-        return self.job(f"stranger-{name}", arguments, cwd=str(self.exported[0]), hidden=self.hidden)
+    def stranger(self, name: str, arguments: list[str], folder: Path | None = None) -> Job:
+        """A process inside the exported folder, or a copy of it, that cannot see the repository."""
+        return self.job(f"stranger-{name}", arguments, cwd=str(folder or self.exported[0]), hidden=self.hidden)
+
+    def card_jobs(self) -> dict[str, Job]:
+        """The commands of the exported card in a copy of the folder, letter by letter but for the placeholders."""
+        folder = self.folder / "received" / self.bundle.name
+        shutil.copytree(self.exported[0], folder)
+        (folder / "runs").mkdir()
+        shutil.copyfile(self.nursery.tables, folder / "runs" / "mlflow.db")
+        data = {"DATA": self.phantom, "PROBE_DATA": self.phantom, "IMAGES": self.phantom / "images"}
+        card = (folder / "docs" / "README.md").read_text()
+        jobs = {}
+        for line in re.findall(r"^python (-m monai\.bundle run .*)$", card, re.MULTILINE):
+            words = [str(data.get(word, word)) for word in shlex.split(line)]
+            name = Path(words[words.index("--config_file") + 1]).stem
+            jobs[name] = self.stranger(f"card-{name}", words, folder)
+        return jobs
 
 
 def differences(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], tolerance: float = 0.0) -> list[str]:
