@@ -2,6 +2,7 @@
 
 import json
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ import torch
 
 from ..records import Corpus, Record
 from .errors import DatasetError
-from .store_build import IMAGES, QUARANTINE, SUMMARY, TABLE, build_directory, directory_name, is_current
+from .store_build import IMAGES, QUARANTINE, SUMMARY, TABLE, build_directory, hold
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Store:
     def __init__(self, directory: str | os.PathLike[str], corpus: Corpus):
         self.directory = Path(directory)
         self.corpus = corpus
+        self._hold()
         summary = read_summary(self.directory)
         self.size, self.channels = int(summary["size"]), int(summary["channels"])
         row_of = {path: row for row, path in enumerate(self._whole_table["path"])}
@@ -175,6 +177,17 @@ class Store:
         # Workers map the file again instead of receiving its pages through a pipe.
         return {key: value for key, value in self.__dict__.items() if key not in ("_mapped", "_flat")}
 
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._hold()
+
+    def _hold(self) -> None:
+        try:
+            handle = hold(self.directory)
+        except FileNotFoundError:
+            return  # said by whatever reads the store next
+        weakref.finalize(self, os.close, handle)
+
 
 def open_store(
     corpus: Corpus,
@@ -199,9 +212,6 @@ def open_store(
     Raises:
         DatasetError: see `Store.build`.
     """
-    final = Path(directory) / directory_name(corpus, size, channels)
-    if is_current(final):
-        return Store(final, corpus)
     return Store.build(corpus, directory, size, channels, workers, progress)
 
 

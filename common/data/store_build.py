@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +25,7 @@ from ..records import Corpus
 from .errors import DatasetError
 from .store_pool import run_chunks
 from .store_records import save_corpus
+from .store_worker import stamp
 
 IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.json", "store.json"
 SLOTS, JOURNAL = "slots.npy", "journal.jsonl"
@@ -68,16 +69,19 @@ def is_current(final: Path) -> bool:
 def build_directory(
     corpus: Corpus, directory: Path, size: int, channels: int, workers: int | None, progress: bool
 ) -> Path:
-    """Build the store's folder, or return it where another process has just built it."""
+    """Build the store's folder, or return it where it is current or another process has just built it."""
     final = directory / directory_name(corpus, size, channels)
     work = final.with_name(final.name + ".building")
+    found = _identity(final)
+    if is_current(final):
+        return final
     directory.mkdir(parents=True, exist_ok=True)
     with _lock(final.with_name(f".{final.name}.lock")):
-        if is_current(final):
+        # A store that appeared since is new: to doubt it again would remove it under the process that built it.
+        if _identity(final) != found or is_current(final):
             return final
         if final.exists():
-            logger.warning("%s was built from files that have changed since: building it again", final)
-            shutil.rmtree(final)
+            _remove(final)
         try:
             if not (work / IMAGES).exists():
                 work.mkdir(exist_ok=True)
@@ -95,6 +99,47 @@ def build_directory(
             remedy = "Free space or name another folder; the same command goes on from here"
             raise DatasetError(directory, problem, remedy) from None
     return final
+
+
+def hold(final: Path) -> int:
+    """Mark a finished store as open, so that no process removes it.
+
+    Returns:
+        A file descriptor; the mark ends when it is closed.
+
+    Raises:
+        FileNotFoundError: no finished store there.
+    """
+    handle = os.open(final / SUMMARY, os.O_RDONLY)
+    # Some network file systems have no locks; a store there is still good to read.
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return handle
+
+
+def _identity(final: Path) -> tuple[int, int] | None:
+    try:
+        status = (final / SUMMARY).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _remove(final: Path) -> None:
+    """Remove a stale store, unless a process has it open: that one maps its file by name and row."""
+    logger.warning("%s was built from files that have changed since: building it again", final)
+    aside = final.with_name(final.name + ".removed")
+    shutil.rmtree(aside, ignore_errors=True)  # of a run killed in this function
+    with (final / SUMMARY).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            problem = "files have changed since it was built, and a process has it open"
+            remedy = "Wait until that process ends, or name another folder for stores (output_root)"
+            raise DatasetError(final, problem, remedy) from None
+        # By one rename: a kill never leaves half a store under the name of a finished one.
+        final.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _paths(corpus: Corpus) -> list[str]:
@@ -214,12 +259,9 @@ def _copy_rows(work: Path, rows: np.ndarray) -> None:
 
 
 def _changed(line: dict[str, Any]) -> bool:
-    try:
-        status = Path(line["path"]).stat()
-    except OSError:
+    found = stamp(line["path"])
+    if not any(found.values()) or found == {key: line[key] for key in found}:
         return False
-    if (status.st_size, status.st_mtime_ns) == (line["bytes"], line["modified"]):
-        return False
-    if "sha256" not in line or status.st_size != line["bytes"]:
+    if "sha256" not in line or found["bytes"] != line["bytes"]:
         return True
     return hashlib.sha256(Path(line["path"]).read_bytes()).hexdigest() != line["sha256"]

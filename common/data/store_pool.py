@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from .errors import DatasetError
-from .store_worker import IDLE, start_worker, store_chunk
+from .store_worker import IDLE, stamp, start_worker, store_chunk
 
 CRASHED = {"reason": "the decoder crashed on it", "remedy": "The file is damaged: get it again or leave it out"}
 MOST_DEATHS = 3  # of workers that no file explains
@@ -35,7 +35,7 @@ def run_chunks(
         for first, paths in chunks.items():
             yield first, store_chunk(*file, first, paths, size, channels)
         return
-    open_chunks, fatal, deaths = dict(chunks), set[int](), 0
+    open_chunks, fatal, deaths = dict(chunks), dict[int, dict[str, Any]](), 0
     while open_chunks:
         in_hand = multiprocessing.RawArray("q", [IDLE] * (workers + 1))
         try:
@@ -43,7 +43,8 @@ def run_chunks(
                 del open_chunks[first]
                 yield first, lines
         except BrokenProcessPool:
-            guilty = {slot for slot in in_hand if slot != IDLE and _crashes(slot, open_chunks, size, channels)}
+            suspects = {slot: _crash(slot, open_chunks, size, channels) for slot in in_hand if slot != IDLE}
+            guilty = {slot: line for slot, line in suspects.items() if line is not None}
             fatal |= guilty
             deaths += not guilty
         if deaths > MOST_DEATHS:
@@ -52,7 +53,13 @@ def run_chunks(
 
 
 def _run(
-    chunks: dict[int, list[str]], file: tuple[str, int], size: int, channels: int, workers: int, cells: Any, fatal: set
+    chunks: dict[int, list[str]],
+    file: tuple[str, int],
+    size: int,
+    channels: int,
+    workers: int,
+    cells: Any,
+    fatal: dict[int, dict[str, Any]],
 ) -> Iterator[tuple[int, Lines]]:
     with _pool(workers, cells) as pool:
         futures = {}
@@ -63,11 +70,7 @@ def _run(
         try:
             for future in as_completed(futures):
                 first = futures[future]
-                lines = future.result()
-                for number, path in enumerate(chunks[first]):
-                    if first + number in fatal:
-                        lines[number] = {"path": path, "bytes": 0, "modified": 0, **CRASHED}
-                yield first, lines
+                yield first, [fatal.get(first + number, line) for number, line in enumerate(future.result())]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -79,15 +82,16 @@ def _pool(workers: int, cells: Any) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=arguments)
 
 
-def _crashes(slot: int, chunks: dict[int, list[str]], size: int, channels: int) -> bool:
-    """Decode one file in a process of its own and see whether the process survives."""
+def _crash(slot: int, chunks: dict[int, list[str]], size: int, channels: int) -> dict[str, Any] | None:
+    """Decode one file in a process of its own; return its line for the quarantine if the process dies."""
     path = next((paths[slot - first] for first, paths in chunks.items() if first <= slot < first + len(paths)), None)
     if path is None:
-        return False
+        return None
+    line = {"path": path, **stamp(path), **CRASHED}
     cells = multiprocessing.RawArray("q", [IDLE] * 2)
     with _pool(1, cells) as pool:
         try:
             pool.submit(store_chunk, os.devnull, 0, 0, [path], size, channels).result()
         except BrokenProcessPool:
-            return True
-    return False
+            return line
+    return None

@@ -75,17 +75,36 @@ def store_chunk(
     return lines
 
 
+def stamp(path: str) -> dict[str, int]:
+    """Return a file's size and time; zeros where there is nothing that can be read, which a repair changes.
+
+    Args:
+        path: a file, or the name of a missing one.
+
+    Returns:
+        "bytes", and "modified" in nanoseconds since 1970.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return {"bytes": 0, "modified": 0}
+    if not os.access(path, os.R_OK):
+        return {"bytes": 0, "modified": 0}
+    return {"bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
 def _store_one(path: str, slot: np.ndarray) -> dict[str, Any]:
-    line: dict[str, Any] = {"path": path, "bytes": 0, "modified": 0}
+    # Stamped before it is read: a file that changes meanwhile is then noticed when the store is opened.
+    line: dict[str, Any] = {"path": path, **stamp(path)}
     try:
         payload = load_bytes(path)
-        line |= {"bytes": len(payload), "modified": Path(path).stat().st_mtime_ns}
+        line["sha256"] = hashlib.sha256(payload).hexdigest()
         picture = decode(payload, path, len(slot))
         slot[:] = resize(picture, slot.shape[-1])
     except UnreadableImage as error:
         return line | {"reason": error.reason, "remedy": error.remedy}
     height, width = picture.shape[1:]
-    return line | {"sha256": hashlib.sha256(payload).hexdigest(), "height": height, "width": width}
+    return line | {"height": height, "width": width}
 
 
 def resize(picture: np.ndarray, size: int) -> np.ndarray:

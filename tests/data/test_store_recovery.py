@@ -1,10 +1,13 @@
 import errno
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -130,6 +133,76 @@ def test_a_decoder_that_crashes_costs_one_file(corpus, expected, tmp_path, monke
     assert [bad.path for bad in store.quarantine] == [corpus.records[17].image]
     assert "crashed" in store.quarantine[0].reason
     assert np.array_equal(store.images, np.delete(expected, 17, axis=0))
+    assert opened_again(corpus, store)
+
+
+def opened_again(corpus, store):
+    """Say whether opening a store leaves its files alone."""
+    before = (store.directory / "images.npy").stat()
+    directory, size = store.directory.parent, store.size
+    again = open_store(corpus, directory, size, workers=1, progress=False)
+    after = (again.directory / "images.npy").stat()
+    return (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("damage", ["empty", "missing", "forbidden", "folder", "torn", "not a picture"])
+def test_a_quarantined_file_does_not_make_its_store_stale(corpus, tmp_path, workers, damage):
+    path = tmp_path / "017.png"
+    payload = path.read_bytes()
+    if damage == "forbidden":
+        if os.geteuid() == 0:
+            pytest.skip("root may read every file")
+        path.chmod(0)
+    else:
+        path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage in ("empty", "torn", "not a picture"):
+        path.write_bytes({"empty": b"", "torn": payload[:60], "not a picture": b"text"}[damage])
+    store = open_store(corpus, tmp_path / "stores", 16, workers=workers, progress=False)
+    assert [bad.path for bad in store.quarantine] == [str(path)]
+    assert opened_again(corpus, store) and opened_again(corpus, store)
+    del store
+    if damage == "folder":
+        path.rmdir()
+    elif damage == "forbidden":
+        path.chmod(0o600)
+    path.write_bytes(payload)
+    assert not open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False).quarantine
+
+
+def test_a_process_that_waited_takes_the_store_that_was_built_meanwhile(corpus, tmp_path, monkeypatch):
+    first = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    (tmp_path / "017.png").write_bytes(b"changed")
+    built = []
+
+    @contextmanager
+    def meet_the_other_rank(path):
+        # The other rank holds the lock, replaces the store and opens it; the files never stop looking changed.
+        shutil.copytree(first.directory, tmp_path / "other")
+        first.directory.rename(tmp_path / "gone")
+        (tmp_path / "other").rename(first.directory)
+        built.append((first.directory / "images.npy").stat().st_ino)
+        yield
+
+    monkeypatch.setattr(building, "_lock", meet_the_other_rank)
+    monkeypatch.setattr(building, "is_current", lambda final: False)
+    second = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert [(second.directory / "images.npy").stat().st_ino] == built
+
+
+@pytest.mark.parametrize("copy", [lambda store: store, lambda store: pickle.loads(pickle.dumps(store))])
+def test_a_store_that_is_open_is_never_removed(corpus, expected, tmp_path, copy):
+    store = copy(open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False))
+    (tmp_path / "000.png").write_bytes(b"changed")
+    with pytest.raises(DatasetError, match="has it open"):
+        open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert np.array_equal(store.batch(range(96)), expected)
+    del store
+    again = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert len(again) == 95
+    assert not list((tmp_path / "stores").glob("*.removed"))
 
 
 def test_a_full_disk_is_said_before_any_work_and_the_build_goes_on_later(corpus, expected, tmp_path, monkeypatch):
