@@ -47,7 +47,9 @@ def directory_name(corpus: Corpus, size: int, channels: int) -> str:
     if size < 1 or channels not in (1, 3):
         raise ValueError(f"size is {size} and channels {channels}; size must be 1 or more, channels 1 or 3")
     if not corpus.records:
-        raise ValueError(f"{corpus.name} has no images; check dataset_dir")
+        raise ValueError(
+            f"{corpus.name} has no images; check the key that names its folder (dataset_dir, probe_dir ...)"
+        )
     digest = hashlib.sha256("\n".join(_paths(corpus)).encode()).hexdigest()[:10]
     return f"{corpus.name}-{size}px-{channels}ch-{digest}"
 

@@ -1,6 +1,7 @@
 import gzip
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,8 +167,9 @@ def test_damage_is_named_with_its_remedy(root, what, message):
 
 
 def test_missing_roots_unknown_readers_and_options(tmp_path):
-    with pytest.raises(DatasetError, match=r"no such folder\. Set dataset_dir"):
+    with pytest.raises(DatasetError, match=r"nowhere: no such folder\. .*dataset_dir, probe_dir") as missing:
         read("chestxray14", tmp_path / "nowhere")
+    assert "make_phantom" not in str(missing.value)
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatasetError, match="is not a folder"):
         read("chestxray14", tmp_path / "file")
@@ -177,6 +179,16 @@ def test_missing_roots_unknown_readers_and_options(tmp_path):
         read("chestxray14", tmp_path, val_fractoin=0.1)
     with pytest.raises(DatasetError, match=r"val_fraction: the value is 1.5"):
         read("chestxray14", write(tmp_path / "nih"), val_fraction=1.5)
+
+
+def test_a_missing_phantom_says_how_to_make_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match=r"make it: python scripts/make_phantom.py data/phantom\. "):
+        read("chestxray14", "data/phantom")
+    Path("phantom").write_text("x")
+    with pytest.raises(DatasetError, match="is not a folder") as wrong:
+        read("chestxray14", "phantom")
+    assert "make_phantom" not in str(wrong.value)
 
 
 @pytest.mark.real

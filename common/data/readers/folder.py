@@ -91,7 +91,8 @@ def read(
     found = images_of(all_files(base / images, skip=mask_folders.values()))
     if not found:
         there = "no such folder" if not (base / images).is_dir() else "no image in it"
-        raise DatasetError(base / images, there, "Check dataset_dir and the option images")
+        remedy = "Check the key that names the folder (dataset_dir, probe_dir ...) and the option images"
+        raise DatasetError(base / images, there, remedy)
     table = None
     if labels_csv is not None:
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}

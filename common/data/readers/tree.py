@@ -1,6 +1,7 @@
 """Finds the files of a data set by indexing its folder once; mirrors differ in intermediate folders."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,11 @@ def require_root(root: str | os.PathLike[str], where: str) -> Path:
     path = Path(root).expanduser()
     if not path.is_dir():
         problem = "is not a folder" if path.exists() else "no such folder"
-        raise DatasetError(path, problem, f"Set dataset_dir to the downloaded folder. {where}")
+        # The reader cannot know which key of a recipe named the folder.
+        remedy = "Correct the key that names it (dataset_dir, probe_dir ...)"
+        if path.name == "phantom" and not path.exists():
+            remedy += f", or make it: python scripts/make_phantom.py {shlex.quote(str(path))}"
+        raise DatasetError(path, problem, f"{remedy}. {where}")
     return path.resolve()
 
 
