@@ -1,9 +1,10 @@
 """A corpus as one memory-mapped uint8 array with a side table; built once, shared by workers and ranks."""
 
 import json
+import logging
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,14 @@ from ..records import Corpus, Record
 from .errors import DatasetError
 from .store_build import IMAGES, QUARANTINE, SUMMARY, TABLE, build_directory, hold
 
+NAMED = 3  # files in a notice
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file that was left out of a store.
+    """A file that a store leaves out.
 
     Args:
         path: the file.
@@ -41,20 +46,29 @@ class Store:
     Args:
         directory: a finished store.
         corpus: gives the records, in its order; its images must be in the store.
+        min_size: as in `open_store`.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], corpus: Corpus):
+    def __init__(self, directory: str | os.PathLike[str], corpus: Corpus, min_size: int | None = None):
+        if min_size is not None and min_size < 1:
+            raise ValueError(f"min_size is {min_size}; it must be 1 or more, or null to keep images of every size")
         self.directory = Path(directory)
         self.corpus = corpus
+        self.min_size = min_size
         self._hold()
         summary = read_summary(self.directory)
         self.size, self.channels = int(summary["size"]), int(summary["channels"])
         row_of = {path: row for row, path in enumerate(self._whole_table["path"])}
-        known = tuple(record for record in corpus.records if record.image in row_of)
-        missing = {record.image for record in corpus.records} - set(row_of) - {bad.path for bad in self.quarantine}
+        left_out = {bad.path for bad in self.quarantine}
+        known = tuple(record for record in corpus.records if record.image in row_of and record.image not in left_out)
+        missing = {record.image for record in corpus.records} - set(row_of) - left_out
         if missing:
             problem = f"{len(missing)} images of {corpus.name} are not in the store, such as {min(missing)}"
             raise DatasetError(self.directory, problem, "Open it by open_store, which builds what is missing")
+        if not known:
+            first = self.quarantine[0]
+            problem = f"all {len(left_out)} images are left out; the first is {first.path} ({first.reason})"
+            raise DatasetError(corpus.name, problem, first.remedy)
         self.records: tuple[Record, ...] = known
         self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
 
@@ -97,7 +111,9 @@ class Store:
         read_summary(Path(directory))
         from .store_records import load_corpus
 
-        return cls(directory, load_corpus(Path(directory)))
+        store = cls(directory, load_corpus(Path(directory)))
+        store._tell()
+        return store
 
     def __len__(self) -> int:
         return len(self.records)
@@ -134,9 +150,38 @@ class Store:
 
     @cached_property
     def quarantine(self) -> tuple[Quarantined, ...]:
-        """The files that were left out when the store was built."""
+        """The files that are left out: those that could not be read, then those smaller than `min_size`."""
+        return self._unreadable + self._small
+
+    @cached_property
+    def _unreadable(self) -> tuple[Quarantined, ...]:
         lines = json.loads((self.directory / QUARANTINE).read_text())
         return tuple(Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines)
+
+    @cached_property
+    def _small(self) -> tuple[Quarantined, ...]:
+        if self.min_size is None:
+            return ()
+        table = self._whole_table
+        below = table[table[["height", "width"]].min(axis=1) < self.min_size]
+        remedy = "Get it in its full size or leave it out, or lower min_size together with the crops that it serves"
+        return tuple(
+            Quarantined(path, f"{height} x {width} pixels, its short side is below min_size {self.min_size}", remedy)
+            for path, height, width in below[["path", "height", "width"]].itertuples(index=False)
+        )
+
+    def _tell(self) -> None:
+        """Say at every opening what is left out, since who trains is often not who built."""
+        for bad, what, listed in (
+            (self._unreadable, "cannot be read", QUARANTINE),
+            (self._small, f"are smaller than min_size {self.min_size}", TABLE),
+        ):
+            if bad:
+                count = len(self._whole_table) + len(self._unreadable)
+                named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in bad[:NAMED])
+                more = " ..." if len(bad) > NAMED else ""
+                message = "%d of %d images of %s %s and are left out: %s%s. Listed in %s"
+                logger.warning(message, len(bad), count, self.corpus.name, what, named, more, self.directory / listed)
 
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
         """Copy images into one contiguous tensor.
@@ -162,14 +207,8 @@ class Store:
         self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
     ) -> "Store":
         """Return the same file with fewer records; arguments as `Corpus.subset`."""
-        return self._with(replace(self.corpus, records=self.records).subset(split, fraction, limit, seed))
-
-    def where(self, keep: Callable[[Record], bool]) -> "Store":
-        """Return the same file with the records for which `keep` is true."""
-        return self._with(replace(self.corpus, records=tuple(filter(keep, self.records))))
-
-    def _with(self, corpus: Corpus) -> "Store":
-        fewer = Store(self.directory, corpus)
+        corpus = replace(self.corpus, records=self.records).subset(split, fraction, limit, seed)
+        fewer = Store(self.directory, corpus, self.min_size)
         fewer.__dict__.update({key: self.__dict__[key] for key in ("_mapped", "_flat") if key in self.__dict__})
         return fewer
 
@@ -196,10 +235,11 @@ def open_store(
     channels: int = 1,
     workers: int | None = None,
     progress: bool = True,
+    min_size: int | None = None,
 ) -> Store:
     """Open the corpus's store, building it first where there is none or where files have changed.
 
-    Several processes may call it at once: one builds, the others wait.
+    Several processes may call it at once: one builds, the others wait. What is left out is logged at every opening.
 
     Args:
         corpus: from a reader; take subsets of the store, not of the corpus, to share one file.
@@ -208,11 +248,16 @@ def open_store(
         channels: 1 or 3.
         workers: processes for building; None takes all cores.
         progress: show a progress bar while building.
+        min_size: pixels of an original's short side, 1 or more; smaller images would have to be enlarged and are
+            left out with a reason. None keeps all. Judged when the store is opened: one file serves every value.
 
     Raises:
-        DatasetError: see `Store.build`.
+        DatasetError: see `Store.build`; or every image is smaller than `min_size`.
+        ValueError: size, channels or min_size out of range.
     """
-    return Store.build(corpus, directory, size, channels, workers, progress)
+    store = Store(build_directory(corpus, Path(directory), size, channels, workers, progress), corpus, min_size)
+    store._tell()
+    return store
 
 
 def read_summary(directory: Path) -> dict:

@@ -236,8 +236,6 @@ def _finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[di
     summary = {"format": FORMAT, "corpus": corpus.name, "size": size, "channels": channels, "images": len(good)}
     (work / SUMMARY).write_text(json.dumps(summary | {"fingerprint": corpus.fingerprint()}, indent=1))
     if bad:
-        named = "; ".join(f"{Path(line['path']).name} ({line['reason']})" for line in bad[:3])
-        logger.warning("%d of %d images cannot be read and are left out: %s ...", len(bad), len(lines), named)
         _copy_rows(work, good)
     else:
         (work / SLOTS).rename(work / IMAGES)

@@ -87,6 +87,44 @@ def test_unreadable_files_are_named_and_the_rest_stays_aligned(tmp_path, workers
     assert not np.any([image.max() == 0 for image in store.images])
 
 
+def test_every_opening_says_what_is_left_out_and_where_it_is_listed(tmp_path, caplog):
+    corpus = corpus_of(tmp_path, 20, bad=(0, 7, 9, 19))
+    directory = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False).directory
+    for opening in (lambda: open_store(corpus, tmp_path / "stores", 16), lambda: Store.open(directory)):
+        caplog.clear()
+        opening()
+        (line,) = caplog.messages
+        assert "4 of 20 images of toy cannot be read" in line and "000.png (the file is empty" in line
+        assert line.endswith(f"... Listed in {directory / 'quarantine.json'}")
+    (tmp_path / "whole").mkdir()
+    whole = corpus_of(tmp_path / "whole", 5)
+    caplog.clear()
+    open_store(whole, tmp_path / "stores", 16, workers=1, progress=False)
+    assert not caplog.messages
+
+
+def test_small_originals_are_left_out_by_name(tmp_path, caplog):
+    corpus = corpus_of(tmp_path, 6)
+    for number, (height, width) in {1: (8, 8), 4: (31, 400), 5: (32, 400)}.items():
+        Image.fromarray(picture(number, height, width)).save(corpus.records[number].image)
+    everything = open_store(corpus, tmp_path / "stores", 64, workers=1, progress=False)
+    assert len(everything) == 6 and not everything.quarantine and not caplog.messages
+    store = open_store(corpus, tmp_path / "stores", 64, min_size=32)
+    assert store.directory == everything.directory  # one file serves every min_size
+    assert [record.patient_id for record in store.records] == ["p0", "p2", "p3", "p5"]
+    assert [bad.path for bad in store.quarantine] == [corpus.records[number].image for number in (1, 4)]
+    assert "8 x 8 pixels, its short side is below min_size 32" in store.quarantine[0].reason
+    assert "31 x 400" in store.quarantine[1].reason and "min_size" in store.quarantine[1].remedy
+    assert torch.equal(store.batch([1, 3]), everything.batch([2, 5])) and store.sizes[3].tolist() == [32, 400]
+    assert "2 of 6 images of toy are smaller than min_size 32" in caplog.text and "table.parquet" in caplog.text
+    assert [record.patient_id for record in store.subset("train").records] == ["p3", "p5"]
+    assert [record.patient_id for record in pickle.loads(pickle.dumps(store)).records] == ["p0", "p2", "p3", "p5"]
+    with pytest.raises(DatasetError, match=r"all 5 images are left out.*48 x 40 pixels.*lower min_size"):
+        open_store(Corpus("toy", corpus.records[:5]), tmp_path / "stores", 64, min_size=41)
+    with pytest.raises(ValueError, match="min_size is 0"):
+        open_store(corpus, tmp_path / "stores", 64, min_size=0)
+
+
 def test_a_folder_without_one_readable_image(tmp_path):
     corpus = corpus_of(tmp_path, 3, bad=(0, 1, 2))
     with pytest.raises(DatasetError, match="none of 3 images"):
@@ -167,7 +205,6 @@ def test_subsets_share_the_file(corpus, tmp_path):
     assert list(odd.table["path"]) == [record.image for record in odd.records]
     with pytest.raises(ValueError, match="batch"):
         _ = odd.images
-    assert np.array_equal(store.where(lambda record: record.labels[0] >= 6).images, store.images[6:])
     assert odd.directory == store.directory
     with pytest.raises(IndexError):
         odd.batch([5])
