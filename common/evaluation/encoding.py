@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ignite.metrics import Metric
 from monai.inferers import Inferer
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import probes
 
@@ -38,9 +38,9 @@ def save_metrics(metrics: Mapping[str, float], path: str) -> None:
 class EncodingInferer(Inferer):
     """Encode images into a global embedding (B, E) and tokens (B, E, H, W) in one pass."""
 
-    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return `embedding` and `tokens` of a batch of images."""
-        embedding, tokens = network.encode(inputs)  # type: ignore[operator]
+        embedding, tokens = network.encode(inputs)  # type: ignore[attr-defined]
         return {"embedding": embedding.float(), "tokens": tokens.float()}
 
 
