@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.data import DatasetError, read
+from common.data import DatasetError, open_store, read
 from common.data.inspection import inspect_all, picture_hash, repeats
 from common.data.readers.options import parse_options
 from common.records import Record
@@ -58,6 +58,32 @@ def test_build_store_lists_what_it_left_out(root, tmp_path):
     done = run(SCRIPTS / "build_store.py", "folder", root, "--directory", tmp_path / "stores", "--size", "32")
     assert done.returncode == 0, done.stderr
     assert "Left out:" in done.stdout and "p5_1.png" in done.stdout and "6 images, 1 left out" in done.stdout
+
+
+def test_build_store_builds_the_store_that_a_recipe_opens(root, tmp_path, monkeypatch):
+    options = [
+        "--option",
+        "classes=[A, B]",
+        "--option",
+        r"patient_pattern=(p\d+)_",
+        "--option",
+        "shared_patients=separate",
+    ]
+    script = [sys.executable, SCRIPTS / "build_store.py", "folder", "data", "--size", "32", "--channels", "3", *options]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (built,) = (tmp_path / "runs" / "stores").glob("data-32px-3ch-*")
+    before = (built / "images.npy").stat()
+
+    monkeypatch.chdir(tmp_path)
+    corpus = read("folder", root, classes=["A", "B"], patient_pattern=r"(p\d+)_", shared_patients="separate")
+    store = open_store(corpus, "runs/stores", 32, 3, workers=1, progress=False, min_size=70)
+    assert store.directory.resolve() == built and len(store) == 6
+    limited = store.subset("train", limit=2)
+    assert len(limited) == 2 and limited.directory == store.directory
+    after = (built / "images.npy").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [path for path in built.parent.iterdir() if path.is_dir()] == [built]
 
 
 def test_the_hash_sees_pixels_and_nothing_else(tmp_path):
