@@ -40,7 +40,7 @@ class Quarantined:
 class Store:
     """Images of one size, with their records.
 
-    Make one with `open_store` (or `Store.build`, `Store.open`). Pixels are never loaded as a whole: the
+    Make one with `open_store` (or `Store.build`). Pixels are never loaded as a whole: the
     operating system maps the file, and all processes of a machine share the mapped pages.
 
     Args:
@@ -101,20 +101,6 @@ class Store:
         final = build_directory(corpus, Path(directory), size, channels, workers, progress)
         return cls(final, corpus)
 
-    @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> "Store":
-        """Open a finished store by its own folder, with the records it was built from.
-
-        Raises:
-            DatasetError: no finished store there.
-        """
-        read_summary(Path(directory))
-        from .store_records import load_corpus
-
-        store = cls(directory, load_corpus(Path(directory)))
-        store._tell()
-        return store
-
     def __len__(self) -> int:
         return len(self.records)
 
@@ -137,11 +123,6 @@ class Store:
             start = int(self.rows[0]) if len(self.rows) else 0
             return self._mapped[start : start + len(self.rows)]
         raise ValueError("this store's records are scattered over its file; read them by batch(indices)")
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One line per record: path, sha256, bytes, modified, height, width (of the original)."""
-        return self._whole_table.iloc[self.rows].reset_index(drop=True)
 
     @cached_property
     def sizes(self) -> np.ndarray:

@@ -24,7 +24,6 @@ from tqdm import tqdm
 from ..records import Corpus
 from .errors import DatasetError
 from .store_pool import run_chunks
-from .store_records import save_corpus
 from .store_worker import stamp
 
 IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.json", "store.json"
@@ -232,7 +231,6 @@ def _finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[di
         raise DatasetError(corpus.name, problem, bad[0]["remedy"])
     pd.DataFrame([lines[number] for number in good]).to_parquet(work / TABLE, index=False)
     (work / QUARANTINE).write_text(json.dumps(bad, indent=1))
-    save_corpus(corpus, work)
     summary = {"format": FORMAT, "corpus": corpus.name, "size": size, "channels": channels, "images": len(good)}
     (work / SUMMARY).write_text(json.dumps(summary | {"fingerprint": corpus.fingerprint()}, indent=1))
     if bad:

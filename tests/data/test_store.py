@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from common.data import DatasetError, SeededSampler, Store, StoreImages, StoreViews, UnreadableImage, open_store
 from common.data.store_worker import resize
-from common.records import Box, Corpus, Record
+from common.records import Corpus, Record
 
 
 def picture(seed, height=48, width=40, channels=1):
@@ -45,7 +45,7 @@ def test_pixels_are_those_of_the_files(corpus, tmp_path):
     for number in range(10):
         expected = np.asarray(Image.fromarray(picture(number)).resize((24, 24), Image.Resampling.BILINEAR))
         assert np.array_equal(store.images[number, 0], expected)
-    assert list(store.table["height"]) == [48] * 10 and list(store.table["width"]) == [40] * 10
+    assert store.sizes.tolist() == [[48, 40]] * 10
     assert store.directory.name.startswith("toy-24px-1ch-")
     assert not list((tmp_path / "stores").glob("*.building"))
 
@@ -78,7 +78,7 @@ def test_unreadable_files_are_named_and_the_rest_stays_aligned(tmp_path, workers
     assert "3 of 20 images" in caplog.text and "000.png" in caplog.text
     assert [bad.path for bad in store.quarantine] == [corpus.records[number].image for number in (0, 7, 19)]
     assert all("0 bytes" in bad.reason and bad.remedy for bad in store.quarantine)
-    assert len(store) == len(store.images) == len(store.table) == 17
+    assert len(store) == len(store.images) == len(store.sizes) == 17
     for number, record in enumerate(store.records):
         source = int(record.patient_id[1:])
         expected = resize(picture(source)[None], 16)
@@ -90,9 +90,9 @@ def test_unreadable_files_are_named_and_the_rest_stays_aligned(tmp_path, workers
 def test_every_opening_says_what_is_left_out_and_where_it_is_listed(tmp_path, caplog):
     corpus = corpus_of(tmp_path, 20, bad=(0, 7, 9, 19))
     directory = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False).directory
-    for opening in (lambda: open_store(corpus, tmp_path / "stores", 16), lambda: Store.open(directory)):
+    for _ in range(2):
         caplog.clear()
-        opening()
+        open_store(corpus, tmp_path / "stores", 16)
         (line,) = caplog.messages
         assert "4 of 20 images of toy cannot be read" in line and "000.png (the file is empty" in line
         assert line.endswith(f"... Listed in {directory / 'quarantine.json'}")
@@ -131,38 +131,14 @@ def test_a_folder_without_one_readable_image(tmp_path):
         Store.build(corpus, tmp_path / "stores", 16, workers=1, progress=False)
 
 
-def test_opening_needs_neither_reader_nor_files(corpus, tmp_path):
-    boxed = Corpus(
-        "toy",
-        (
-            Record(
-                "x",
-                "p",
-                "test",
-                "toy",
-                None,
-                {"lung": "m"},
-                (Box("A", 0.1, 0.2, 0.3, 0.4),),
-                {"apex": (0.5, 0.6)},
-                "PA",
-            ),
-            *corpus.records,
-        ),
-        ("A", "B"),
-        ("lung",),
-        ("apex",),
-        ("a notice",),
-    )
-    store = Store.build(boxed, tmp_path / "stores", 16, workers=1, progress=False)
+def test_opening_does_not_need_the_files(corpus, tmp_path):
+    store = Store.build(corpus, tmp_path / "stores", 16, workers=1, progress=False)
     for record in corpus.records:
         Path(record.image).unlink()
-    again = Store.open(store.directory)
-    assert again.corpus.notices == ("a notice",) and again.corpus.landmarks == ("apex",)
-    assert [record.image for record in again.records] == [record.image for record in corpus.records]
-    assert again.records[0].labels[0] == 0 and np.isnan(again.records[0].labels[1])
-    assert open_store(boxed, tmp_path / "stores", 16).directory == store.directory
+    again = open_store(corpus, tmp_path / "stores", 16)
+    assert again.directory == store.directory and again.records == corpus.records
     with pytest.raises(DatasetError, match="build_store"):
-        Store.open(tmp_path)
+        Store(tmp_path, corpus)
 
 
 def test_labels_may_change_without_a_new_store(corpus, tmp_path):
@@ -202,7 +178,6 @@ def test_subsets_share_the_file(corpus, tmp_path):
     odd = store.subset("train")
     assert [record.patient_id for record in odd.records] == ["p1", "p3", "p5", "p7", "p9"]
     assert torch.equal(odd.batch([0, 4]), torch.from_numpy(np.array(store.images[[1, 9]])))
-    assert list(odd.table["path"]) == [record.image for record in odd.records]
     with pytest.raises(ValueError, match="batch"):
         _ = odd.images
     assert odd.directory == store.directory
