@@ -28,7 +28,7 @@ class SaveMasks:
 
     def __init__(self, directory: str, root: str, structures: Sequence[str], threshold: float = 0.5):
         self.directory = Path(directory)
-        self.root = Path(root).absolute()
+        self.root = Path(root).resolve()  # as readers do
         self.structures = list(structures)
         self.threshold = threshold
         self.written = 0
