@@ -139,7 +139,7 @@ def opened_again(corpus, store):
     """Say whether opening a store leaves its files alone."""
     before = (store.directory / "images.npy").stat()
     directory, size = store.directory.parent, store.size
-    again = open_store(corpus, directory, size, workers=1, progress=False)
+    again = open_store(corpus, directory, size, workers=2, progress=False)
     after = (again.directory / "images.npy").stat()
     return (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
