@@ -1,13 +1,17 @@
 """How samples are made from images: parameters are sampled first, then rendered in batches."""
 
+from .augmented_crop import AugmentedCrop
 from .base import Params, View, add_prefix, take_prefix
 from .boxes import check_fits, check_range, random_resized_box
+from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
 from .photometric import Photometric
-from .resample import crop_resize
+from .resample import crop_resize, rotate
 
 __all__ = [
+    "AugmentedCrop",
+    "ColourJitter",
     "Params",
     "Photometric",
     "RandBrightnessContrastd",
@@ -20,5 +24,6 @@ __all__ = [
     "check_range",
     "crop_resize",
     "random_resized_box",
+    "rotate",
     "take_prefix",
 ]

@@ -107,9 +107,9 @@ class Photometric:
         p = {name: value.to(images_BCHW.device) for name, value in params.items()}
         with torch.autocast(images_BCHW.device.type, enabled=False):
             images = adjust(images_BCHW, p["contrast"], p["brightness"])
-            images = _apply_where(p["blur_size"] > 1, blur, images, p["blur_size"], largest=max(self.blur_sizes))
-            images = _apply_where(p["sharpen_alpha"] > 0, sharpen, images, p["sharpen_alpha"], p["sharpen_lightness"])
-            return _apply_where(p["clahe_limit"] > 0, equalise, images, p["clahe_limit"], tiles=self.clahe_tiles)
+            images = apply_where(p["blur_size"] > 1, blur, images, p["blur_size"], largest=max(self.blur_sizes))
+            images = apply_where(p["sharpen_alpha"] > 0, sharpen, images, p["sharpen_alpha"], p["sharpen_lightness"])
+            return apply_where(p["clahe_limit"] > 0, equalise, images, p["clahe_limit"], tiles=self.clahe_tiles)
 
 
 def adjust(images_BCHW: Tensor, contrast_B: Tensor, brightness_B: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ def _clahe(images_NCHW: Tensor, limit_N: Tensor, tiles: int) -> Tensor:
     return transform.apply_transform(images_NCHW, {"clip_limit_factor": limit_N}, transform.flags)
 
 
-def _apply_where(
+def apply_where(
     on_B: Tensor, operation: Callable[..., Tensor], images_BCHW: Tensor, *params_B: Tensor, **options: Any
 ) -> Tensor:
     """Apply an operation to the images it was drawn for, often less than half of a batch."""

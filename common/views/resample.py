@@ -1,9 +1,10 @@
-"""Cut a box out of every image of a batch and resize it, in one resampling.
+"""Cut a box out of every image of a batch and resize it, in one resampling; rotate a batch.
 
 Shapes: B images, C channels, H W image, S output pixels, R input pixels along one axis.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -50,6 +51,29 @@ def crop_resize(
         narrow = images_BCHW.float() @ cols_BSR.transpose(1, 2).unsqueeze(1)
         resized = rows_BSR.unsqueeze(1) @ narrow
     return resized / 255 if images_BCHW.dtype == torch.uint8 else resized
+
+
+def rotate(images_BCHW: Tensor, angle_B: Tensor) -> Tensor:
+    """Rotate every image about its centre, bilinearly; what comes from outside is black.
+
+    Args:
+        images_BCHW: float, square or not.
+        angle_B: degrees, counter-clockwise as seen on screen.
+
+    Returns:
+        same shape and type.
+    """
+    height, width = images_BCHW.shape[-2:]
+    angle_B = torch.deg2rad(angle_B.to(images_BCHW.device, torch.float32))
+    cos_B, sin_B = angle_B.cos(), angle_B.sin()
+    zero_B = torch.zeros_like(cos_B)
+    # rows of x and y read from (x, y), each in units of half its own side
+    theta_B23 = torch.stack(
+        [cos_B, -sin_B * height / width, zero_B, sin_B * width / height, cos_B, zero_B], dim=1
+    ).unflatten(1, (2, 3))
+    with torch.autocast(images_BCHW.device.type, enabled=False):
+        grid_BHW2 = F.affine_grid(theta_B23, list(images_BCHW.shape), align_corners=False)
+        return F.grid_sample(images_BCHW, grid_BHW2, padding_mode="zeros", align_corners=False)
 
 
 def _axis_weights(start_B: Tensor, end_B: Tensor, length: int, size: int, antialias: bool) -> Tensor:
