@@ -1,6 +1,6 @@
-"""Self-distillation of two crops with a centred teacher.
+"""Self-distillation of crops with a centred teacher.
 
-Shapes: B images, K codes.
+Shapes: B images, K codes, N crops of the student.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class SelfDistillation(nn.Module):
-    """Cross-entropy between the teacher's codes of one crop and the student's codes of the other.
+class CentredDistillation(nn.Module):
+    """What the forms of self-distillation share: temperatures and the centre.
 
     The teacher's codes are centred and sharpened, which keeps it from collapsing to one code or to a
     uniform distribution. The centre is a buffer, so that it is saved and restored with a run.
@@ -25,7 +25,7 @@ class SelfDistillation(nn.Module):
     Raises:
         ValueError: a temperature or momentum outside its range.
 
-    Source: ACE supplement, global loss; DINO.
+    Source: DINO.
     """
 
     centre: Tensor
@@ -48,6 +48,34 @@ class SelfDistillation(nn.Module):
         self.centre_momentum = centre_momentum
         self.register_buffer("centre", torch.zeros(1, out_dim))
 
+    @torch.no_grad()
+    def update_centre(self, teacher_NK: Tensor, gather: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Move the centre towards the mean of the teacher's codes; called after the loss.
+
+        Args:
+            teacher_NK: the teacher's codes of all crops of this process.
+            gather: concatenates codes over processes; None in a single process.
+        """
+        codes_NK = teacher_NK.detach().float()
+        if gather is not None:
+            codes_NK = gather(codes_NK)
+        self.centre.lerp_(codes_NK.mean(0, keepdim=True), 1 - self.centre_momentum)
+
+    def _log_student(self, codes_BK: Tensor) -> Tensor:
+        return F.log_softmax(codes_BK.float() / self.student_temperature, dim=-1)
+
+    def _target(self, codes_BK: Tensor) -> Tensor:
+        return F.softmax((codes_BK.detach().float() - self.centre) / self.teacher_temperature, dim=1)
+
+
+class SelfDistillation(CentredDistillation):
+    """Cross-entropy between the teacher's codes of one crop and the student's codes of the other.
+
+    Arguments and errors are those of `CentredDistillation`.
+
+    Source: ACE supplement, global loss; DINO.
+    """
+
     def forward(self, student_a_BK: Tensor, student_b_BK: Tensor, teacher_a_BK: Tensor, teacher_b_BK: Tensor) -> Tensor:
         """Mean over the batch and both pairings (teacher a, student b) and (teacher b, student a).
 
@@ -66,21 +94,24 @@ class SelfDistillation(nn.Module):
         b_to_a = -(target_b * log_student_a).sum(1)
         return (a_to_b + b_to_a).mean() / 2
 
-    @torch.no_grad()
-    def update_centre(self, teacher_NK: Tensor, gather: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Move the centre towards the mean of the teacher's codes; called after the loss.
+
+class MultiCropDistillation(CentredDistillation):
+    """Cross-entropy between the teacher's codes of one crop and the student's codes of several others.
+
+    Every student crop counts the same, and none is left out: the teacher's crop is not among them. Arguments and errors
+    are those of `CentredDistillation`.
+
+    Source: Adam v2, released code (methods section 2); DINO's multi-crop loss.
+    """
+
+    def forward(self, student_NBK: Tensor, teacher_BK: Tensor) -> Tensor:
+        """Mean over the student's crops and the batch.
 
         Args:
-            teacher_NK: the teacher's codes of all crops of this process.
-            gather: concatenates codes over processes; None in a single process.
+            student_NBK: student's codes of N crops of B images.
+            teacher_BK: teacher's codes of another crop; no gradient flows into them.
+
+        Returns:
+            scalar.
         """
-        codes_NK = teacher_NK.detach().float()
-        if gather is not None:
-            codes_NK = gather(codes_NK)
-        self.centre.lerp_(codes_NK.mean(0, keepdim=True), 1 - self.centre_momentum)
-
-    def _log_student(self, codes_BK: Tensor) -> Tensor:
-        return F.log_softmax(codes_BK.float() / self.student_temperature, dim=1)
-
-    def _target(self, codes_BK: Tensor) -> Tensor:
-        return F.softmax((codes_BK.detach().float() - self.centre) / self.teacher_temperature, dim=1)
+        return -(self._target(teacher_BK) * self._log_student(student_NBK)).sum(-1).mean()
