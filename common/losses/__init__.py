@@ -1,14 +1,21 @@
 """Losses: tensors in, scalars out; gathers over processes are explicit arguments."""
 
 from .classification import LabelLoss
+from .contrastive import CosineRegression, InBatchInfoNCE
+from .expert import ExpertLoss
+from .location_scale import LocationScale
 from .matching import MatchingLoss
 from .segmentation import DiceBCE
 from .self_distillation import MultiCropDistillation, SelfDistillation
 from .unit_mse import UnitMSE
 
 __all__ = [
+    "CosineRegression",
     "DiceBCE",
+    "InBatchInfoNCE",
+    "ExpertLoss",
     "LabelLoss",
+    "LocationScale",
     "MatchingLoss",
     "MultiCropDistillation",
     "SelfDistillation",
