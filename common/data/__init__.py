@@ -10,13 +10,18 @@ from .store import Store, open_store
 
 if TYPE_CHECKING:
     from .dataset import SeededDataset, StoreImages, StoreViews, as_items
+    from .patches import PatchRule
     from .readers import read
+    from .regions import RegionSource, StoreRegions
     from .transforms import DecodeImaged, DecodeMasksd
 
 # These import MONAI, which takes seconds; most commands do without.
 LATE = {
+    "PatchRule": "patches",
+    "RegionSource": "regions",
     "SeededDataset": "dataset",
     "StoreImages": "dataset",
+    "StoreRegions": "regions",
     "StoreViews": "dataset",
     "as_items": "dataset",
     "read": "readers",
@@ -28,11 +33,14 @@ __all__ = [
     "DatasetError",
     "DecodeImaged",
     "DecodeMasksd",
+    "PatchRule",
+    "RegionSource",
     "SampleKey",
     "SeededDataset",
     "SeededSampler",
     "Store",
     "StoreImages",
+    "StoreRegions",
     "StoreViews",
     "UnreadableImage",
     "as_items",

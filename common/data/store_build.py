@@ -77,7 +77,7 @@ def build_directory(
     if is_current(final):
         return final
     directory.mkdir(parents=True, exist_ok=True)
-    with _lock(final.with_name(f".{final.name}.lock")):
+    with locked(final.with_name(f".{final.name}.lock")):
         # A store that appeared since is new: to doubt it again would remove it under the process that built it.
         if _identity(final) != found or is_current(final):
             return final
@@ -152,7 +152,12 @@ def _cores() -> int:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting for the process that has it.
+
+    Args:
+        path: of the lock file; its folder exists.
+    """
     # The kernel drops the lock with the process, however it ends; the file stays, since removing it races.
     with path.open("w") as file:
         try:

@@ -1,5 +1,18 @@
 """Networks that produce targets and take no gradient."""
 
+from .expert import Expert, NetworkExpert
+from .expert_cached import CachedExpert
+from .expert_file import encoder_expert, load_expert, seeded_expert
+from .expert_memory import remember
 from .momentum import MomentumTeacher
 
-__all__ = ["MomentumTeacher"]
+__all__ = [
+    "CachedExpert",
+    "Expert",
+    "MomentumTeacher",
+    "NetworkExpert",
+    "encoder_expert",
+    "load_expert",
+    "remember",
+    "seeded_expert",
+]

@@ -1,0 +1,132 @@
+"""Embeddings computed beforehand, in a file: one row per image or patch.
+
+`.npz`: arrays `file` (N), `patch` (N, 4) and `embedding` (N, K), with `about`, a JSON text. `.parquet`: columns `file`,
+`top`, `left`, `bottom`, `right` and `embedding`, with `about` in the schema's metadata. Edges are fractions of height
+and width. Tables of others may leave out the edges, when every row is a whole image, and `about`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EDGES = ("top", "left", "bottom", "right")
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+SUFFIXES = (".npz", ".parquet")
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Rows of a cache.
+
+    Args:
+        files: N names: a whole path, or the end of one that tells the images apart.
+        edges: (N, 4) float64, fractions of height and width.
+        embeddings: (N, K) float32.
+        about: which expert and images they come from.
+    """
+
+    files: np.ndarray
+    edges: np.ndarray
+    embeddings: np.ndarray
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def name_of(file: str, edges: Any) -> str:
+    """An image or patch in words, for messages."""
+    shown = tuple(round(float(edge), 4) for edge in edges)
+    return file if shown == WHOLE else f"{file}, patch {shown}"
+
+
+def read_table(path: Path) -> EmbeddingTable:
+    """Read a table and refuse what no student could learn from.
+
+    Raises:
+        ValueError: columns are missing or differ in length, or an embedding is not finite (names it).
+    """
+    files, edges, embeddings, about = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+    if embeddings.ndim != 2 or len(files) != len(embeddings) or edges.shape != (len(files), 4):
+        raise ValueError(
+            f"{path} has {len(files)} files, edges {edges.shape} and embeddings {embeddings.shape}; expected N, (N, 4) "
+            "and (N, K). Compute it with scripts/cache_embeddings.py."
+        )
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(1))
+    if len(bad):
+        raise ValueError(
+            f"{path}: the embedding of {name_of(files[bad[0]], edges[bad[0]])} is not finite, as are {len(bad) - 1} "
+            "others. Take these rows out and compute them again."
+        )
+    return EmbeddingTable(files, edges, embeddings, about)
+
+
+def write_table(table: EmbeddingTable, path: Path) -> None:
+    """Write a table; a file is complete or not there at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            _write_npz(table, file) if path.suffix == ".npz" else _write_parquet(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_npz(table: EmbeddingTable, file: Any) -> None:
+    about = np.array(json.dumps(dict(table.about)))
+    np.savez(file, file=table.files.astype(str), patch=table.edges, embedding=table.embeddings, about=about)
+
+
+def _write_parquet(table: EmbeddingTable, file: Any) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    flat = pa.array(np.ascontiguousarray(table.embeddings).reshape(-1))
+    columns: dict[str, Any] = {"file": pa.array(table.files.astype(str).tolist())}
+    columns |= {name: pa.array(table.edges[:, column]) for column, name in enumerate(EDGES)}
+    columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, table.embeddings.shape[1])
+    parquet.write_table(pa.table(columns).replace_schema_metadata({"about": json.dumps(dict(table.about))}), file)
+
+
+def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as content:
+        _expect(path, {"file", "embedding"} - set(content.files), content.files)
+        files, embeddings = content["file"].astype(object), content["embedding"].astype(np.float32)
+        edges = content["patch"].astype(np.float64) if "patch" in content.files else _whole(len(files))
+        return files, edges, embeddings, json.loads(str(content["about"])) if "about" in content.files else {}
+
+
+def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    _expect(path, {"file", "embedding"} - set(table.column_names), table.column_names)
+    count = table.num_rows
+    # Lists of one length lie one after another, whatever kind of list column another tool wrote.
+    flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    if count == 0 or len(flat) % count:
+        raise ValueError(f"{path}: {len(flat)} numbers make no equal embeddings of {count} rows.")
+    embeddings = flat.astype(np.float32).reshape(count, -1)
+    told = set(EDGES) <= set(table.column_names)
+    edges = np.stack([table[name].to_numpy() for name in EDGES], axis=1) if told else _whole(count)
+    about = (table.schema.metadata or {}).get(b"about", b"{}")
+    return np.array(table["file"].to_pylist(), dtype=object), edges.astype(np.float64), embeddings, json.loads(about)
+
+
+def _expect(path: Path, missing: set[str], present: Any) -> None:
+    if missing:
+        raise ValueError(
+            f"{path} has no {', '.join(sorted(missing))}, only {', '.join(present)}: no cached embeddings."
+        )
+
+
+def _whole(count: int) -> np.ndarray:
+    return np.tile(np.array(WHOLE), (count, 1))

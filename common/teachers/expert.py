@@ -1,0 +1,136 @@
+"""Frozen networks whose embeddings a student learns to predict.
+
+Shapes: B images, C channels, H W pixels, K length of the embedding.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Edges = tuple[float, float, float, float]
+
+
+class Expert(nn.Module):
+    """What a student is taught by: one embedding per image, without gradient, always in evaluation mode.
+
+    Attributes:
+        embed_dim: K.
+        fingerprint: tells one expert's embeddings from another's.
+    """
+
+    embed_dim: int
+    fingerprint: str
+
+    def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
+        """Embeddings (B, K), float32, without gradient.
+
+        Args:
+            images_BCHW: the very images that the student sees, in [0, 1].
+            batch: what else is known of them: `source` (files) and `patch` (edges (B, 4) as fractions).
+        """
+        raise NotImplementedError
+
+    def check(self, items: Iterable[tuple[str, Edges]]) -> None:
+        """Raise before the first step what would be wrong at some later one.
+
+        Args:
+            items: file and edges of everything that will be asked for.
+        """
+        raise NotImplementedError
+
+
+class NetworkExpert(Expert):
+    """An expert that is a network, run on the images at hand.
+
+    The network is held, not registered: its weights are in nobody's parameters, gradients, checkpoints or mode
+    switches, and still move with `to`. The released code left the anatomy expert in training mode, whose batch
+    statistics change its embeddings to a cosine of 0.67 (methods D5).
+
+    Args:
+        network: frozen here; takes images (B, channels, image_size, image_size) and gives (B, K).
+        image_size: side in pixels that it was made for; other images are resized to it.
+        channels: 1 or 3; grey images are repeated, colours averaged.
+        mean: per channel, of images in [0, 1], for a network that does not normalise by itself; None for one that does.
+        std: likewise.
+        fingerprint: of its weights.
+        forward: how it is called; None calls the network itself.
+
+    Raises:
+        ValueError: it does not give one vector per image.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        image_size: int,
+        channels: int = 1,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        fingerprint: str = "",
+        forward: Callable[[Tensor], Tensor] | None = None,
+    ):
+        super().__init__()
+        self._held = (network.eval().requires_grad_(False),)
+        self._call = forward
+        self.image_size, self.channels, self.fingerprint = image_size, channels, fingerprint
+        self.mean, self.std = _values(mean, "mean", channels, 0.0), _values(std, "std", channels, 1.0)
+        probe = self.embed(torch.zeros(2, channels, image_size, image_size), {})
+        self.embed_dim = probe.shape[1]
+
+    @property
+    def network(self) -> nn.Module:
+        """The frozen network."""
+        return self._held[0]
+
+    @torch.no_grad()
+    def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
+        """Embeddings (B, K) of images (B, C, H, W) in [0, 1]; `batch` is not looked at."""
+        found = (self._call or self.network)(self._prepared(images_BCHW))
+        if not isinstance(found, Tensor) or found.ndim != 2:
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(
+                f"the expert gives {shape} for {len(images_BCHW)} images; expected one vector for each, (B, K). Export "
+                "the network up to its pooled features."
+            )
+        return found.float()
+
+    def check(self, items: Iterable[tuple[str, Edges]]) -> None:
+        """Raise unless everything is frozen and in evaluation mode.
+
+        Raises:
+            RuntimeError: somebody made a parameter trainable, or switched the network to training.
+        """
+        trainable = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        if trainable:
+            raise RuntimeError(
+                f"the expert's {trainable[0]} and {len(trainable) - 1} more parameters are trainable; an expert is frozen: "
+                "call requires_grad_(False) on its network, and give the optimiser the method's parameters alone."
+            )
+        training = [name or "itself" for name, module in self.network.named_modules() if module.training]
+        if training:
+            raise RuntimeError(
+                f"the expert's network is in training mode ({training[0]}): its embeddings would depend on the batch. "
+                "Call eval() on it."
+            )
+
+    def _prepared(self, images_BCHW: Tensor) -> Tensor:
+        images = images_BCHW
+        if images.shape[1] != self.channels:
+            images = images.mean(1, keepdim=True).expand(-1, self.channels, -1, -1)
+        if images.shape[2:] != (self.image_size, self.image_size):
+            images = F.interpolate(images, (self.image_size, self.image_size), mode="bilinear", antialias=True)
+        return (images - self.mean.to(images.device)) / self.std.to(images.device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NetworkExpert":
+        self.network._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+
+def _values(given: float | Sequence[float] | None, name: str, channels: int, default: float) -> Tensor:
+    values = [default] if given is None else [given] if isinstance(given, int | float) else list(given)
+    if len(values) not in (1, channels):
+        raise ValueError(f"the expert's {name} has {len(values)} values for {channels} channels; give one per channel.")
+    return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)

@@ -1,0 +1,102 @@
+"""An expert whose embeddings were computed beforehand."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .embedding_table import EmbeddingTable, name_of, read_table
+from .expert import Edges, Expert
+
+PLACES = 5  # decimals of an edge that tell patches apart: a hundredth of a pixel at 1024
+
+
+class CachedExpert(Expert):
+    """Looks embeddings up by file and patch; the images themselves are not looked at.
+
+    The targets are those of the un-augmented images (methods D6), and cost nothing.
+
+    Args:
+        tables: one or more; a name may be a whole path or the end of one (`images/a.png`, `a.png`).
+
+    Raises:
+        ValueError: a row occurs twice, or the tables' embeddings differ in length.
+    """
+
+    def __init__(self, tables: Mapping[str, EmbeddingTable]):
+        super().__init__()
+        lengths = {name: table.embeddings.shape[1] for name, table in tables.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"cached embeddings differ in length: {lengths}; they come from different experts.")
+        self.embed_dim = next(iter(lengths.values()))
+        self.names = ", ".join(tables)
+        self._table = torch.from_numpy(np.concatenate([table.embeddings for table in tables.values()]))
+        self.fingerprint = hashlib.sha256(self._table.numpy().tobytes()).hexdigest()[:16]
+        self._rows: dict[tuple[str, Edges], int] = {}
+        for table in tables.values():
+            for file, edges in zip(table.files, table.edges.tolist(), strict=True):
+                key = _key(str(file), edges)
+                if key in self._rows:
+                    raise ValueError(
+                        f"{self.names}: {name_of(file, edges)} occurs twice. Where two data sets share file names, "
+                        "compute their embeddings with --absolute."
+                    )
+                self._rows[key] = len(self._rows)
+        self._files = {file for file, _ in self._rows}
+        self._known: dict[str, str | None] = {}
+
+    @classmethod
+    def read(cls, paths: Iterable[Path]) -> "CachedExpert":
+        """Read one or more `.npz` or `.parquet` files."""
+        return cls({str(path): read_table(path) for path in paths})
+
+    @torch.no_grad()
+    def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
+        """Embeddings (B, K) of the files and patches that `batch` names."""
+        edges = batch["patch"].tolist()
+        rows = [self._row(file, box) for file, box in zip(batch["source"], edges, strict=True)]
+        return self._table[rows].to(images_BCHW.device)
+
+    def check(self, items: Iterable[tuple[str, Edges]]) -> None:
+        """Raise unless there is an embedding for every item.
+
+        Raises:
+            KeyError: names the first image or patch that has none.
+        """
+        lacking = [(file, edges) for file, edges in items if self._find(file, edges) is None]
+        if lacking:
+            raise KeyError(_absent(self.names, *lacking[0], count=len(lacking)))
+
+    def __contains__(self, item: tuple[str, Edges]) -> bool:
+        return self._find(*item) is not None
+
+    def _row(self, file: str, edges: Any) -> int:
+        row = self._find(file, edges)
+        if row is None:
+            raise KeyError(_absent(self.names, file, edges))
+        return row
+
+    def _find(self, file: str, edges: Any) -> int | None:
+        if file not in self._known:
+            parts = Path(file).parts
+            tails = [file, *("/".join(parts[first:]) for first in range(1, len(parts)))]
+            self._known[file] = next((tail for tail in tails if tail in self._files), None)
+        name = self._known[file]
+        return None if name is None else self._rows.get(_key(name, edges))
+
+
+def _key(file: str, edges: Any) -> tuple[str, Edges]:
+    top, left, bottom, right = (round(float(edge), PLACES) for edge in edges)
+    return file, (top, left, bottom, right)
+
+
+def _absent(names: str, file: str, edges: Any, count: int = 1) -> str:
+    more = f" and of {count - 1} more" if count > 1 else ""
+    return (
+        f"{names} has no embedding of {name_of(file, edges)}{more}. Compute what is missing: scripts/cache_embeddings.py "
+        "with the same data set and patch rule goes on from a file that is there."
+    )

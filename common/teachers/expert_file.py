@@ -1,0 +1,174 @@
+"""Which kind of expert a file holds, and how it is read."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..networks import Encoder, build_encoder, load_encoder
+from ..networks.checkpoint_reading import is_safetensors, read_checkpoint
+from .embedding_table import SUFFIXES
+from .expert import Expert, NetworkExpert
+from .expert_cached import CachedExpert
+from .expert_graphs import onnx_expert, torchscript_expert
+
+Values = float | Sequence[float]
+KINDS = (
+    "an encoder file of this collection (.safetensors), the run folder of a pre-training or of image_classification, "
+    "weights of an architecture that is named, TorchScript (.ts, .pt), ONNX (.onnx), or embeddings (.npz, .parquet)"
+)
+OF_CLASSIFIER = "encoder."
+
+
+def load_expert(
+    path: str | Path | Sequence[str] | None,
+    key: str = "path",
+    image_size: int | None = None,
+    channels: int | None = None,
+    mean: Values | None = None,
+    std: Values | None = None,
+    architecture: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    part: str = "teacher",
+) -> Expert:
+    """Read an expert; what it is follows from the file itself.
+
+    Encoders of this collection and fine-tuned classifiers know their size, channels and normalisation. For TorchScript,
+    ONNX and bare weights these are the arguments.
+
+    Args:
+        path: an encoder file; a run folder with `encoder.safetensors`, or with `model.pt` and `network.json`, of which
+            the layer before the classifier is taken; weights; TorchScript; ONNX; one or more files of embeddings.
+        key: config key of `path`, for messages.
+        image_size: side in pixels of the images that the network takes; None takes the file's.
+        channels: likewise.
+        mean: per channel, of images in [0, 1]; None takes the file's, or does not normalise for a graph.
+        std: likewise.
+        architecture: timm name, for weights that do not describe themselves.
+        options: of timm, likewise.
+        part: `teacher` or `student`, for published files that hold both.
+
+    Raises:
+        ValueError: no path, a kind of file that is not known, or an option that is missing.
+        FileNotFoundError: nothing there.
+    """
+    if path is None:
+        raise ValueError(f"{key} is null: name the expert. It can be {KINDS}.")
+    if not isinstance(path, str | Path):
+        return CachedExpert.read([_there(Path(one), key) for one in path])
+    file = _there(Path(path), key)
+    if file.is_dir():
+        if (file / "network.json").is_file() and (file / "model.pt").is_file():
+            return encoder_expert(_of_run(file), _hash(file / "model.pt"), image_size)
+        file = _there(file / "encoder.safetensors", key)
+    if file.suffix in SUFFIXES:
+        return CachedExpert.read([file])
+    fingerprint = _hash(file)
+    if file.suffix == ".onnx":
+        return onnx_expert(file, fingerprint, image_size, channels, mean, std)
+    if _is_torchscript(file):
+        return torchscript_expert(file, fingerprint, image_size, channels, mean, std)
+    if not is_safetensors(file) and not _is_weights(file):
+        raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
+    if not is_safetensors(file) and _of_classifier(content := read_checkpoint(file)):
+        if (file.parent / "network.json").is_file():
+            return encoder_expert(_of_run(file.parent, file), fingerprint, image_size)
+        encoder = build_encoder(architecture, channels, image_size, mean, std, options)
+        return encoder_expert(_filled(encoder, content), fingerprint, image_size)
+    encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part)
+    return encoder_expert(encoder, fingerprint, image_size)
+
+
+def encoder_expert(encoder: Encoder, fingerprint: str = "", image_size: int | None = None) -> NetworkExpert:
+    """An encoder as an expert; it normalises by itself.
+
+    Args:
+        encoder: frozen here.
+        fingerprint: of its weights.
+        image_size: side in pixels of the images it gets; None takes its own.
+    """
+    described = encoder.description
+    return NetworkExpert(
+        encoder,
+        image_size or described.image_size,
+        described.in_channels,
+        fingerprint=fingerprint,
+        forward=encoder.embed,
+    )
+
+
+def seeded_expert(
+    architecture: str, seed: int, options: Mapping[str, Any] | None = None, image_size: int = 224, channels: int = 1
+) -> NetworkExpert:
+    """A frozen network of random weights, for trying a recipe where no expert is at hand (methods D17).
+
+    Args:
+        architecture: timm name.
+        seed: of its weights.
+        options: of timm.
+        image_size: side in pixels.
+        channels: 1 or 3.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = build_encoder(architecture, channels, image_size, options=options)
+    fingerprint = f"seed {seed} of {encoder.description.to_json()}"
+    return encoder_expert(encoder, hashlib.sha256(fingerprint.encode()).hexdigest()[:16])
+
+
+def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
+    """The encoder of a classification run: `network.json` says how it is built."""
+    said = json.loads((folder / "network.json").read_text())
+    encoder = build_encoder(
+        said["architecture"],
+        said["channels"],
+        said["image_size"],
+        said["mean"],
+        said["std"],
+        said["encoder_options"],
+    )
+    return _filled(encoder, read_checkpoint(weights or folder / "model.pt"))
+
+
+def _filled(encoder: Encoder, content: Mapping[str, Tensor]) -> Encoder:
+    encoder.load_state_dict(
+        {name.removeprefix(OF_CLASSIFIER): value for name, value in content.items() if name.startswith(OF_CLASSIFIER)}
+    )
+    return encoder
+
+
+def _of_classifier(content: Mapping[str, Any]) -> bool:
+    return any(name.startswith(f"{OF_CLASSIFIER}body.") for name in content)
+
+
+def _is_torchscript(file: Path) -> bool:
+    """TorchScript is a zip archive with code in it; `torch.save` writes one without."""
+    return _zip_has(file, "constants.pkl")
+
+
+def _is_weights(file: Path) -> bool:
+    with file.open("rb") as content:
+        return _zip_has(file, "data.pkl") or content.read(1) == b"\x80"  # torch.save, new and old
+
+
+def _zip_has(file: Path, name: str) -> bool:
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(entry.rpartition("/")[2] == name for entry in archive.namelist())
+
+
+def _there(path: Path, key: str) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(f"{key} names {path}, which is not there. An expert can be {KINDS}.")
+    return path
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
