@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .save_encoder import SaveEncoder
     from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
     from .speed import Reading, Speed
+    from .stages import Stage, current_stage, run_stages
+    from .start_from import StartFrom
     from .trainer import Trainer
 
 # These import Ignite or MONAI, which take seconds; commands that only ask for a rank do without.
@@ -33,13 +35,17 @@ LATE = {
     "RunEvents": "events",
     "SaveEncoder": "save_encoder",
     "Speed": "speed",
+    "Stage": "stages",
+    "StartFrom": "start_from",
     "Trainer": "trainer",
     "UpdateTeacher": "schedules",
     "commit": "provenance",
+    "current_stage": "stages",
     "merged_config": "command",
     "method_losses": "batches",
     "parameter_groups": "schedules",
     "refuse_unknown_keys": "known_keys",
+    "run_stages": "stages",
     "whole_batch": "batches",
 }
 
@@ -56,15 +62,19 @@ __all__ = [
     "RunEvents",
     "SaveEncoder",
     "Speed",
+    "Stage",
+    "StartFrom",
     "Trainer",
     "UpdateTeacher",
     "commit",
+    "current_stage",
     "gather",
     "merged_config",
     "method_losses",
     "parameter_groups",
     "rank",
     "refuse_unknown_keys",
+    "run_stages",
     "setup",
     "teardown",
     "whole_batch",

@@ -7,10 +7,14 @@ arguments with the public parts of Fire and of MONAI, so that they cannot differ
 import functools
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+_described: ContextVar[dict[str, Any] | None] = ContextVar("described", default=None)
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,17 @@ def current_command(argv: Sequence[str] | None = None) -> Command | None:
 def merged_config(config_file: str | Sequence[str] | None = None, **override: Any) -> dict[str, Any] | None:
     """Merged config of this command, macros resolved; None when the process is no `monai.bundle run`.
 
+    Within one of several stages, that of the stage.
+
     Args:
         config_file: files to merge instead of the command's, for programs that call MONAI themselves.
         override: values by key, like a command's flags.
     """
     from monai.bundle import ConfigParser
 
+    stage = _described.get()
+    if stage is not None and config_file is None:
+        return dict(stage)
     command = current_command() if config_file is None else Command(_listed(config_file), override)
     if command is None:
         return None
@@ -78,6 +87,16 @@ def merged_config(config_file: str | Sequence[str] | None = None, **override: An
     parser.update({**command.defaults, **command.flags})
     parser.resolve_macro_and_relative_ids()
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+
+
+@contextmanager
+def described_as(config: dict[str, Any]) -> Iterator[None]:
+    """Let `merged_config` give this config, of which a command runs several, while the block lasts."""
+    token = _described.set(config)
+    try:
+        yield
+    finally:
+        _described.reset(token)
 
 
 def _arguments(function: Any, command: Sequence[str]) -> dict[str, Any]:

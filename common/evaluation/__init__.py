@@ -11,16 +11,19 @@ from .encoding import (
     encoding_batch,
     save_metrics,
 )
+from .method_loss import MethodLoss
 from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
 from .save_report import SaveReport
 from .segmentation import SegmentationReport
+from .stop_early import StopEarly
 
 __all__ = [
     "ClassificationReport",
     "EncodingInferer",
     "KeepBest",
     "LandmarkRetrieval",
+    "MethodLoss",
     "NearestNeighbours",
     "Outcome",
     "PatchProbe",
@@ -29,6 +32,7 @@ __all__ = [
     "SaveReport",
     "SegmentationReport",
     "Spread",
+    "StopEarly",
     "better_than",
     "encoding_batch",
     "save_metrics",

@@ -64,12 +64,13 @@ class RunStore:
                     self._client.search_experiments(max_results=1)  # brings an older database up to date
         return self._client
 
-    def open(self, run_name: str, run_ids: Iterable[str | None]) -> bool:
+    def open(self, run_name: str, run_ids: Iterable[str | None], parent: str | None = None) -> bool:
         """Go on with the first of these runs that exists, or make one with a name nobody has.
 
         Args:
             run_name: of a new run; `-2`, `-3`, ... is added when the experiment has one of that name.
             run_ids: runs to go on with; None is passed over.
+            parent: run below which a new run is nested.
 
         Returns:
             Whether a run goes on.
@@ -81,7 +82,9 @@ class RunStore:
                 self.reopen()
                 return True
         name = patiently(self._free_name, run_name)
-        self.run_id = patiently(self.client.create_run, self._experiment_id, run_name=name).info.run_id
+        tags = {} if parent is None else {"mlflow.parentRunId": parent}
+        made = patiently(self.client.create_run, self._experiment_id, run_name=name, tags=tags)
+        self.run_id = made.info.run_id
         self._continued = False
         return False
 

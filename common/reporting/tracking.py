@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from ..engines import Reading, RunEvents, Trainer, commit, merged_config, rank, world_size
+from ..engines import Reading, RunEvents, Trainer, commit, current_stage, merged_config, rank, world_size
 from . import flatten
+from .parent import ParentRun
 from .store import RunNote, RunStore
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Tracking:
 
     The same object goes into `train#handlers` and `validate#handlers`. The evaluator's metrics are logged at the
     trainer's iteration. A run that goes on from a checkpoint goes on in MLflow, and steps logged before are left as
-    they are. Without a trainer, an evaluator's run is a run of its own. Processes other than the first log nothing.
+    they are. The runs of a command's stages are nested below one that bears the command's name. Without a trainer, an
+    evaluator's run is a run of its own. Processes other than the first log nothing.
 
     Args:
         experiment: one per bundle.
@@ -62,6 +64,10 @@ class Tracking:
         self.config = dict(config) if config is not None else merged_config() or {}
         self.store = RunStore(uri, Path(directory), experiment)
         self.note = RunNote(Path(directory) / experiment / run_name)
+        stage = current_stage()
+        self._parent: ParentRun | None = None
+        if stage is not None:
+            self._parent = ParentRun(RunStore(uri, Path(directory), experiment), stage, Path(directory) / experiment)
         self._trainer: Trainer | None = None
         self._from_checkpoint: str | None = None
         self._is_open = False
@@ -151,7 +157,8 @@ class Tracking:
         remembered = self.note.read(self.store.uri, described) if self._trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":
             remembered = None
-        continued = self.store.open(self.run_name, [self._from_checkpoint, remembered])
+        parent = self._parent.open(self._from_checkpoint is not None) if self._parent is not None else None
+        continued = self.store.open(self.run_name, [self._from_checkpoint, remembered], parent)
         if self._trainer is not None:
             self.note.write(self.store.id, self.store.uri, described)
         known = self.store.params() if continued else {}
@@ -219,10 +226,15 @@ class Tracking:
         if self._from_checkpoint is not None and self.store.status(self._from_checkpoint) == "RUNNING":
             self.store.open(self.run_name, [self._from_checkpoint])
             self.store.close("FINISHED")
+            if self._parent is not None:
+                self._parent.open(goes_on=True)
+                self._parent.close("FINISHED")
 
     def _close(self, status: str) -> None:
         if self._is_open:
             self.store.close(status)
+            if self._parent is not None:
+                self._parent.close(status)
         self._is_open = False
 
 

@@ -30,7 +30,9 @@ def in_child(action: Callable[[], None], **environment: str) -> int:
         action()
         status = 0
     except SystemExit as error:
-        status = int(error.code or 0)
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
