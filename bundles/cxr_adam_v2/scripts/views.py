@@ -1,0 +1,104 @@
+"""Adam v2's crops: global and local ones for self-distillation, a whole and its four quadrants for composition."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor
+
+from common.views import AugmentedCrop, Params, add_prefix, check_fits
+from common.views.augmented_crop import ChangesIntensities
+
+QUADRANTS = ("part0", "part1", "part2", "part3")  # top left, top right, bottom left, bottom right
+
+
+class PartWholeCrops:
+    """Random crops inside a base crop of one granularity, and a random whole with its quadrants.
+
+    The base crop is a square of side min(H, W) / 2^g anywhere in the image. In it lie one global crop for the teacher,
+    another for the student, and the local crops. The whole is a second square of the same side, away from the image's
+    border where there is room; its quadrants are cut at its middle, and all five are rendered at one size, so that a
+    quadrant shows twice the detail. Every crop has its own intensities; student and teacher see the same rendering of whole and quadrants.
+
+    Args:
+        size: pixels of global crops (released: 224).
+        local_size: pixels of local crops (DINO: 96).
+        local_crops: their number (released: 8).
+        part_size: pixels of the whole and of each quadrant (released: 224).
+        granularity: g, 0 or more (released: 0, 1 and 2).
+        margin: pixels of the image that the whole keeps from its border, along each axis where it can (released: 50).
+        parts: False leaves out whole and quadrants, which localisation alone does not need.
+        global_area: range of a global crop's share of the base crop (DINO: 0.4 to 1).
+        local_area: range of a local crop's share (DINO: 0.05 to 0.4).
+        photometric: augmentation of intensities; None leaves them alone.
+
+    Raises:
+        ValueError: a negative count, granularity or margin, or a range outside (0, 1].
+
+    Source: released code; methods section 2, Adam v2.
+    """
+
+    def __init__(
+        self,
+        size: int = 224,
+        local_size: int = 96,
+        local_crops: int = 8,
+        part_size: int = 224,
+        granularity: int = 0,
+        margin: float = 50,
+        parts: bool = True,
+        global_area: tuple[float, float] = (0.4, 1.0),
+        local_area: tuple[float, float] = (0.05, 0.4),
+        photometric: ChangesIntensities | None = None,
+    ):
+        for key, value in {"local_crops": local_crops, "granularity": granularity, "margin": margin}.items():
+            if value < 0:
+                raise ValueError(f"{key} is {value}; expected 0 or more. Correct it in the config.")
+        self.size, self.granularity, self.margin = size, granularity, margin
+        self.local_names = tuple(f"local{index}" for index in range(local_crops))
+        global_crop = AugmentedCrop(size, global_area, photometric=photometric)
+        local_crop = AugmentedCrop(local_size, local_area, photometric=photometric)
+        self.crops = {"teacher": global_crop, "student": global_crop} | dict.fromkeys(self.local_names, local_crop)
+        if parts:
+            exact = AugmentedCrop(part_size, area=None, photometric=photometric)
+            self.crops |= dict.fromkeys(("whole", *QUADRANTS), exact)
+
+    def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
+        """Draw one image's crops.
+
+        Returns:
+            the parameters of every crop (`AugmentedCrop`) under its name: `teacher_box`, `local0_angle`, ...
+        """
+        check_fits(self.size, size, "size")
+        base_4, whole_4 = self._square(generator, size, 0), self._square(generator, size, self.margin)
+        regions = {"whole": whole_4, **dict(zip(QUADRANTS, quadrants(whole_4), strict=True))}
+        params: Params = {}
+        for name, crop in self.crops.items():
+            params |= add_prefix(crop.sample(generator, regions.get(name, base_4)), f"{name}_")
+        return params
+
+    def _square(self, generator: Generator, size: tuple[int, int], margin: float) -> Tensor:
+        """A square box (4,) of this granularity, at least `margin` from the border where the image has room for it."""
+        side = min(size) / 2**self.granularity
+        draws = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+        corner = []
+        for length, draw in zip(size, draws, strict=True):
+            free = length - side
+            keep = margin if free >= 2 * margin else 0
+            corner.append(keep + draw * (free - 2 * keep))
+        return torch.tensor([*corner, corner[0] + side, corner[1] + side], dtype=torch.float32)
+
+    def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Boxes (B, 4) of all crops in pixels of the image, for drawing."""
+        return {name: params[f"{name}_box"] for name in self.crops}
+
+    @torch.no_grad()
+    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Render every crop by name, each (B, C, side, side) float32 in [0, 1]."""
+        return {name: crop.render(images_BCHW, params, f"{name}_") for name, crop in self.crops.items()}
+
+
+def quadrants(box_4: Tensor) -> tuple[Tensor, ...]:
+    """The four quarters (4,) of a box, row by row."""
+    (top, left, bottom, right), row, col = box_4, (box_4[0] + box_4[2]) / 2, (box_4[1] + box_4[3]) / 2
+    corners = ((top, left, row, col), (top, col, row, right), (row, left, bottom, col), (row, col, bottom, right))
+    return tuple(torch.stack(corner) for corner in corners)
