@@ -5,6 +5,7 @@ from .contrastive import CosineRegression, InBatchInfoNCE
 from .expert import ExpertLoss
 from .location_scale import LocationScale
 from .matching import MatchingLoss
+from .memory_bank import MemoryBank
 from .segmentation import DiceBCE
 from .self_distillation import MultiCropDistillation, SelfDistillation
 from .unit_mse import UnitMSE
@@ -17,6 +18,7 @@ __all__ = [
     "LabelLoss",
     "LocationScale",
     "MatchingLoss",
+    "MemoryBank",
     "MultiCropDistillation",
     "SelfDistillation",
     "UnitMSE",
