@@ -4,13 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .figures import matches_figure
+    from .figures import matches_figure, views_figure
+    from .log_views import LogViews
     from .tracking import Tracking
 
-LATE = {"Tracking": "tracking", "matches_figure": "figures"}
+LATE = {
+    "LogViews": "log_views",
+    "Tracking": "tracking",
+    "matches_figure": "figures",
+    "views_figure": "figures",
+}
 """These import MONAI and matplotlib, which take seconds."""
 
-__all__ = ["Tracking", "matches_figure"]
+__all__ = ["LogViews", "Tracking", "matches_figure", "views_figure"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,12 @@
 """Figures that several bundles draw; they are returned and never shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch
+from matplotlib.patches import ConnectionPatch, Rectangle
 from torch import Tensor
 
 
@@ -38,9 +40,7 @@ def matches_figure(
         axes.set_title(title)
     for row, views in enumerate(zip(left_BCHW, right_BCHW, strict=True)):
         for axes, view in zip(panels[row], views, strict=True):
-            height, width = view.shape[-2:]
-            axes.imshow(_shown(view), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
-            axes.set_axis_off()
+            _show(axes, view)
         _connect(panels[row], left_points[row], right_points[row], lines)
     return figure
 
@@ -64,3 +64,47 @@ def _connect(panels: np.ndarray, left: Tensor, right: Tensor, lines: int) -> Non
 def _shown(view_CHW: Tensor) -> np.ndarray:
     view_HWC = view_CHW.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
     return view_HWC[..., 0] if view_HWC.shape[-1] == 1 else view_HWC
+
+
+def views_figure(
+    images_BCHW: Tensor, boxes: Mapping[str, Tensor], views: Mapping[str, Tensor], columns: int = 12
+) -> Figure:
+    """Draw images with the boxes that were cut from them, and beside each the views that were made of the boxes.
+
+    A view whose name is a box's has the box's colour in its title; other views have a black title.
+
+    Args:
+        images_BCHW: uint8 in 0..255 or float in [0, 1], grey or RGB.
+        boxes: by name, (B, 4) as top, left, bottom, right in pixels of the image.
+        views: by name, (B, C, h, w) in [0, 1]; their sizes may differ.
+        columns: at most so many views beside each image.
+
+    Raises:
+        ValueError: numbers of images, boxes or views do not agree.
+    """
+    count = len(images_BCHW)
+    if any(len(item) != count for item in [*boxes.values(), *views.values()]):
+        raise ValueError(f"there are {count} images; give as many boxes and views under each name")
+    shown = dict(list(views.items())[:columns])
+    colours = {name: f"C{number % 10}" for number, name in enumerate(boxes)}
+    figure = Figure(figsize=(2 * (1 + len(shown)), 2.2 * count), layout="constrained")
+    panels = figure.subplots(count, 1 + len(shown), squeeze=False)
+    for row in range(count):
+        _show(panels[row, 0], images_BCHW[row] / 255 if images_BCHW.dtype == torch.uint8 else images_BCHW[row])
+        for name, boxes_B4 in boxes.items():
+            top, left, bottom, right = boxes_B4[row].tolist()
+            panels[row, 0].add_patch(
+                Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colours[name], linewidth=1.5)
+            )
+        for axes, view in zip(panels[row, 1:], shown.values(), strict=True):
+            _show(axes, view[row])
+    panels[0, 0].set_title("image", fontsize=9)
+    for axes, name in zip(panels[0, 1:], shown, strict=True):
+        axes.set_title(name.replace("_", " "), fontsize=9, color=colours.get(name, "black"))
+    return figure
+
+
+def _show(axes: Axes, image_CHW: Tensor) -> None:
+    height, width = image_CHW.shape[-2:]
+    axes.imshow(_shown(image_CHW), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    axes.set_axis_off()

@@ -4,48 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from ignite.engine import Engine, Events
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
 
 from bundles.cxr_ace.scripts.targets import composition_targets
-from common.data import SampleKey
-from common.engines import rank
-from common.reporting import matches_figure
+from common.reporting import LogViews, matches_figure
 
 
-class LogViews:
+class LogMatches(LogViews):
     """Handler of a trainer: before training, the first images' crops and their matches, as an artifact of the run.
 
     The lines are drawn from the targets of the composition loss, not from the sampler's boxes, so a mistake in either
     shows.
-
-    Args:
-        dataset: gives images and sampled parameters.
-        view: renders them.
-        tracking: keeps the figure.
-        count: images shown.
     """
-
-    def __init__(self, dataset: Dataset, view: Any, tracking: Any, count: int = 3):
-        self.dataset, self.view, self.tracking, self.count = dataset, view, tracking, count
-
-    def attach(self, engine: Engine) -> None:
-        """Draw once, on the first process, when training starts."""
-        if rank() == 0:
-            engine.add_event_handler(Events.STARTED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Draw and hand over."""
-        if engine.state.iteration == 0:
-            self.tracking.log_figure("views", self.figure())
 
     def figure(self) -> Any:
         """The figure itself."""
-        keys = [SampleKey(0, index) for index in range(min(self.count, len(self.dataset)))]
-        batch = default_collate([self.dataset[key] for key in keys])
+        batch = self.batch()
         views = self.view.render(batch["image"], batch["view"])
-        coarse, fine = self._matches(batch["view"], len(keys))
+        coarse, fine = self._matches(batch["view"], len(batch["image"]))
         return matches_figure(views["coarse"], views["fine"], coarse, fine, titles=("coarse crop", "fine crop"))
 
     def _matches(self, params: Mapping[str, Tensor], count: int) -> tuple[list[Tensor], list[Tensor]]:
