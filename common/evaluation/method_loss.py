@@ -36,7 +36,7 @@ class MethodLoss(Metric):
 
     def attach(self, engine: Engine, name: str) -> None:  # type: ignore[override]
         """Compute at the end of each of this evaluator's runs."""
-        engine.add_event_handler(Events.COMPLETED, self.completed, name)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)  # as metrics do: MONAI reads them then
 
     def completed(self, engine: Engine, name: str) -> None:  # type: ignore[override]
         """Write the means into the evaluator's metrics."""
