@@ -1,0 +1,69 @@
+"""End a training whose validation no longer gets better."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+
+logger = logging.getLogger(__name__)
+
+
+class StopEarly:
+    """One handler for both engines: remembers an evaluator's best epoch and ends a trainer that does not beat it.
+
+    For trainings whose end is decided by any of the evaluator's numbers, such as the validation loss of pre-training;
+    `KeepBest` keeps weights by the key metric. Its state belongs into the checkpoints (`extra` of `Checkpoints`), so
+    that a resumed run counts on, and one that had stopped stays stopped.
+
+    Args:
+        metric: name among the evaluator's metrics.
+        patience: epochs without a better value after which training ends; None trains to the last epoch.
+        best_is: whether `max` or `min` of the metric is best.
+
+    Raises:
+        ValueError: a patience below 1.
+    """
+
+    def __init__(self, metric: str, patience: int | None, best_is: Literal["max", "min"] = "min"):
+        if patience is not None and patience < 1:
+            raise ValueError(f"`patience` is {patience}; it must be 1 or more epochs, or null to train to the end.")
+        self.metric, self.patience = metric, patience
+        self.sign = {"max": 1.0, "min": -1.0}[best_is]
+        self.epoch = 0
+        self.value = float("nan")
+
+    def attach(self, engine: Engine) -> None:
+        """Watch an evaluator, or end a trainer; list it after the trainer's handler that validates."""
+        if isinstance(engine, Evaluator):
+            engine.add_event_handler(Events.COMPLETED, self._judge)
+            return
+        engine.add_event_handler(Events.STARTED, self._stop_when_stalled)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_when_stalled)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch and value of the best so far."""
+        return {"epoch": self.epoch, "value": self.value}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+        self.epoch, self.value = int(state["epoch"]), float(state["value"])
+
+    def _judge(self, evaluator: Engine) -> None:
+        if self.metric not in evaluator.state.metrics:
+            known = ", ".join(sorted(evaluator.state.metrics)) or "none"
+            raise KeyError(f"the metric to stop by is {self.metric!r}; the evaluator's metrics are: {known}")
+        value = float(evaluator.state.metrics[self.metric])
+        if math.isfinite(value) and (math.isnan(self.value) or self.sign * value > self.sign * self.value):
+            self.epoch, self.value = evaluator.state.epoch, value
+
+    def _stop_when_stalled(self, trainer: Engine) -> None:
+        stalled = trainer.state.epoch - self.epoch
+        if self.patience is not None and not math.isnan(self.value) and stalled >= self.patience:
+            logger.info(
+                "%s was best in epoch %d (%.4f), %d epochs ago: training ends.",
+                self.metric, self.epoch, self.value, stalled,
+            )  # fmt: skip
+            trainer.terminate()
