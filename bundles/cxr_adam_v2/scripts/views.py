@@ -15,9 +15,10 @@ class PartWholeCrops:
     """Random crops inside a base crop of one granularity, and a random whole with its quadrants.
 
     The base crop is a square of side min(H, W) / 2^g anywhere in the image. In it lie one global crop for the teacher,
-    another for the student, and the local crops. The whole is a second square of the same side, away from the image's
-    border where there is room; its quadrants are cut at its middle, and all five are rendered at one size, so that a
-    quadrant shows twice the detail. Every crop has its own intensities; student and teacher see the same rendering of whole and quadrants.
+    another for the student, and the local crops. The whole is a second square of that side, away from the image's
+    border where there is room. Its quadrants are cut at its middle, and all five are rendered at one size, so that a
+    quadrant shows twice the detail. Every crop has its own intensities; student and teacher see the same rendering of
+    whole and quadrants.
 
     Args:
         size: pixels of global crops (released: 224).

@@ -1,0 +1,176 @@
+"""Adam v2's step crop by crop in plain loops, and the gradients that must not flow."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bundles.cxr_adam_v2.scripts.method import AdamV2
+from bundles.cxr_adam_v2.scripts.views import QUADRANTS
+from common.losses import MultiCropDistillation, UnitMSE
+
+WIDTH, CODES, B = 6, 7, 3
+SIDES = {"teacher": 8, "student": 8, "local0": 4, "local1": 4, "whole": 8, **dict.fromkeys(QUADRANTS, 8)}
+
+
+class CountingEncoder(nn.Module):
+    """The mean of one linear map per 2 x 2 patch after a ReLU; it notes the shape of every call."""
+
+    embed_dim = WIDTH
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(1, WIDTH, 2, stride=2)
+        self.calls = []
+
+    def embed(self, images):
+        self.calls.append(tuple(images.shape))
+        return self.patches(images).relu().mean((2, 3))
+
+
+class GivenCrops:
+    """A view whose rendered crops lie in the parameters already."""
+
+    local_names = ("local0", "local1")
+
+    def render(self, images, params):
+        return params
+
+
+def make(**options) -> AdamV2:
+    torch.manual_seed(0)
+    defaults = {
+        "encoder": CountingEncoder(),
+        "view": GivenCrops(),
+        "head": nn.Linear(WIDTH, CODES),
+        "localisation": MultiCropDistillation(CODES),
+        "composition": UnitMSE(),
+        "decomposition": UnitMSE(),
+    }
+    return AdamV2(**(defaults | options))
+
+
+def batch(**sides) -> dict:
+    generator = torch.Generator().manual_seed(1)
+    crops = {n: torch.rand(B, 1, side, side, generator=generator) for n, side in (SIDES | sides).items()}
+    return {"image": torch.zeros(B, 1, 1, 1), "view": crops}
+
+
+def part_teacher_from_student(method: AdamV2) -> None:
+    """A teacher equal to its student would hide an exchange of the two."""
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in method.teacher.parameters():
+            parameter.add_(0.5 * torch.randn(parameter.shape, generator=generator))
+
+
+def expected(method: AdamV2, crops: dict) -> dict[str, float]:
+    """The three losses image by image and crop by crop."""
+    student, teacher = method.student, method.teacher.network
+    localisation = composition = decomposition = 0.0
+    for b in range(B):
+        own = {name: student.encoder.embed(crop[b : b + 1])[0] for name, crop in crops.items()}
+        other = {name: teacher.encoder.embed(crop[b : b + 1])[0] for name, crop in crops.items()}
+        target = (teacher.head(other["teacher"]) / 0.04).softmax(0)
+        for name in ("student", "local0", "local1"):
+            localisation -= (target * (student.head(own[name]) / 0.1).log_softmax(0)).sum().item() / (3 * B)
+        composed = method.composer.get_submodule("2")(
+            method.composer.get_submodule("0")(torch.cat([own[name] for name in QUADRANTS])).relu()
+        )
+        difference = F.normalize(composed, dim=0) - F.normalize(other["whole"], dim=0)
+        composition += difference.square().mean().item() / B
+        hidden = method.decomposer.get_submodule("0")(own["whole"]).relu()
+        decomposed = method.decomposer.get_submodule("2")(hidden)
+        for index, name in enumerate(QUADRANTS):
+            guess = decomposed[index * WIDTH : (index + 1) * WIDTH]
+            difference = F.normalize(guess, dim=0) - F.normalize(other[name], dim=0)
+            decomposition += difference.square().mean().item() / (4 * B)
+    return {"localisation": localisation, "composition": composition, "decomposition": decomposition}
+
+
+@pytest.mark.parametrize("part_side", [8, 4])
+def test_step_equals_the_definition_crop_by_crop(part_side):
+    method, data = make(weights=[1.0, 2.0, 3.0]), batch(whole=part_side, **dict.fromkeys(QUADRANTS, part_side))
+    part_teacher_from_student(method)
+    losses = method(data)
+    parts = expected(method, data["view"])
+    assert {name: value.item() for name, value in losses.items() if name != "loss"} == pytest.approx(parts, rel=1e-4)
+    total = parts["localisation"] + 2 * parts["composition"] + 3 * parts["decomposition"]
+    assert losses["loss"].item() == pytest.approx(total, rel=1e-4)
+
+
+def test_the_encoder_is_called_once_for_each_size():
+    method = make()
+    method(batch())
+    assert sorted(method.student.encoder.calls) == [(2 * B, 1, 4, 4), (6 * B, 1, 8, 8)]
+    assert method.teacher.network.encoder.calls == [(6 * B, 1, 8, 8)]
+
+
+def test_no_gradient_reaches_the_teacher_and_every_student_parameter_gets_one():
+    method = make()
+    part_teacher_from_student(method)
+    method(batch())["loss"].backward()
+    assert all(parameter.grad is None for parameter in method.teacher.parameters())
+    trained = {name: p for name, p in method.named_parameters() if not name.startswith("teacher.")}
+    assert {name for name, p in trained.items() if p.grad is None or not p.grad.abs().sum() > 0} == set()
+
+
+def test_the_student_never_sees_the_teacher_s_crop_nor_the_teacher_the_student_s():
+    method, data = make(), batch()
+    for name in SIDES:
+        data["view"][name].requires_grad_()
+    method(data)["loss"].backward()
+    assert data["view"]["teacher"].grad is None
+    assert all(data["view"][name].grad.abs().sum() > 0 for name in SIDES if name != "teacher")
+
+
+def test_centre_follows_the_teacher_s_codes_in_training_only_and_from_all_processes():
+    other = torch.full((2, CODES), 3.0)
+    method, data = make(gather=lambda codes: torch.cat([codes, other])), batch()
+    part_teacher_from_student(method)
+    codes = method.teacher.network.head(method.teacher.network.encoder.embed(data["view"]["teacher"]))
+    method(data)
+    torch.testing.assert_close(method.localisation.centre, 0.1 * torch.cat([codes, other]).mean(0, keepdim=True))
+
+
+def test_evaluation_changes_nothing():
+    method, data = make(), batch()
+    method(data)
+    method.eval()
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    first = method(data)
+    assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
+    assert torch.equal(method(data)["loss"], first["loss"])
+
+
+def test_update_moves_teacher_to_the_student_after_the_step():
+    method = make()
+    with torch.no_grad():
+        method.student.encoder.patches.weight.add_(1.0)
+        method.student.head.bias.add_(1.0)
+    weight, bias = (
+        p.clone() for p in (method.teacher.network.encoder.patches.weight, method.teacher.network.head.bias)
+    )
+    method.update_teacher(0.75)
+    torch.testing.assert_close(method.teacher.network.encoder.patches.weight, weight + 0.25)
+    torch.testing.assert_close(method.teacher.network.head.bias, bias + 0.25)
+
+
+def test_stages_and_ablations_leave_out_their_losses_modules_and_crops():
+    data = batch()
+    alone = make(composition=None, decomposition=None)
+    losses = alone({**data, "view": {name: data["view"][name] for name in ("teacher", "student", "local0", "local1")}})
+    assert set(losses) == {"loss", "localisation"}
+    assert alone.composer is None and alone.decomposer is None
+    assert alone.teacher.network.encoder.calls == [(B, 1, 8, 8)]
+    assert set(make(decomposition=None)(data)) == {"loss", "localisation", "composition"}
+    assert set(make(composition=None)(data)) == {"loss", "localisation", "decomposition"}
+
+
+def test_state_that_changes_the_next_step_is_in_the_state_dict():
+    method, data = make(), batch()
+    method(data)
+    part_teacher_from_student(method)
+    twin = make()
+    twin.load_state_dict(method.state_dict())
+    torch.testing.assert_close(method(data)["loss"], twin(data)["loss"], rtol=0, atol=0)
