@@ -50,6 +50,7 @@ class Checkpoints:
         keep_best: name of the evaluator's metric whose best epoch is kept as `best.pt`; needs this handler in
             `validate#handlers` too.
         best_is: whether `max` or `min` of that metric is best.
+        best_after: iterations before which no value counts, for metrics that are too good at first.
         resume: False refuses a directory with checkpoints instead of going on from them.
         extra: further objects with `state_dict` and `load_state_dict`, by name.
     """
@@ -64,6 +65,7 @@ class Checkpoints:
         keep_last: int = 3,
         keep_best: str | None = None,
         best_is: Literal["max", "min"] = "max",
+        best_after: int = 0,
         resume: bool = True,
         extra: Mapping[str, Stateful] | None = None,
     ):
@@ -77,6 +79,7 @@ class Checkpoints:
         self.every_epochs, self.every_iterations = every_epochs, every_iterations
         self.keep_last, self.keep_best = keep_last, keep_best
         self.sign = {"max": 1.0, "min": -1.0}[best_is]
+        self.best_after = best_after
         self.resume, self.extra = resume, dict(extra or {})
         self.best: dict[str, float] = {}
         self._saved_at = 0
@@ -170,6 +173,8 @@ class Checkpoints:
             known = ", ".join(sorted(engine.state.metrics)) or "none"
             raise CheckpointError(f"checkpoints#keep_best is {self.keep_best!r}; the evaluator's metrics are: {known}")
         value = float(engine.state.metrics[self.keep_best])
+        if self._trainer.state.iteration < self.best_after:
+            return
         if math.isfinite(value) and (not self.best or self.sign * value > self.sign * self.best["value"]):
             self.best = {"value": value, "iteration": self._trainer.state.iteration}
             self._new_best = True

@@ -26,11 +26,20 @@ class Cosine:
         final: value f that the cosine approaches.
         warmup_epochs: length of the warm-up in epochs, 0 or more, fractions allowed.
         warmup_from: value in the first iteration of the warm-up.
+        per_epoch: keep the value of an epoch's first iteration throughout the epoch (Adam).
     """
 
-    def __init__(self, base: float, final: float, warmup_epochs: float = 0, warmup_from: float = 0.0):
+    def __init__(
+        self,
+        base: float,
+        final: float,
+        warmup_epochs: float = 0,
+        warmup_from: float = 0.0,
+        per_epoch: bool = False,
+    ):
         self.base, self.final = float(base), float(final)
         self.warmup_epochs, self.warmup_from = float(warmup_epochs), float(warmup_from)
+        self.per_epoch = per_epoch
 
     def value(self, iteration: int, iterations_per_epoch: int, epochs: int) -> float:
         """Value in an iteration.
@@ -50,6 +59,8 @@ class Cosine:
                 f"warmup_epochs is {self.warmup_epochs:g}, longer than the run of {epochs} epochs; "
                 "lower it or raise epochs"
             )
+        if self.per_epoch:
+            iteration -= iteration % iterations_per_epoch
         if iteration < warmup:
             return self.warmup_from + (self.base - self.warmup_from) * iteration / max(warmup - 1, 1)
         phase = math.pi * min(iteration - warmup, total) / max(total, 1)

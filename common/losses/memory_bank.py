@@ -126,8 +126,8 @@ class _Negatives(torch.autograd.Function):
         for bank_EC in bank_EK.split(PIECE, dim=1):
             logit_BC = opposite_BE @ bank_EC
             if threshold is not None:
-                # Cosines below the threshold are opposites above its own: `threshold_` keeps those, strictly.
-                F.threshold_(logit_BC, -threshold, torch.inf)
+                # Cosines below the threshold are opposites above its own: `threshold` keeps those, strictly.
+                F.threshold(logit_BC, -threshold, torch.inf, inplace=True)
                 pruned += (logit_BC == torch.inf).sum()
             logit_BC.div_(-temperature)
             higher_B = torch.maximum(top_B, logit_BC.amax(1))
