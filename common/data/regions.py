@@ -61,9 +61,7 @@ class RegionSource:
         if images not in ("once", "per_patch", "none"):
             raise ValueError(f"images is {images!r}; it must be 'once', 'per_patch' or 'none'.")
         if not weight > 0:
-            raise ValueError(
-                f"the weight of {store.corpus.name} is {weight}; it must be above 0, or leave the set out."
-            )
+            raise ValueError(f"the weight of {store.corpus.name} is {weight}; give a number above 0, or leave it out.")
         self.store, self.images, self.weight = store, images, weight
         sizes = [(int(height), int(width)) for height, width in store.sizes] if patches else []
         self.items: list[tuple[int, Edges]] = []

@@ -1,8 +1,8 @@
 """Embeddings computed beforehand, in a file: one row per image or patch.
 
-`.npz`: arrays `file` (N), `patch` (N, 4) and `embedding` (N, K), with `about`, a JSON text. `.parquet`: columns `file`,
-`top`, `left`, `bottom`, `right` and `embedding`, with `about` in the schema's metadata. Edges are fractions of height
-and width. Tables of others may leave out the edges, when every row is a whole image, and `about`.
+`.npz`: arrays `source` (N names of files), `patch` (N, 4) and `embedding` (N, K), and `about`, a JSON text. `.parquet`:
+columns `source`, `top`, `left`, `bottom`, `right` and `embedding`, and `about` in the metadata of the schema. Edges are
+fractions of height and width. Tables of others may leave out the edges, when every row is a whole image, and `about`.
 """
 
 import json
@@ -82,7 +82,7 @@ def write_table(table: EmbeddingTable, path: Path) -> None:
 
 def _write_npz(table: EmbeddingTable, file: Any) -> None:
     about = np.array(json.dumps(dict(table.about)))
-    np.savez(file, file=table.files.astype(str), patch=table.edges, embedding=table.embeddings, about=about)
+    np.savez(file, source=table.files.astype(str), patch=table.edges, embedding=table.embeddings, about=about)
 
 
 def _write_parquet(table: EmbeddingTable, file: Any) -> None:
@@ -90,7 +90,7 @@ def _write_parquet(table: EmbeddingTable, file: Any) -> None:
     from pyarrow import parquet
 
     flat = pa.array(np.ascontiguousarray(table.embeddings).reshape(-1))
-    columns: dict[str, Any] = {"file": pa.array(table.files.astype(str).tolist())}
+    columns: dict[str, Any] = {"source": pa.array(table.files.astype(str).tolist())}
     columns |= {name: pa.array(table.edges[:, column]) for column, name in enumerate(EDGES)}
     columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, table.embeddings.shape[1])
     parquet.write_table(pa.table(columns).replace_schema_metadata({"about": json.dumps(dict(table.about))}), file)
@@ -98,8 +98,8 @@ def _write_parquet(table: EmbeddingTable, file: Any) -> None:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as content:
-        _expect(path, {"file", "embedding"} - set(content.files), content.files)
-        files, embeddings = content["file"].astype(object), content["embedding"].astype(np.float32)
+        _expect(path, {"source", "embedding"} - set(content.files), content.files)
+        files, embeddings = content["source"].astype(object), content["embedding"].astype(np.float32)
         edges = content["patch"].astype(np.float64) if "patch" in content.files else _whole(len(files))
         return files, edges, embeddings, json.loads(str(content["about"])) if "about" in content.files else {}
 
@@ -108,7 +108,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[
     from pyarrow import parquet
 
     table = parquet.read_table(path)
-    _expect(path, {"file", "embedding"} - set(table.column_names), table.column_names)
+    _expect(path, {"source", "embedding"} - set(table.column_names), table.column_names)
     count = table.num_rows
     # Lists of one length lie one after another, whatever kind of list column another tool wrote.
     flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -118,14 +118,13 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[
     told = set(EDGES) <= set(table.column_names)
     edges = np.stack([table[name].to_numpy() for name in EDGES], axis=1) if told else _whole(count)
     about = (table.schema.metadata or {}).get(b"about", b"{}")
-    return np.array(table["file"].to_pylist(), dtype=object), edges.astype(np.float64), embeddings, json.loads(about)
+    return np.array(table["source"].to_pylist(), dtype=object), edges.astype(np.float64), embeddings, json.loads(about)
 
 
 def _expect(path: Path, missing: set[str], present: Any) -> None:
     if missing:
-        raise ValueError(
-            f"{path} has no {', '.join(sorted(missing))}, only {', '.join(present)}: no cached embeddings."
-        )
+        lacks, has = ", ".join(sorted(missing)), ", ".join(present)
+        raise ValueError(f"{path} has no {lacks}, only {has}: these are no cached embeddings.")
 
 
 def _whole(count: int) -> np.ndarray:

@@ -106,8 +106,8 @@ class NetworkExpert(Expert):
         trainable = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
         if trainable:
             raise RuntimeError(
-                f"the expert's {trainable[0]} and {len(trainable) - 1} more parameters are trainable; an expert is frozen: "
-                "call requires_grad_(False) on its network, and give the optimiser the method's parameters alone."
+                f"the expert's {trainable[0]} and {len(trainable) - 1} more parameters are trainable, not frozen. "
+                "Call requires_grad_(False) on its network, and give the optimiser the method's parameters alone."
             )
         training = [name or "itself" for name, module in self.network.named_modules() if module.training]
         if training:

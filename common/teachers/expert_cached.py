@@ -97,6 +97,6 @@ def _key(file: str, edges: Any) -> tuple[str, Edges]:
 def _absent(names: str, file: str, edges: Any, count: int = 1) -> str:
     more = f" and of {count - 1} more" if count > 1 else ""
     return (
-        f"{names} has no embedding of {name_of(file, edges)}{more}. Compute what is missing: scripts/cache_embeddings.py "
-        "with the same data set and patch rule goes on from a file that is there."
+        f"{names} has no embedding of {name_of(file, edges)}{more}. Compute what is missing: "
+        "scripts/cache_embeddings.py goes on from the file, given the same data sets and patch rule."
     )

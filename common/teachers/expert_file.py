@@ -93,13 +93,8 @@ def encoder_expert(encoder: Encoder, fingerprint: str = "", image_size: int | No
         image_size: side in pixels of the images it gets; None takes its own.
     """
     described = encoder.description
-    return NetworkExpert(
-        encoder,
-        image_size or described.image_size,
-        described.in_channels,
-        fingerprint=fingerprint,
-        forward=encoder.embed,
-    )
+    size, channels = image_size or described.image_size, described.in_channels
+    return NetworkExpert(encoder, size, channels, fingerprint=fingerprint, forward=encoder.embed)
 
 
 def seeded_expert(

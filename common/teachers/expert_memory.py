@@ -142,7 +142,7 @@ def _own(path: Path, about: dict[str, Any]) -> EmbeddingTable:
     table = read_table(path)
     if dict(table.about) != about:
         raise ValueError(
-            f"{path} holds embeddings of {json.dumps(dict(table.about))}, not of {json.dumps(about)}: another expert, or "
-            "images of another size. Choose another file (a new run_name), or remove it."
+            f"{path} holds embeddings of {json.dumps(dict(table.about))}, not of {json.dumps(about)}: another "
+            "expert, or images of another size. Choose another file (a new run_name), or remove it."
         )
     return table
