@@ -28,6 +28,7 @@ def build_encoder(
     load_weights: bool = True,
     drop_path: float = 0.0,
     part: str = "teacher",
+    key_map: Mapping[str, str] | None = None,
 ) -> Encoder:
     """Build an encoder with random weights, or the one in a file.
 
@@ -49,6 +50,8 @@ def build_encoder(
         load_weights: False takes only the description from `file`, for a comparison with training from scratch.
         drop_path: stochastic depth rate of the deepest block, in [0, 1).
         part: `teacher` or `student`, for published files that hold both.
+        key_map: regular expressions and replacements that turn the names in `file` into timm's, for weights of other
+            projects; what becomes empty is dropped.
 
     Raises:
         ValueError: neither architecture nor a file that names one; a name or option that timm lacks; a file of
@@ -57,7 +60,7 @@ def build_encoder(
     """
     wanted = _Wanted(architecture, in_channels, image_size, mean, std, options)
     if file is not None and load_weights:
-        return _load(file, wanted, drop_path, part)[0]
+        return _load(file, wanted, drop_path, part, key_map)[0]
     described = describe_encoder(file) if file is not None else None
     if described is not None:
         described = replace(described, method="", corpora=(), commit="")  # of the weights left behind
@@ -74,11 +77,13 @@ def load_encoder(
     options: Mapping[str, Any] | None = None,
     drop_path: float = 0.0,
     part: str = "teacher",
+    key_map: Mapping[str, str] | None = None,
 ) -> tuple[Encoder, LoadReport]:
     """Build the encoder in a file, and report what became of its weights.
 
     Reads our encoder files, timm's and torchvision's ImageNet weights (`.safetensors`, `.pth`), and the published
-    files of ACE, LeADER, Adam, MoCo v2, SRHRS and Ark. Nothing in a file is ever run. Arguments are `build_encoder`'s.
+    files of ACE, LeADER, Adam, MoCo v2, SRHRS and Ark; `key_map` brings in any other ResNet, Swin or ViT. Nothing in a
+    file is ever run. Arguments are `build_encoder`'s.
 
     Raises:
         UnreadableCheckpointError: damaged, or a pickle that asks for more than weights.
@@ -86,7 +91,7 @@ def load_encoder(
         ValueError: the file describes another architecture than the one asked for, or none was given.
         FileNotFoundError: no such file.
     """
-    return _load(path, _Wanted(architecture, in_channels, image_size, mean, std, options), drop_path, part)
+    return _load(path, _Wanted(architecture, in_channels, image_size, mean, std, options), drop_path, part, key_map)
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,13 @@ class _Wanted:
             )
 
 
-def _load(path: str | Path, wanted: _Wanted, drop_path: float, part: str) -> tuple[Encoder, LoadReport]:
+def _load(
+    path: str | Path, wanted: _Wanted, drop_path: float, part: str, key_map: Mapping[str, str] | None
+) -> tuple[Encoder, LoadReport]:
     described = describe_encoder(path)
     if described is not None:
         wanted.completed(described, path)  # another architecture is said before the weights are read
-    found = find_weights(read_checkpoint(path), part)
+    found = find_weights(read_checkpoint(path), part, key_map)
     channels = stem_channels(found.weights) or (described.in_channels if described else 3)
     source = described or _foreign_source(path, wanted, channels, found)
     description = wanted.completed(source, path)

@@ -57,12 +57,15 @@ class FoundWeights:
     chest: bool
 
 
-def find_weights(content: Mapping[str, Any], part: str = "teacher") -> FoundWeights:
+def find_weights(
+    content: Mapping[str, Any], part: str = "teacher", key_map: Mapping[str, str] | None = None
+) -> FoundWeights:
     """Take the encoder's weights out of a file's content and name them as timm does.
 
     Args:
         content: what `read_checkpoint` gave.
         part: `teacher` or `student`, where a file holds both (the authors evaluate the teacher, methods A33).
+        key_map: how names of the file become timm's, see `rename`; for files of a layout that is not known here.
 
     Raises:
         ValueError: no known layout holds weights here; lists the top-level keys.
@@ -83,10 +86,41 @@ def find_weights(content: Mapping[str, Any], part: str = "teacher") -> FoundWeig
     if not tensors:
         keys = ", ".join(map(str, list(content)[:12])) or "none"
         raise ValueError(f"No weights were found: the file's top-level keys are {keys}. Give a file with a state_dict.")
+    tensors = rename(tensors, key_map or {})
     for prefix in prefixes:
         inside = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         tensors = inside or tensors
     return FoundWeights(to_timm_names(tensors), name, chest)
+
+
+def rename(weights: Mapping[str, Tensor], key_map: Mapping[str, str]) -> dict[str, Tensor]:
+    """Replace parts of names.
+
+    Args:
+        weights: by name.
+        key_map: regular expressions and what takes the place of each match, one after the other, such as
+            `{"^trunk[.]": "", "[.]gamma$": ".weight"}`; a name of which nothing is left is dropped.
+
+    Raises:
+        ValueError: an expression is none, or two names become one.
+    """
+    renamed: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        new = name
+        for pattern, replacement in key_map.items():
+            try:
+                new = re.sub(pattern, replacement, new)
+            except re.error as error:
+                raise ValueError(
+                    f"key_map: {pattern!r} -> {replacement!r} is no regular expression: {error}"
+                ) from error
+        if new in renamed:
+            raise ValueError(
+                f"key_map: two names of the file become '{new}', the second being '{name}'; narrow it down."
+            )
+        if new:
+            renamed[new] = value
+    return renamed
 
 
 def to_timm_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

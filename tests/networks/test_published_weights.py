@@ -250,3 +250,23 @@ def test_old_files_without_batch_counters_are_whole(small, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         assert load_encoder(path, "resnet18")[1].share == 1
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "swin", "vit"])
+def test_any_other_naming_comes_in_by_a_key_map(small, tmp_path, architecture):
+    source = small(architecture, in_channels=3)
+    theirs = {f"net.trunk.{key}".replace(".weight", ".gamma"): value for key, value in bare(source).items()}
+    torch.save({"model": {**theirs, "net.queue": torch.rand(4, 9)}, "step": 3}, tmp_path / "theirs.pth")
+    key_map = {r"^net\.trunk\.": "", r"\.gamma$": ".weight", "^net.queue$": ""}
+    _, report = check(tmp_path / "theirs.pth", source, key_map=key_map)
+    assert not report.unused and not report.missing
+    with pytest.raises(PoorMatchError):
+        check(tmp_path / "theirs.pth", source)
+
+
+@pytest.mark.parametrize(("key_map", "words"), [({".*weight": "w"}, "two names"), ({"(": ""}, "no regular expression")])
+def test_a_key_map_that_cannot_work_is_refused(small, tmp_path, key_map, words):
+    source = small("resnet", in_channels=3)
+    torch.save(bare(source), tmp_path / "theirs.pth")
+    with pytest.raises(ValueError, match=words):
+        check(tmp_path / "theirs.pth", source, key_map=key_map)
