@@ -258,10 +258,13 @@ def test_any_other_naming_comes_in_by_a_key_map(small, tmp_path, architecture):
     theirs = {f"net.trunk.{key}".replace(".weight", ".gamma"): value for key, value in bare(source).items()}
     torch.save({"model": {**theirs, "net.queue": torch.rand(4, 9)}, "step": 3}, tmp_path / "theirs.pth")
     key_map = {r"^net\.trunk\.": "", r"\.gamma$": ".weight", "^net.queue$": ""}
-    _, report = check(tmp_path / "theirs.pth", source, key_map=key_map)
-    assert not report.unused and not report.missing
+    described = source.description
+    wanted = {"in_channels": 3, "image_size": described.image_size, "options": described.options}
+    encoder, report = load_encoder(tmp_path / "theirs.pth", described.architecture, **wanted, key_map=key_map)
+    assert report.share == 1 and not report.unused
+    assert all(torch.equal(value, source.state_dict()[key]) for key, value in encoder.state_dict().items())
     with pytest.raises(PoorMatchError):
-        check(tmp_path / "theirs.pth", source)
+        load_encoder(tmp_path / "theirs.pth", described.architecture, **wanted)
 
 
 @pytest.mark.parametrize(("key_map", "words"), [({".*weight": "w"}, "two names"), ({"(": ""}, "no regular expression")])
