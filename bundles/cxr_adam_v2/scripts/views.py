@@ -58,10 +58,12 @@ class PartWholeCrops:
         self.local_names = tuple(f"local{index}" for index in range(local_crops))
         global_crop = AugmentedCrop(size, global_area, photometric=photometric)
         local_crop = AugmentedCrop(local_size, local_area, photometric=photometric)
-        self.crops = {"teacher": global_crop, "student": global_crop} | dict.fromkeys(self.local_names, local_crop)
-        if parts:
-            exact = AugmentedCrop(part_size, area=None, photometric=photometric)
-            self.crops |= dict.fromkeys(("whole", *QUADRANTS), exact)
+        exact = AugmentedCrop(part_size, area=None, photometric=photometric)
+        self.crops = {
+            **dict.fromkeys(("teacher", "student"), global_crop),
+            **dict.fromkeys(("whole", *QUADRANTS) if parts else (), exact),
+            **dict.fromkeys(self.local_names, local_crop),
+        }
 
     def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
         """Draw one image's crops.
