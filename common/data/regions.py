@@ -67,6 +67,8 @@ class RegionSource:
         self.items: list[tuple[int, Edges]] = []
         for index, record in enumerate(store.records):
             cut = patches.patches(record, sizes[index]) if patches else []
+            if images != "none":  # a patch as large as the image is no second item
+                cut = [edges for edges in cut if edges != WHOLE]
             copies = {"once": 1, "none": 0, "per_patch": max(1, len(cut))}[images]
             self.items += [(index, WHOLE)] * copies + [(index, edges) for edges in cut]
         if not self.items:

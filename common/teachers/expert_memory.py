@@ -32,13 +32,13 @@ def remember(
 ) -> CachedExpert:
     """Embeddings of every un-augmented image and patch, computed once; from then on the expert costs nothing.
 
-    What is in the file already is not computed again, so a process killed at any moment goes on; several processes may
-    call it at once: one computes, the others wait.
+    What is in the file already is not computed again, so a process killed at any moment goes on, and a second run of
+    the same expert has nothing to do; several processes may call it at once: one computes, the others wait.
 
     Args:
         expert: returned as it is where its embeddings are cached already.
         datasets: whose items it embeds.
-        path: `.npz` or `.parquet` file.
+        path: `.npz` or `.parquet` file; or a folder, in which the file is named after the expert and the images' size.
         device: where the network runs.
         batch_size: items at a time.
         names: what files are called in the table, where not by their whole path.
@@ -49,12 +49,14 @@ def remember(
     """
     if isinstance(expert, CachedExpert):
         return expert
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path} is no kind of table; its name must end in {' or '.join(SUFFIXES)}.")
     if not isinstance(expert, NetworkExpert):
         raise TypeError(f"{type(expert).__name__} is no network whose embeddings could be kept.")
     expert.check(())
+    path = Path(path)
+    if not path.suffix:
+        path = path / f"{expert.fingerprint}-{expert.image_size}px-of-{datasets[0].size}px.npz"
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path} is no kind of table; its name must end in {' or '.join(SUFFIXES)}.")
     about = {"expert": expert.fingerprint, "image_size": expert.image_size, "store_size": datasets[0].size}
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(f".{path.name}.lock")):

@@ -1,0 +1,83 @@
+"""Ask an expert about every image and patch of a data set once; started again after an interruption it goes on.
+
+python scripts/cache_embeddings.py expert.onnx chestxray14 /data/ChestX-ray14 cxr14.parquet --image-size 448
+python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/xrays out.npz --boxes --anywhere 1
+"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from common.data import DatasetError, PatchRule, RegionSource, StoreRegions, open_store
+from common.data.readers import READERS, read
+from common.data.readers.options import parse_options
+from common.teachers import load_expert, remember
+from common.views import AugmentedCrop
+
+
+def main() -> int:
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    foreign = {name: getattr(arguments, name) for name in ("image_size", "channels", "mean", "std", "architecture")}
+    try:
+        expert = load_expert(arguments.expert, "expert", **foreign)
+        corpus = read(arguments.dataset, arguments.root, **parse_options(arguments.option))
+        store = open_store(corpus, arguments.stores, arguments.store_size, arguments.store_channels)
+        rule = None
+        if arguments.boxes or arguments.structure or arguments.anywhere:
+            rule = PatchRule(
+                arguments.boxes,
+                structures=arguments.structure,
+                anywhere=arguments.anywhere,
+                enlarge=arguments.enlarge,
+                side=tuple(arguments.side),
+                seed=arguments.patch_seed,
+            )
+        regions = RegionSource(store.subset(arguments.split, limit=arguments.limit), patches=rule)
+        dataset = StoreRegions([regions], AugmentedCrop(1, area=None), seed=0)
+        root = Path(arguments.root).resolve()
+        files = [] if arguments.absolute else [record.image for record in store.records]
+        names = {file: os.path.relpath(file, root) for file in files}
+        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, names)
+    except (DatasetError, OSError, ValueError, RuntimeError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(dataset):,} images and patches, {cached.embed_dim} numbers each: {arguments.out}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("expert", help="encoder file, run folder, TorchScript, ONNX or weights")
+    parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
+    parser.add_argument("root", help="the downloaded folder")
+    parser.add_argument("out", help="table to write or to go on with: .npz or .parquet")
+    parser.add_argument("--image-size", type=int, help="pixels per side of the images that the expert takes")
+    parser.add_argument("--channels", type=int, choices=(1, 3), help="likewise (default: what the file says, or 1)")
+    parser.add_argument("--mean", type=float, nargs="+", help="per channel, of a graph that does not normalise")
+    parser.add_argument("--std", type=float, nargs="+", help="likewise")
+    parser.add_argument("--architecture", help="timm name, of weights that do not describe themselves")
+    parser.add_argument("--stores", default="runs/stores", help="where stores are kept (default: %(default)s)")
+    parser.add_argument("--store-size", type=int, default=1024, help="as in the recipe (default: %(default)s)")
+    parser.add_argument("--store-channels", type=int, default=1, choices=(1, 3), help="as in the recipe")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
+    parser.add_argument("--split", choices=("train", "val", "test"), help="one split (default: all)")
+    parser.add_argument("--limit", type=int, help="at most so many images")
+    parser.add_argument("--boxes", action="store_true", help="patches around boxes; these six as in the recipe")
+    parser.add_argument("--structure", action="append", default=[], help="patches around this structure; repeatable")
+    parser.add_argument("--anywhere", type=int, default=0, help="random patches per image (default: %(default)s)")
+    parser.add_argument("--enlarge", type=float, default=3.0, help="patch over box (default: %(default)s)")
+    parser.add_argument("--side", type=float, nargs=2, default=(0.25, 0.5), help="of random patches without a box")
+    parser.add_argument("--patch-seed", type=int, default=0, help="of the random patches (default: %(default)s)")
+    parser.add_argument("--absolute", action="store_true", help="name files by whole paths, not relative to the folder")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
