@@ -75,7 +75,13 @@ def test_the_curriculum_has_the_release_s_stages_in_their_order():
         assert disabled == [not parts] * 2
     # only the first stage with composer and decomposer begins without them
     assert {name for name in stages if "start_anew" in stages[name]} == {"lcd0"}
-    assert sum(stage["epochs"] for stage in recipe("small", "curriculum", "small_curriculum")["stages"].values()) == 30
+
+
+def test_the_small_curriculum_has_the_same_stages_and_the_small_preset_s_epochs():
+    stages, small = recipe("curriculum")["stages"], recipe("small", "small_curriculum")["stages"]
+    assert {name: values | {"epochs": 5} for name, values in stages.items()} == small
+    assert list(small) == list(stages)
+    assert sum(values["epochs"] for values in small.values()) == recipe("small")["epochs"]
 
 
 def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
@@ -92,6 +98,7 @@ PARTS = {  # overlay -> losses; every overlay of the bundle is here
     "smoke": ALL,
     "released": ALL,
     "curriculum": ALL,
+    "small_curriculum": ALL,
     "multi_gpu": ALL,
     "fundus": ALL,
     "evaluate": ALL,
@@ -101,7 +108,7 @@ PARTS = {  # overlay -> losses; every overlay of the bundle is here
     "ablations/decomposition_only": {"localisation", "decomposition"},
     "ablations/summed": ALL,
 }
-ALONE = {"train", "inference", "small_curriculum"}  # the last needs curriculum.yaml before it
+ALONE = {"train", "inference"}
 
 
 def test_no_overlay_is_forgotten():
