@@ -11,7 +11,7 @@ from ...records import Corpus
 from ..errors import DatasetError
 from .publication import Publication
 
-READERS = ("chestxray14", "folder")
+READERS = ("chestxray14", "eyepacs", "folder")
 
 __all__ = ["READERS", "Publication", "publication", "read"]
 

@@ -23,7 +23,7 @@ from .annotations import landmarks_of, masks_of, unmatched_masks
 from .publication import Publication
 from .splits import hold_out, separate_patients
 from .tables import read_lines, read_table, some
-from .tree import all_files, images_of, require_root, stem
+from .tree import all_files, find_file, images_of, require_root, stem
 
 PUBLICATION = Publication(
     name="chestxray14",
@@ -120,14 +120,9 @@ def read(
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, structures, landmarks, tuple(notices))
 
 
-def _find(by_name: Mapping[str, Path], names: tuple[str, ...]) -> Path | None:
-    candidates = (name + packed for name in names for packed in ("", ".gz", ".zip"))
-    return next((by_name[name] for name in candidates if name in by_name), None)
-
-
 def _label_table(base: Path, by_name: Mapping[str, Path], images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows whose image is there, and notices about the others."""
-    path = _find(by_name, LABEL_TABLES)
+    path = find_file(by_name, LABEL_TABLES)
     if path is None:
         problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if by_name else "the folder is empty"
         raise DatasetError(base, problem, f"Get it from {PUBLICATION.where}")
@@ -148,7 +143,7 @@ def _label_table(base: Path, by_name: Mapping[str, Path], images: Mapping[str, P
 
 def _listed(by_name: Mapping[str, Path]) -> dict[str, str]:
     """Return file name -> "train" or "test" from the publisher's lists; nothing unless both are there."""
-    paths = {split: _find(by_name, names) for split, names in LISTS.items()}
+    paths = {split: find_file(by_name, names) for split, names in LISTS.items()}
     listed: dict[str, str] = {}
     for split, path in paths.items():
         if path is None:
@@ -170,7 +165,7 @@ def _labels(text: str, name: str) -> tuple[float, ...]:
 
 def _boxes(by_name: Mapping[str, Path], images: Mapping[str, Path]) -> tuple[dict[str, list[Box]], list[str]]:
     """Read name, finding, x, y, width, height; the header has a comma inside a name, so by position."""
-    path = _find(by_name, ("BBox_List_2017.csv",))
+    path = find_file(by_name, ("BBox_List_2017.csv",))
     if path is None:
         return {}, ["BBox_List_2017.csv is missing: no boxes"]
     table = read_table(path, header=None, skiprows=1, usecols=list(range(6)))

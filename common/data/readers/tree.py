@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
@@ -51,6 +51,12 @@ def all_files(root: Path, skip: Iterable[Path] = ()) -> list[Path]:
 def images_of(files: Iterable[Path]) -> list[Path]:
     """Keep the files that are images by suffix, or DICOM by content where there is no known suffix."""
     return [path for path in files if path.name.lower().endswith(SUFFIXES) or _is_nameless_dicom(path)]
+
+
+def find_file(by_name: Mapping[str, Path], names: Sequence[str]) -> Path | None:
+    """Return the first file of one of these names, as it is or packed (.gz, .zip); None where there is none."""
+    candidates = (name + packed for name in names for packed in ("", ".gz", ".zip"))
+    return next((by_name[name] for name in candidates if name in by_name), None)
 
 
 def stem(name: str) -> str:
