@@ -1,0 +1,84 @@
+"""BYOL, the baseline of SRHRS: two random crops of the whole image predict one another, without negatives.
+
+Shapes: B images, C image channels, S pixels of a view's side, E channels of an embedding.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bundles.cxr_srhrs.scripts.method import Branch, check_frozen
+from common.teachers import MomentumTeacher
+from common.views import AugmentedCrop, Params, add_prefix, check_fits
+
+CROPS = ("first", "second")
+
+
+class TwoCrops:
+    """Two independent augmented crops of an image, `first` and `second`.
+
+    Args:
+        crop: draws and renders one of them.
+    """
+
+    def __init__(self, crop: AugmentedCrop):
+        self.crop = crop
+        self.size = crop.size
+
+    def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
+        """Draw both crops of one image of (height, width) pixels."""
+        check_fits(self.size, size, "size")
+        return {k: v for name in CROPS for k, v in add_prefix(self.crop.sample(generator, size), f"{name}_").items()}
+
+    def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Boxes (B, 4) of both crops in pixels of the image."""
+        return {name: params[f"{name}_box"] for name in CROPS}
+
+    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Render both crops, each (B, C, size, size) float32 in [0, 1]."""
+        return {name: self.crop.render(images_BCHW, params, f"{name}_") for name in CROPS}
+
+
+class BYOL(nn.Module):
+    """The training module of the baseline; one call is one step's losses.
+
+    The student's predictor maps its vector of each crop to the teacher's vector of the other one.
+
+    Args:
+        encoder: the student's encoder; the teacher starts as its copy.
+        view: samples and renders `first` and `second`.
+        projector: maps feature maps to vectors.
+        predictor: of the student alone.
+        regression: loss of a prediction and its target.
+
+    Source: Grill et al., Bootstrap Your Own Latent, NeurIPS 2020.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, view: Any, projector: nn.Module, predictor: nn.Module, regression: nn.Module
+    ):
+        super().__init__()
+        self.view = view
+        self.student = Branch(encoder, projector)
+        self.teacher = MomentumTeacher(self.student, own_statistics=True)
+        self.predictor = predictor
+        self.regression = regression
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Losses by name for a batch with `image` (B, C, H, W) uint8 and `view` (sampled parameters)."""
+        views = self.view.render(batch["image"], batch["view"])
+        return self.losses(views["first"], views["second"])
+
+    def losses(self, first_BCSS: Tensor, second_BCSS: Tensor) -> dict[str, Tensor]:
+        """Losses by name for two rendered crops in [0, 1]."""
+        check_frozen(self.teacher)
+        images = torch.cat([first_BCSS, second_BCSS])  # of one distribution, so batch norm may see them together
+        predicted_a, predicted_b = self.predictor(self.student(images)[0]).chunk(2)
+        target_a, target_b = self.teacher(images)[0].chunk(2)
+        return {"loss": self.regression(predicted_a, target_b) + self.regression(predicted_b, target_a)}
+
+    def update_teacher(self, momentum: float) -> None:
+        """Move the teacher towards the student; called after each optimiser step."""
+        self.teacher.update(self.student, momentum)

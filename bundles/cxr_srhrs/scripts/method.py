@@ -1,0 +1,142 @@
+"""SRHRS: one student learns from random patches of many scales, with its moving average as teacher.
+
+Three losses: the patch must be told from the batch's other patches by the teacher's view of it (consistency), its
+scale and location must be predicted from its embedding, and each quarter of the patch, seen alone, must be told from
+the other three by the quarters of the teacher's feature map (decomposition).
+
+Shapes: B images, C image channels, S pixels of a view's side, E channels of an embedding, h w cells of a feature map.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bundles.cxr_srhrs.scripts.targets import QUARTERS, quarter_maps
+from common.losses import InBatchInfoNCE
+from common.teachers import MomentumTeacher
+
+
+class Branch(nn.Module):
+    """What student and teacher have in common: an encoder whose map is taken before pooling (C1), and a projector.
+
+    Args:
+        encoder: image encoder with `tokens(images) -> (B, channels, h, w)`.
+        projector: maps feature maps to vectors (B, E).
+    """
+
+    def __init__(self, encoder: nn.Module, projector: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+
+    def forward(self, images_BCSS: Tensor, quarters: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Vectors (B, E) of images; with `quarters` also those of the quarters of their maps, (B, 4, E)."""
+        map_BChw = self.encoder.tokens(images_BCSS)
+        whole_BE = self.projector(map_BChw)
+        if not quarters:
+            return whole_BE, None
+        return whole_BE, self.projector(quarter_maps(map_BChw)).unflatten(0, (-1, 4))
+
+
+class SRHRS(nn.Module):
+    """The training module: student, teacher, heads and losses; one call is one step's losses.
+
+    Total loss: L_CL + 2 L_LSP + 1 L_DP. A loss that is None is left out; its head too.
+
+    Args:
+        encoder: the student's encoder; the teacher starts as its copy.
+        view: samples and renders `teacher`, `student` and the four quarters, and gives the targets.
+        projector: maps feature maps to vectors.
+        contrast: consistency loss of the patch among the batch's patches.
+        location_scale: loss of the predicted scale and place.
+        location_head: maps unit vectors to that loss's logits; it needs one.
+        decomposition: loss of a quarter among the four of its patch.
+        location_weight: of the scale and place loss.
+        decomposition_weight: of the decomposition loss.
+        symmetric: also the student's view of what the teacher saw against the teacher's of what the student saw, at
+            the price of two more passes (C11).
+        gather: concatenates keys over processes; None contrasts with the own batch only.
+
+    Raises:
+        ValueError: a loss of scale and place without a head.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        view: Any,
+        projector: nn.Module,
+        contrast: InBatchInfoNCE,
+        location_scale: nn.Module | None = None,
+        location_head: nn.Module | None = None,
+        decomposition: InBatchInfoNCE | None = None,
+        location_weight: float = 2.0,
+        decomposition_weight: float = 1.0,
+        symmetric: bool = False,
+        gather: Callable[[Tensor], Tensor] | None = None,
+    ):
+        super().__init__()
+        if location_scale is not None and location_head is None:
+            raise ValueError("method#location_scale needs method#location_head; give it one or disable the loss.")
+        self.view = view
+        self.student = Branch(encoder, projector)
+        self.teacher = MomentumTeacher(self.student, own_statistics=True)
+        self.location_head = location_head if location_scale is not None else None
+        self.contrast, self.location_scale, self.decomposition = contrast, location_scale, decomposition
+        self.location_weight, self.decomposition_weight = location_weight, decomposition_weight
+        self.symmetric = symmetric
+        self.gather = gather
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Losses by name for a batch with `image` (B, C, H, W) uint8 and `view` (sampled parameters)."""
+        params = batch["view"]
+        return self.losses(self.view.render(batch["image"], params), self.view.targets(params))
+
+    def losses(self, views: Mapping[str, Tensor], targets_B3: Tensor) -> dict[str, Tensor]:
+        """Losses by name for rendered views in [0, 1]; `loss` is the total to differentiate."""
+        check_frozen(self.teacher)
+        student_BE, _ = self.student(views["student"])
+        teacher_BE, teacher_B4E = self.teacher(views["teacher"], quarters=self.decomposition is not None)
+        parts = {"contrast": self._contrast(student_BE, teacher_BE)}
+        if self.symmetric:
+            swapped = self._contrast(self.student(views["teacher"])[0], self.teacher(views["student"])[0])
+            parts["contrast"] = (parts["contrast"] + swapped) / 2
+        total = parts["contrast"]
+        if self.location_scale is not None:
+            logits_BO = self.location_head(nn.functional.normalize(student_BE, dim=1))
+            parts["location_scale"] = self.location_scale(logits_BO, targets_B3)
+            total = total + self.location_weight * parts["location_scale"]
+        if self.decomposition is not None:
+            # Two encoder passes for five student views: all four quarters in one, the patch in its own. One pass would
+            # serve a ViT alike, but batch norm would then normalise the patch by statistics that are four fifths those
+            # of enlarged quarters, while the teacher's patch is normalised by patches alone.
+            quarters = torch.stack([views[name] for name in QUARTERS], dim=1).flatten(0, 1)
+            quarter_B4E = self.student(quarters)[0].unflatten(0, (-1, 4))
+            parts["decomposition"] = self.decomposition(quarter_B4E, teacher_B4E, teacher_B4E)
+            total = total + self.decomposition_weight * parts["decomposition"]
+        return {"loss": total, **parts}
+
+    def _contrast(self, student_BE: Tensor, teacher_BE: Tensor) -> Tensor:
+        # in validation every process sees the same batch, whose keys must not count twice
+        keys_NE = self.gather(teacher_BE) if self.gather is not None and self.training else teacher_BE
+        return self.contrast(student_BE, teacher_BE, keys_NE)
+
+    def update_teacher(self, momentum: float) -> None:
+        """Move the teacher towards the student; called after each optimiser step."""
+        self.teacher.update(self.student, momentum)
+
+
+def check_frozen(teacher: nn.Module) -> None:
+    """Refuse a teacher that an optimiser could move.
+
+    Raises:
+        ValueError: one of its parameters requires a gradient.
+    """
+    for name, parameter in teacher.named_parameters():
+        if parameter.requires_grad:
+            raise ValueError(
+                f"the teacher's {name} requires a gradient, but a teacher only follows the student's moving average; "
+                "call requires_grad_(False) on method.teacher before the optimiser is made."
+            )
