@@ -1,0 +1,164 @@
+"""The finished cells of a study: what is remembered of each, and whether it still is what the study asks for."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from study_plan import Cell, StudyError
+
+Record = dict[str, Any]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Ledger:
+    """One JSON file per finished cell in a folder; complete or not there.
+
+    Args:
+        folder: made when something is written.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def read(self, name: str) -> Record | None:
+        """The record of a cell; None when it is not finished."""
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def write(self, record: Record) -> None:
+        """Keep a record in place of an earlier one of the same cell."""
+        write_atomically(self.folder / f"{record['cell']}.json", json.dumps(record, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a cell is now.
+
+    Attributes:
+        run_name: of its bundle runs; contains the first digits of its digest, so that no other config resumes it.
+        spec: everything that decides its result and is written in files of configs or of the study.
+        digest: of `spec`.
+        record: what was measured, if it was.
+    """
+
+    run_name: str
+    spec: Mapping[str, Any]
+    digest: str
+    record: Record | None
+
+    @property
+    def changed(self) -> list[str]:
+        """Which parts of the config are not what the record was measured with; empty without a record."""
+        if self.record is None or self.record["digest"] == self.digest:
+            return []
+        before, now = _flat(self.record["spec"]), _flat(self.spec)
+        return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)) or ["digest"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a record that may be used."""
+        return self.record is not None and not self.changed
+
+
+def statuses(study: str, cells: Sequence[Cell], ledger: Ledger, recompute: bool = False) -> dict[str, Status]:
+    """What each cell is, by id.
+
+    Args:
+        study: its name.
+        cells: each after the ones it needs.
+        ledger: what is finished.
+        recompute: a cell whose config changed is as if it had never been measured.
+    """
+    found: dict[str, Status] = {}
+    for cell in cells:
+        spec = _spec(cell, {need: found[need].run_name for need in cell.needs})
+        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        planned = Status(f"{study}-{cell.id}-{digest[:8]}", spec, digest, ledger.read(cell.id))
+        if recompute and planned.changed:
+            planned = Status(planned.run_name, spec, digest, None)
+        elif planned.record is not None:
+            planned = Status(planned.record["run_name"], spec, digest, planned.record)
+        found[cell.id] = planned
+    return found
+
+
+def accept(ledger: Ledger, status: Status) -> None:
+    """Declare that what changed in a cell's config does not change its result; the record says that this was done."""
+    if status.record is None or not status.changed:
+        raise StudyError("only a finished cell whose config changed can be accepted")
+    accepted = [*status.record.get("accepted", []), {"changed": status.changed, "digest": status.record["digest"]}]
+    ledger.write({**status.record, "digest": status.digest, "spec": status.spec, "accepted": accepted})
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[int | None]:
+    """Hold a lock file; gives its descriptor, or None when another process holds it.
+
+    A child process that is given the descriptor holds the lock too: when this process is killed, nobody else starts the
+    cell before the child has ended as well.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield file.fileno()
+
+
+def numbers(content: Any, prefix: str = "") -> dict[str, float]:
+    """All numbers in the content of a JSON file, by the names on the way to them, joined with dots."""
+    if isinstance(content, Mapping):
+        parts = [numbers(value, f"{prefix}{key}.") for key, value in content.items()]
+        return {key: value for part in parts for key, value in part.items()}
+    return {prefix[:-1]: content} if isinstance(content, int | float) and not isinstance(content, bool) else {}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a kill leaves the earlier one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def config_file(bundle: str, name: str) -> str:
+    """Path of a bundle's config, relative to the repository's root."""
+    return f"bundles/{bundle}/configs/{name}.yaml"
+
+
+def _spec(cell: Cell, needs: Mapping[str, str]) -> dict[str, Any]:
+    """What decides a cell's result: the meaning of its config files (not their comments), overrides, what it reads."""
+    files = {config_file(cell.bundle, name) for step in cell.steps for name in step.configs}
+    return {
+        "bundle": cell.bundle,
+        "steps": [{"configs": list(step.configs), "options": dict(step.options)} for step in cell.steps],
+        "files": {name: _file_digest(ROOT / name) for name in sorted(files)},
+        "needs": dict(needs),
+    }
+
+
+def _file_digest(path: Path) -> str:
+    if not path.is_file():
+        return "missing"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list):
+        items = dict(enumerate(value)).items()
+    else:
+        return {prefix[:-1]: value}
+    return {name: leaf for key, item in items for name, leaf in _flat(item, f"{prefix}{key}.").items()}

@@ -1,0 +1,283 @@
+"""What a study consists of: its YAML file, and the cells that follow from it.
+
+A cell is one method's pre-training, or one task from one method's encoder, with one seed: one or more runs of a bundle
+under one run name. Text in the file may hold placeholders. Known when the plan is made:
+
+    {seed}            the cell's seed
+    {epochs}          of pre-training, from the budget: views_budget / (images * views_per_image)
+    {epochs[part]}    that times the method's `parts[part]`, for a method that trains in stages
+
+Known only on the machine that runs it, and therefore neither in a digest nor in a result:
+
+    {data[name]}      folder of a data set
+    {run_dir}         folder of the cell's run
+    {encoder}         encoder file of the method; an option of exactly this text is left out for a method without one
+    {runs[id]}        run folder of another cell with the same seed: `method` is its pre-training, `method/task` a task
+    {encoders[id]}    encoder file of another method, same seed
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
+NAME = re.compile(r"[a-z0-9_]+")
+KEYS = {
+    "study": ("about", "seeds", "reference", "images", "views_budget", "data", "pretraining", "methods", "tasks"),
+    "method": ("title", "bundle", "configs", "options", "encoder", "views_per_image", "parts"),
+    "task": ("title", "methods", "bundle", "steps", "options", "metrics", "facts"),
+    "pretraining": ("configs", "options", "encoder"),
+}
+
+
+class StudyError(ValueError):
+    """The study file, or what was asked of it, is wrong; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of a bundle: names of its config files in merging order, and overrides by key."""
+
+    configs: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A value in a JSON file of a run folder: `key` joins the names on the way to it with dots."""
+
+    file: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the study.
+
+    Attributes:
+        method: its key in the file.
+        task: its key in the file; None is the method's pre-training.
+        seed: of everything random in it.
+        bundle: whose configs its steps name.
+        steps: run one after the other under one run name.
+        encoder: where the encoder lies that it makes, with placeholders; None for tasks.
+        metrics: where its numbers are, by title.
+        facts: where other values are that are kept beside them.
+        needs: ids of the cells it reads from.
+    """
+
+    method: str
+    task: str | None
+    seed: int
+    bundle: str
+    steps: tuple[Step, ...]
+    encoder: str | None = None
+    metrics: Mapping[str, Where] = field(default_factory=dict)
+    facts: Mapping[str, Where] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name of the cell and of its result file."""
+        return cell_id(self.method, self.task, self.seed)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read.
+
+    Attributes:
+        name: of the folder it lies in.
+        file: where it was read from.
+        content: as written.
+        cells: in the order in which they run: every method with the first seed, then with the next.
+    """
+
+    name: str
+    file: Path
+    content: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+
+    def epochs(self, method: str) -> int | None:
+        """Epochs of a method's pre-training; None without one."""
+        return _epochs(self.content, method)
+
+
+def cell_id(method: str, task: str | None, seed: int) -> str:
+    """Name of a cell."""
+    return f"{method}-{task or 'pretraining'}-seed{seed}"
+
+
+def read_study(file: Path) -> Study:
+    """Read a study file.
+
+    Raises:
+        StudyError: an unknown key, placeholder, method or task, or cells that need each other in a circle.
+        FileNotFoundError: no such file.
+    """
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    _check(content)
+    made = {
+        cell.id: cell
+        for seed in content["seeds"]
+        for method in content["methods"]
+        for cell in _cells_of(content, method, seed)
+    }
+    return Study(file.resolve().parent.name, file, content, tuple(_needed_first(made)))
+
+
+def with_needs(cells: Sequence[Cell], methods: Sequence[str]) -> list[Cell]:
+    """The cells of some methods and those they read from, in the given order."""
+    by_id = {cell.id: cell for cell in cells}
+    wanted: set[str] = set()
+    waiting = [cell.id for cell in cells if cell.method in methods]
+    while waiting:
+        name = waiting.pop()
+        wanted.add(name)
+        waiting += [need for need in by_id[name].needs if need not in wanted]
+    return [cell for cell in cells if cell.id in wanted]
+
+
+def fill(value: Any, resolve: Callable[[str, str | None], Any]) -> Any:
+    """Replace placeholders in all text of a value; text that is one placeholder becomes what it stands for.
+
+    Args:
+        value: text, numbers, lists and mappings.
+        resolve: gets a placeholder's name and what is in its brackets; None leaves it as it is.
+    """
+    if isinstance(value, Mapping):
+        return {key: fill(item, resolve) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [fill(item, resolve) for item in value]
+    if not isinstance(value, str):
+        return value
+    if (whole := PLACEHOLDER.fullmatch(value)) and (found := resolve(*whole.groups())) is not None:
+        return found
+
+    def replaced(match: re.Match[str]) -> str:
+        found = resolve(*match.groups())
+        return match.group() if found is None else str(found)
+
+    return PLACEHOLDER.sub(replaced, value)
+
+
+def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
+    entry = content["methods"][method]
+    trained, cells = "bundle" in entry, []
+    if trained:
+        shared = content["pretraining"]
+        configs = (*shared["configs"], *entry.get("configs", ()))
+        options = {**shared.get("options", {}), **entry.get("options", {})}
+        step = Step(configs, _planned(content, method, seed, options))
+        encoder = entry.get("encoder", shared["encoder"])
+        cells.append(
+            Cell(method, None, seed, entry["bundle"], (step,), encoder, needs=_needs(content, seed, step.options))
+        )
+    for task, about in content["tasks"].items():
+        if method not in about.get("methods", content["methods"]):
+            continue
+        options = _planned(content, method, seed, about.get("options", {}))
+        if not trained:
+            options = {key: value for key, value in options.items() if value != "{encoder}"}
+        needs = [cell_id(method, None, seed)] * trained + list(_needs(content, seed, options))
+        cells.append(
+            Cell(
+                method=method,
+                task=task,
+                seed=seed,
+                bundle=about["bundle"],
+                steps=tuple(Step(tuple(configs), options) for configs in about["steps"]),
+                metrics={title: Where(**where) for title, where in about.get("metrics", {}).items()},
+                facts={title: Where(**where) for title, where in about.get("facts", {}).items()},
+                needs=tuple(needs),
+            )
+        )
+    return cells
+
+
+def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with seed and epochs filled in."""
+
+    def resolve(name: str, key: str | None) -> int | None:
+        if name == "seed":
+            return seed
+        if name != "epochs":
+            return None
+        whole = _epochs(content, method)
+        if whole is None:
+            raise StudyError(f"tasks use {{epochs}}, but {method} has no pre-training: write a number")
+        if key is None:
+            return whole
+        parts = content["methods"][method].get("parts", {})
+        return max(1, round(whole * parts[_known(key, parts, f"methods.{method}.parts")]))
+
+    return fill(options, resolve)
+
+
+def _epochs(content: Mapping[str, Any], method: str) -> int | None:
+    entry = content["methods"][method]
+    if "bundle" not in entry:
+        return None
+    if "views_per_image" not in entry:
+        raise StudyError(f"methods.{method} has no views_per_image: how many views one image gives in one epoch")
+    return max(1, round(content["views_budget"] / (content["images"] * entry["views_per_image"])))
+
+
+def _needs(content: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Ids of the cells that options name in {runs[...]} and {encoders[...]}."""
+    found: dict[str, None] = {}
+
+    def note(name: str, key: str | None) -> None:
+        if name in ("runs", "encoders"):
+            method, _, task = (key or "").partition("/")
+            if "bundle" not in content["methods"][_known(method, content["methods"], "methods")] and not task:
+                raise StudyError(f"{{{name}[{key}]}}: {method} has no pre-training to read from")
+            found[cell_id(method, _known(task, content["tasks"], "tasks") if task else None, seed)] = None
+
+    fill(options, note)
+    return tuple(found)
+
+
+def _needed_first(cells: Mapping[str, Cell]) -> list[Cell]:
+    """The cells in order, but each after the ones it needs."""
+    ordered: dict[str, Cell] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise StudyError(f"these cells need each other: {' -> '.join([*above, name])}")
+        if name not in cells:
+            raise StudyError(f"{above[-1]} needs {name}, which is no cell: see `methods` of that task")
+        for need in cells[name].needs:
+            add(need, (*above, name))
+        ordered.setdefault(name, cells[name])
+
+    for name in cells:
+        add(name, ())
+    return list(ordered.values())
+
+
+def _known(name: str, names: Mapping[str, Any], where: str) -> str:
+    if name not in names:
+        near = difflib.get_close_matches(name, list(names), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
+        raise StudyError(f"{name!r} is not in {where}; {hint}")
+    return name
+
+
+def _check(content: Mapping[str, Any]) -> None:
+    """Refuse unknown keys and names, so that a slip of the pen is not silently ignored."""
+    groups = [("study", "the study", content), ("pretraining", "pretraining", content.get("pretraining", {}))]
+    for kind in ("method", "task"):
+        groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content.get(f"{kind}s", {}).items()]
+        for name in content.get(f"{kind}s", {}):
+            if not NAME.fullmatch(name) or name == "pretraining":
+                raise StudyError(f"{kind}s.{name}: a name has small letters, digits and _, and is not 'pretraining'")
+    for kind, where, entry in groups:
+        for key in entry:
+            _known(key, dict.fromkeys(KEYS[kind]), where)
+    _known(content["reference"], content["methods"], "methods (as `reference`)")

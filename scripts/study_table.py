@@ -1,0 +1,161 @@
+"""The table of a study: mean and sample standard deviation over seeds, and what they are worth."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from scipy.stats import ttest_ind
+from study_cells import Record, Status
+from study_plan import Cell, Study, cell_id
+
+Figure = dict[str, Any]
+
+
+def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
+    """Everything the table shows, for JSON: per method and metric the values, and where they come from.
+
+    Only finished cells count: one measured with another config than the study now has is named under `changed`.
+    """
+    records = {name: status.record for name, status in found.items() if status.record is not None and status.finished}
+    methods = {name: _method(study, name, records) for name in study.content["methods"]}
+    reference = methods[study.content["reference"]]["metrics"]
+    for about in methods.values():
+        for title, figure in about["metrics"].items():
+            figure.update(compare(figure["values"], reference[title]["values"]))
+    kept = list(records.values())
+    return {
+        "study": study.name,
+        "reference": study.content["reference"],
+        "seeds": study.content["seeds"],
+        "methods": methods,
+        "finished": len(kept),
+        "cells": len(study.cells),
+        "changed": {name: status.changed for name, status in found.items() if status.changed},
+        "accepted": sorted(record["cell"] for record in kept if record.get("accepted")),
+        "commits": _distinct(record["commit"] for record in kept),
+        "hardware": _distinct(_hardware(record) for record in kept),
+        "dates": [min(dates)[:10], max(dates)[:10]] if (dates := [record["date"] for record in kept]) else [],
+    }
+
+
+def spread(values: Sequence[float]) -> Figure:
+    """Mean, sample standard deviation (None for fewer than two) and number of some values."""
+    return {
+        "values": list(values),
+        "n": len(values),
+        "mean": mean(values) if values else None,
+        "sd": stdev(values) if len(values) > 1 else None,
+    }
+
+
+def compare(values: Sequence[float], reference: Sequence[float]) -> Figure:
+    """Difference of the means and p of Welch's t-test; None where it is undefined, and for the reference itself."""
+    if not values or not reference or list(values) == list(reference):
+        return {"difference": None, "p": None}
+    figure: Figure = {"difference": mean(values) - mean(reference), "p": None}
+    if len(values) > 1 and len(reference) > 1 and stdev(values) + stdev(reference) > 0:
+        figure["p"] = float(ttest_ind(values, reference, equal_var=False).pvalue)
+    return figure
+
+
+def markdown(study: Study, summary: Mapping[str, Any]) -> str:
+    """The summary as two tables with what must be known to read them."""
+    titles = list(_metrics(study))
+    means = [["method", "epochs", "minutes", *titles]]
+    gains = [["method", *titles]]
+    for name, about in summary["methods"].items():
+        figures = [about["metrics"][title] for title in titles]
+        means.append([about["title"], _text(about["epochs"]), _minutes(about), *map(_figure, figures)])
+        if name != summary["reference"]:
+            gains.append([about["title"], *map(_gain, figures)])
+    reference = summary["methods"][summary["reference"]]["title"]
+    notes = [
+        f"{summary['finished']} of {summary['cells']} cells, seeds {', '.join(map(str, summary['seeds']))}. "
+        "Mean ± sample standard deviation over seeds, the number of seeds in brackets; `-`: not measured. "
+        "Epochs and minutes are of pre-training.",
+        *(
+            [
+                f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
+                f"commit {', '.join(commit[:10] for commit in summary['commits'])}."
+            ]
+            if summary["dates"]
+            else []
+        ),
+    ]
+    if summary["changed"]:
+        notes.append(f"Left out, measured with another config than the study's: {', '.join(summary['changed'])}.")
+    if summary["accepted"]:
+        notes.append(f"Kept although a config changed since, declared immaterial: {', '.join(summary['accepted'])}.")
+    caveat = (
+        f"Difference from {reference}, in brackets p of Welch's t-test, not corrected for the number of comparisons. "
+        "With so few seeds the test finds large effects only: a large p is no sign of equality."
+    )
+    return "\n".join(["\n\n".join(notes), "", *_rows(means), "", caveat, "", *_rows(gains)]) + "\n"
+
+
+def _method(study: Study, method: str, records: Mapping[str, Record]) -> Figure:
+    seeds = study.content["seeds"]
+    trained = [records[name] for seed in seeds if (name := cell_id(method, None, seed)) in records]
+    return {
+        "title": study.content["methods"][method].get("title", method),
+        "epochs": study.epochs(method),
+        # a resumed cell's time is that of its last part only
+        "minutes": spread([record["seconds"] / 60 for record in trained if not record["resumed"]]),
+        "metrics": {title: spread(_values(study.cells, method, title, records)) for title in _metrics(study)},
+    }
+
+
+def _values(cells: Sequence[Cell], method: str, title: str, records: Mapping[str, Record]) -> list[float]:
+    """A metric's value for every seed that has one."""
+    return [
+        value
+        for cell in cells
+        if cell.method == method and title in cell.metrics and cell.id in records
+        if (value := _number(records[cell.id], cell, title)) is not None and math.isfinite(value)
+    ]
+
+
+def _number(record: Record, cell: Cell, title: str) -> float | None:
+    where = cell.metrics[title]
+    return record["numbers"].get(where.file, {}).get(where.key)
+
+
+def _metrics(study: Study) -> dict[str, None]:
+    """Titles of all metrics, in the file's order."""
+    return dict.fromkeys(title for task in study.content["tasks"].values() for title in task.get("metrics", ()))
+
+
+def _hardware(record: Record) -> str:
+    hardware = record["hardware"]
+    return ", ".join([f"{hardware['cores']} core(s) of {hardware['processor']}", *hardware["gpus"]])
+
+
+def _distinct(values: Any) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]]
+
+
+def _figure(figure: Figure) -> str:
+    if figure["mean"] is None:
+        return "-"
+    sd = "" if figure["sd"] is None else f" ± {figure['sd']:.4f}"
+    return f"{figure['mean']:.4f}{sd} ({figure['n']})"
+
+
+def _gain(figure: Figure) -> str:
+    if figure["difference"] is None:
+        return "-"
+    return f"{figure['difference']:+.4f}" + ("" if figure["p"] is None else f" (p {figure['p']:.2g})")
+
+
+def _minutes(about: Figure) -> str:
+    return "-" if about["minutes"]["mean"] is None else f"{about['minutes']['mean']:.1f}"
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
