@@ -10,18 +10,27 @@ from typing import Any
 from ...records import Corpus
 from ..errors import DatasetError
 from .publication import Publication
+from .split_file import apply_split
 
 READERS = ("chestxray14", "eyepacs", "folder")
 
 __all__ = ["READERS", "Publication", "publication", "read"]
 
 
-def read(dataset: str, root: str | os.PathLike[str], **options: Any) -> Corpus:
+def read(
+    dataset: str,
+    root: str | os.PathLike[str],
+    split_file: str | None = None,
+    split_part: str | None = None,
+    **options: Any,
+) -> Corpus:
     """Read a data set from the folder it was downloaded to.
 
     Args:
         dataset: one of READERS.
         root: the folder.
+        split_file: a file of `scripts/split_patients.py` that replaces the data set's own splits; None keeps them.
+        split_part: which part of that file, "pretraining" or "downstream"; the images of the other are left out.
         options: of that data set's reader; see the `read` of its module.
 
     Returns:
@@ -31,7 +40,7 @@ def read(dataset: str, root: str | os.PathLike[str], **options: Any) -> Corpus:
         DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
     """
     reader = _module(dataset).read
-    known = [name for name in inspect.signature(reader).parameters if name != "root"]
+    known = [name for name in inspect.signature(reader).parameters if name != "root"] + ["split_file", "split_part"]
     for option in options:
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1)
@@ -39,7 +48,7 @@ def read(dataset: str, root: str | os.PathLike[str], **options: Any) -> Corpus:
             problem = f"the reader '{dataset}' has no option '{option}'"
             raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
     corpus: Corpus = reader(root, **options)
-    return corpus
+    return corpus if split_file is None else apply_split(corpus, root, split_file, split_part)
 
 
 def publication(dataset: str) -> Publication:

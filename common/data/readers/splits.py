@@ -12,16 +12,21 @@ from .tables import some
 SHARED = ("error", "drop", "separate")
 
 
-def draw_patients(patients: Iterable[str], share: float, seed: int, option: str) -> set[str]:
-    """Choose a share of the patients.
+def rank_patients(patients: Iterable[str], seed: int | str) -> list[str]:
+    """Put patients in the order of a hash of (seed, patient), each once.
 
-    Patients are ranked by a hash of (seed, patient) and the first ones taken, so the choice hardly changes
-    when images are added, and not at all with their order.
+    The order hardly changes when images are added, and not at all with theirs.
+    """
+    return sorted(set(patients), key=lambda patient: hashlib.sha256(f"{seed}/{patient}".encode()).digest())
+
+
+def draw_patients(patients: Iterable[str], share: float, seed: int | str, option: str) -> set[str]:
+    """Choose a share of the patients, the first ones of `rank_patients`.
 
     Args:
         patients: identifiers.
         share: in [0, 1); at least one patient where it is above 0 and two or more are there.
-        seed: of the draw.
+        seed: of the draw; draws from what an earlier draw left need another one.
         option: the reader's option that gave the share.
 
     Raises:
@@ -29,7 +34,7 @@ def draw_patients(patients: Iterable[str], share: float, seed: int, option: str)
     """
     if not 0 <= share < 1:
         raise DatasetError(option, f"the value is {share}", "It must lie in [0, 1)")
-    ranked = sorted(set(patients), key=lambda patient: hashlib.sha256(f"{seed}/{patient}".encode()).digest())
+    ranked = rank_patients(patients, seed)
     count = round(len(ranked) * share)
     if share > 0 and len(ranked) > 1:
         count = min(max(count, 1), len(ranked) - 1)
