@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 # and layers with random numbers of their own, which each process draws for itself.
 EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_ace": {"method#dense_head#_disabled_": True, "network_def#drop_path": 0.0},
+    "cxr_adam": {},
     "cxr_adam_v2": {},
     "cxr_leader": {"network_def#drop_path": 0.0},
     "image_classification": {"network_def#encoder#drop_path": 0.0},
