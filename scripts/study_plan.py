@@ -32,6 +32,7 @@ KEYS = {
     "method": ("title", "bundle", "configs", "options", "encoder", "views_per_image", "parts"),
     "task": ("title", "methods", "bundle", "steps", "options", "metrics", "facts"),
     "pretraining": ("configs", "options", "encoder"),
+    "step": ("configs", "options"),
 }
 
 
@@ -191,7 +192,10 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
                 task=task,
                 seed=seed,
                 bundle=about["bundle"],
-                steps=tuple(Step(tuple(configs), options) for configs in about["steps"]),
+                steps=tuple(
+                    Step(tuple(step["configs"]), options | _planned(content, method, seed, step.get("options", {})))
+                    for step in about["steps"]
+                ),
                 metrics={title: Where(**where) for title, where in about.get("metrics", {}).items()},
                 facts={title: Where(**where) for title, where in about.get("facts", {}).items()},
                 needs=tuple(needs),
@@ -277,6 +281,9 @@ def _check(content: Mapping[str, Any]) -> None:
         for name in content.get(f"{kind}s", {}):
             if not NAME.fullmatch(name) or name == "pretraining":
                 raise StudyError(f"{kind}s.{name}: a name has small letters, digits and _, and is not 'pretraining'")
+    groups += [
+        ("step", f"a step of tasks.{name}", step) for name, task in content["tasks"].items() for step in task["steps"]
+    ]
     for kind, where, entry in groups:
         for key in entry:
             _known(key, dict.fromkeys(KEYS[kind]), where)

@@ -144,8 +144,8 @@ def run_cell(
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
     """The last lines of a log; of a progress bar, its last state."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    last = [line.split("\r")[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    text = log.read_bytes().decode(errors="replace")  # read_text would make new lines of carriage returns
+    last = [line.rstrip().split("\r")[-1] for line in text.split("\n")]
     return "\n".join(f"    {line}" for line in [line for line in last if line][-lines:])
 
 

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "studies").glob("*/study.yaml"))
+
+
+def read(workplace):
+    from study_plan import read_study
+
+    return read_study(workplace.save())
+
+
+def options(study, name):
+    return next(cell for cell in study.cells if cell.id == name).steps[0].options
+
+
+def test_every_method_comes_with_a_seed_before_the_next_seed(workplace):
+    names = [cell.id for cell in read(workplace).cells]
+    one_seed = [
+        "random-dice-seed{}",
+        "adam-pretraining-seed{}",
+        "adam-dice-seed{}",
+        "leader-pretraining-seed{}",
+        "leader-dice-seed{}",
+    ]
+    assert names == [name.format(seed) for seed in (0, 1, 2) for name in one_seed]
+
+
+def test_a_needed_cell_comes_first_wherever_its_method_stands(workplace):
+    methods = workplace.content["methods"]
+    methods["adam"] = methods.pop("adam")  # now after leader
+    names = [cell.id for cell in read(workplace).cells]
+    assert names.index("adam-pretraining-seed1") < names.index("leader-pretraining-seed1")
+    assert names.index("leader-dice-seed1") < names.index("adam-dice-seed1")
+
+
+def test_epochs_share_the_budget_of_views(workplace):
+    methods = workplace.content["methods"]
+    methods["adam"] |= {"parts": {"late": 0.75}, "options": {"late": "{epochs[late]}"}}
+    methods["leader"]["views_per_image"] = 3
+    study = read(workplace)
+    # 800 views of 100 images: 4 epochs of 2 views, 3 (2.67) of 3 views
+    assert options(study, "adam-pretraining-seed0")["epochs"] == 4
+    assert options(study, "adam-pretraining-seed0")["late"] == 3
+    assert options(study, "leader-pretraining-seed0")["epochs"] == study.epochs("leader") == 3
+    assert study.epochs("random") is None
+
+
+def test_a_method_without_pretraining_gives_no_encoder(workplace):
+    study = read(workplace)
+    assert "encoder_file" not in options(study, "random-dice-seed0")
+    assert options(study, "adam-dice-seed2") == {"seed": 2, "encoder_file": "{encoder}"}
+
+
+def test_a_step_may_have_options_of_its_own(workplace):
+    workplace.content["tasks"]["dice"]["steps"][1]["options"] = {"crops": "{seed}"}
+    first, second = next(cell.steps for cell in read(workplace).cells if cell.id == "random-dice-seed2")
+    assert first.options == {"seed": 2} and second.options == {"seed": 2, "crops": 2}
+
+
+def test_a_method_may_read_from_another_ones_task(workplace):
+    workplace.content["methods"]["leader"]["options"]["disease"] = "{runs[random/dice]}"
+    needs = next(cell.needs for cell in read(workplace).cells if cell.id == "leader-pretraining-seed1")
+    assert set(needs) == {"adam-pretraining-seed1", "random-dice-seed1"}
+
+
+def test_only_a_method_takes_what_it_needs_along(workplace):
+    from study_plan import with_needs
+
+    names = [cell.id for cell in with_needs(read(workplace).cells, ["leader"]) if cell.seed == 0]
+    assert names == ["adam-pretraining-seed0", "leader-pretraining-seed0", "leader-dice-seed0"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["methods"]["adam"].update(viewsperimage=1), "did you mean 'views_per_image'"),
+        (lambda c: c["methods"]["leader"]["options"].update(expert="{encoders[adm]}"), "did you mean 'adam'"),
+        (lambda c: c["methods"]["leader"]["options"].update(expert="{runs[adam/dise]}"), "did you mean 'dice'"),
+        (lambda c: c["methods"]["leader"]["options"].update(expert="{runs[random]}"), "random has no pre-training"),
+        (lambda c: c["methods"]["adam"].update(options={"x": "{encoders[leader]}"}), "need each other"),
+        (lambda c: c["methods"]["adam"].pop("views_per_image"), "adam has no views_per_image"),
+        (lambda c: c["methods"]["adam"].update(options={"x": "{epochs[end]}"}), "known are none"),
+        (lambda c: c["tasks"]["dice"]["steps"][0].update(config=["train"]), "did you mean 'configs'"),
+        (lambda c: c.update(reference="rand"), "did you mean 'random'"),
+        (lambda c: c["tasks"]["dice"]["options"].update(epochs="{epochs}"), "write a number"),
+        (
+            lambda c: (
+                c["tasks"]["dice"].update(methods=["adam"]),
+                c["methods"]["leader"]["options"].update(x="{runs[random/dice]}"),
+            ),
+            "random-dice-seed0, which is no cell",
+        ),
+    ],
+)
+def test_mistakes_in_the_file_are_named(workplace, change, message):
+    from study_plan import StudyError
+
+    change(workplace.content)
+    with pytest.raises(StudyError, match=message):
+        read(workplace)
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=[file.parent.name for file in STUDIES])
+def test_studies_of_the_repository_name_configs_and_keys_that_exist(file):
+    from study_cells import config_file
+    from study_plan import read_study
+
+    study = read_study(file)
+    seen = set()
+    for cell in study.cells:
+        for step in cell.steps:
+            keys = set()
+            for name in step.configs:
+                path = ROOT / config_file(cell.bundle, name)
+                assert path.is_file(), f"{cell.id}: {path} is missing"
+                keys |= set(yaml.safe_load(path.read_text()))
+            assert set(step.options) <= keys, f"{cell.id}: no such keys {set(step.options) - keys}"
+            seen.add((cell.method, cell.task))
+    assert len(seen) >= len(study.content["methods"])
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=[file.parent.name for file in STUDIES])
+def test_results_hold_no_path_of_a_machine(file):
+    for result in file.parent.glob("cells/*.json"):
+        assert '"/' not in result.read_text(), result

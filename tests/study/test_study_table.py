@@ -1,0 +1,104 @@
+import json
+import math
+
+import pytest
+from scipy.special import betainc
+
+DICE = {"random": [0.80, 0.83, 0.79], "adam": [0.88, 0.86, 0.91], "leader": [0.7]}
+
+
+def welch(one, two):
+    """p of Welch's t-test from its definition: t, Satterthwaite's degrees of freedom, the incomplete beta function."""
+
+    def part(values):
+        middle = sum(values) / len(values)
+        return middle, sum((value - middle) ** 2 for value in values) / (len(values) - 1) / len(values)
+
+    (mean_one, share_one), (mean_two, share_two) = part(one), part(two)
+    t = (mean_one - mean_two) / math.sqrt(share_one + share_two)
+    freedom = (share_one + share_two) ** 2 / (share_one**2 / (len(one) - 1) + share_two**2 / (len(two) - 1))
+    return betainc(freedom / 2, 0.5, freedom / (freedom + t * t))
+
+
+@pytest.fixture
+def study(workplace):
+    """A study whose cells have the values of DICE, without running anything."""
+    from study_cells import Ledger, statuses
+    from study_plan import read_study
+
+    made = read_study(workplace.save())
+    ledger = Ledger(workplace.cells)
+    for name, status in statuses(made.name, made.cells, ledger).items():
+        method, task, seed = name.split("-")
+        values = DICE[method]
+        if (number := int(seed.removeprefix("seed"))) < len(values):
+            about = {"cell": name, "run_name": status.run_name, "digest": status.digest, "spec": status.spec}
+            about |= {"numbers": {"evaluation.json": {"metrics.dice": values[number]}} if task == "dice" else {}}
+            about |= {
+                "seconds": 60.0 + number,
+                "resumed": number == 2,
+                "date": f"2026-01-0{number + 1}T",
+                "commit": "c",
+            }
+            ledger.write({**about, "hardware": {"processor": "P", "cores": 1, "gpus": []}})
+    return made, ledger
+
+
+def summary(study):
+    from study_cells import statuses
+    from study_table import summarise
+
+    made, ledger = study
+    return summarise(made, statuses(made.name, made.cells, ledger))
+
+
+def test_means_deviations_and_tests(study):
+    methods = summary(study)["methods"]
+    adam, random = methods["adam"]["metrics"]["Dice"], methods["random"]["metrics"]["Dice"]
+    mean = (0.88 + 0.86 + 0.91) / 3
+    assert adam["mean"] == pytest.approx(mean)
+    assert adam["sd"] == pytest.approx(math.sqrt(sum((value - mean) ** 2 for value in DICE["adam"]) / 2))
+    assert adam["n"] == 3 and adam["values"] == DICE["adam"]
+    assert adam["difference"] == pytest.approx(mean - (0.80 + 0.83 + 0.79) / 3)
+    assert adam["p"] == pytest.approx(welch(DICE["adam"], DICE["random"]))
+    assert random["p"] is None and random["difference"] is None
+
+
+def test_the_table_shows_what_is_missing(study):
+    from study_table import markdown
+
+    made, _ = study
+    text = markdown(made, summary(study))
+    assert "| random weights | - | - | 0.8067 ± 0.0208 (3) |" in text
+    assert "| adam | 4 | 1.0 | 0.8833 ± 0.0252 (3) |" in text, "the resumed cell's time does not count"
+    assert "| leader | 8 | 1.0 | 0.7000 (1) |" in text, "one value has no deviation"
+    assert "| leader | -0.1067 |" in text, "and no test"
+    assert f"| adam | +0.0767 (p {welch(DICE['adam'], DICE['random']):.2g}) |" in text
+    assert "2026-01-01 to 2026-01-03 on 1 core(s) of P" in text
+
+
+def test_nothing_measured_is_a_dash(workplace):
+    from study_cells import Ledger
+    from study_plan import read_study
+    from study_table import markdown
+
+    made = read_study(workplace.save())
+    text = markdown(made, summary((made, Ledger(workplace.cells))))
+    assert "| adam | 4 | - | - |" in text and "0 of 15 cells" in text
+
+
+def test_a_cell_of_another_config_does_not_count(study):
+    _, ledger = study
+    record = json.loads((ledger.folder / "adam-dice-seed1.json").read_text())
+    ledger.write({**record, "digest": "0" * 64})
+    found = summary(study)
+    assert found["methods"]["adam"]["metrics"]["Dice"]["values"] == [0.88, 0.91]
+    assert list(found["changed"]) == ["adam-dice-seed1"] and found["finished"] == 3 + 6 + 2 - 1
+
+
+def test_equal_values_have_no_test(study):
+    from study_table import compare
+
+    assert compare([0.5, 0.5], [0.5, 0.5]) == {"difference": None, "p": None}
+    assert compare([0.7, 0.7], [0.5, 0.5])["p"] is None
+    assert compare([], [0.5]) == {"difference": None, "p": None}
