@@ -23,7 +23,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests" / "mutations.yaml"
-COPIED = ("common", "bundles", "tests", "pyproject.toml")
+COPIED = ("common", "bundles", "scripts", "studies", "tests", "pyproject.toml")
 # Imported once, before the test processes are forked: each then starts in milliseconds instead of seconds.
 PRELOADED = (
     "pytest",
