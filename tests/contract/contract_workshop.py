@@ -26,6 +26,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_adam": {},
     "cxr_adam_v2": {},
     "cxr_leader": {"network_def#drop_path": 0.0},
+    "cxr_srhrs": {"projector#batch_norm": False},
     "image_classification": {"network_def#encoder#drop_path": 0.0},
     "image_segmentation": {
         "decoder": "swin_unetr",
