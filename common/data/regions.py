@@ -94,11 +94,11 @@ class StoreRegions(Dataset):
     def __init__(self, sources: Sequence[RegionSource], view: SamplesRegions, seed: int):
         if not sources:
             raise ValueError("there is no data set: `datasets` is empty.")
-        shapes = {source.store.corpus.name: (source.store.size, source.store.channels) for source in sources}
-        if len(set(shapes.values())) > 1:
-            raise ValueError(f"stores of one mixture must have one size and one number of channels, not {shapes}.")
+        shapes = [(source.store.size, source.store.channels) for source in sources]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"stores of one mixture must have one size and one number of channels, not {set(shapes)}.")
         self.sources, self.view, self.seed = list(sources), view, seed
-        self.size, self.channels = next(iter(shapes.values()))
+        self.size, self.channels = shapes[0]
         self.regions = [
             Region(number, record, edges) for number, source in enumerate(sources) for record, edges in source.items
         ]

@@ -73,7 +73,9 @@ class NetworkExpert(Expert):
         forward: Callable[[Tensor], Tensor] | None = None,
     ):
         super().__init__()
-        self._held = (network.eval().requires_grad_(False),)
+        self._held = (network.eval(),)
+        for parameter in network.parameters():  # TorchScript has no requires_grad_ for all
+            parameter.requires_grad_(False)
         self._call = forward
         self.image_size, self.channels, self.fingerprint = image_size, channels, fingerprint
         self.mean, self.std = _values(mean, "mean", channels, 0.0), _values(std, "std", channels, 1.0)

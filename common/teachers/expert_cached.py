@@ -1,7 +1,7 @@
 """An expert whose embeddings were computed beforehand."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +21,28 @@ class CachedExpert(Expert):
     The targets are those of the un-augmented images (methods D6), and cost nothing.
 
     Args:
-        tables: one or more; a name may be a whole path or the end of one (`images/a.png`, `a.png`).
+        tables: one or more; a file's name may be a whole path or the end of one (`images/a.png`, `a.png`).
+        name: of the tables, for messages.
 
     Raises:
         ValueError: a row occurs twice, or the tables' embeddings differ in length.
     """
 
-    def __init__(self, tables: Mapping[str, EmbeddingTable]):
+    def __init__(self, tables: Sequence[EmbeddingTable], name: str):
         super().__init__()
-        lengths = {name: table.embeddings.shape[1] for name, table in tables.items()}
-        if len(set(lengths.values())) != 1:
-            raise ValueError(f"cached embeddings differ in length: {lengths}; they come from different experts.")
-        self.embed_dim = next(iter(lengths.values()))
-        self.names = ", ".join(tables)
-        self._table = torch.from_numpy(np.concatenate([table.embeddings for table in tables.values()]))
+        lengths = [table.embeddings.shape[1] for table in tables]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"{name}: embeddings differ in length, {lengths}; they come from different experts.")
+        self.embed_dim, self.name = lengths[0], name
+        self._table = torch.from_numpy(np.concatenate([table.embeddings for table in tables]))
         self.fingerprint = hashlib.sha256(self._table.numpy().tobytes()).hexdigest()[:16]
         self._rows: dict[tuple[str, Edges], int] = {}
-        for table in tables.values():
+        for table in tables:
             for file, edges in zip(table.files, table.edges.tolist(), strict=True):
                 key = _key(str(file), edges)
                 if key in self._rows:
                     raise ValueError(
-                        f"{self.names}: {name_of(file, edges)} occurs twice. Where two data sets share file names, "
+                        f"{name}: {name_of(file, edges)} occurs twice. Where two data sets share file names, "
                         "compute their embeddings with --absolute."
                     )
                 self._rows[key] = len(self._rows)
@@ -52,7 +52,8 @@ class CachedExpert(Expert):
     @classmethod
     def read(cls, paths: Iterable[Path]) -> "CachedExpert":
         """Read one or more `.npz` or `.parquet` files."""
-        return cls({str(path): read_table(path) for path in paths})
+        paths = list(paths)
+        return cls([read_table(path) for path in paths], ", ".join(map(str, paths)))
 
     @torch.no_grad()
     def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
@@ -69,7 +70,7 @@ class CachedExpert(Expert):
         """
         lacking = [(file, edges) for file, edges in items if self._find(file, edges) is None]
         if lacking:
-            raise KeyError(_absent(self.names, *lacking[0], count=len(lacking)))
+            raise KeyError(_absent(self.name, *lacking[0], count=len(lacking)))
 
     def __contains__(self, item: tuple[str, Edges]) -> bool:
         return self._find(*item) is not None
@@ -77,7 +78,7 @@ class CachedExpert(Expert):
     def _row(self, file: str, edges: Any) -> int:
         row = self._find(file, edges)
         if row is None:
-            raise KeyError(_absent(self.names, file, edges))
+            raise KeyError(_absent(self.name, file, edges))
         return row
 
     def _find(self, file: str, edges: Any) -> int | None:
@@ -94,9 +95,9 @@ def _key(file: str, edges: Any) -> tuple[str, Edges]:
     return file, (top, left, bottom, right)
 
 
-def _absent(names: str, file: str, edges: Any, count: int = 1) -> str:
+def _absent(name: str, file: str, edges: Any, count: int = 1) -> str:
     more = f" and of {count - 1} more" if count > 1 else ""
     return (
-        f"{names} has no embedding of {name_of(file, edges)}{more}. Compute what is missing: "
+        f"{name} has no embedding of {name_of(file, edges)}{more}. Compute what is missing: "
         "scripts/cache_embeddings.py goes on from the file, given the same data sets and patch rule."
     )

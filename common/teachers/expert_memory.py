@@ -75,7 +75,7 @@ def _fill(
 ) -> None:
     parts = path.with_name(f"{path.name}.parts")
     found = [_own(file, about) for file in [path, *sorted(parts.glob("*.npz"))] if file.is_file()]
-    done = CachedExpert({str(number): table for number, table in enumerate(found)}) if found else None
+    done = CachedExpert(found, str(path)) if found else None
     todo = dict.fromkeys(_items(datasets, done, names))
     if todo:
         logger.info("Embedding %d images and patches, once: %s", len(todo), path)
