@@ -1,0 +1,93 @@
+"""The encoders that a pre-training delivers: the last epoch's, and the best one's where a metric judges."""
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.engines import SupervisedEvaluator
+from safetensors.torch import load_file
+from torch import nn
+from torch.utils.data import DataLoader
+
+from common.data import SeededSampler
+from common.engines import Checkpoints, SaveEncoder, Trainer, method_losses
+from common.networks import build_encoder
+
+OPTIONS = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 3, "class_token": False, "global_pool": "avg"}
+IMAGES = [torch.full((1, 16, 16), number / 8) for number in range(8)]
+
+
+class Method(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = build_encoder("vit_tiny_patch16_224", image_size=16, options=OPTIONS | {"fc_norm": False})
+
+    def forward(self, images):
+        return {"loss": self.encoder.embed(images).square().mean()}
+
+
+class Images(torch.utils.data.Dataset):
+    def __len__(self):
+        return len(IMAGES)
+
+    def __getitem__(self, key):
+        return IMAGES[key.index]
+
+
+def train(directory, values, **options):
+    """Train one epoch of two iterations per given validation value; returns the weights after each epoch."""
+    torch.manual_seed(0)
+    method = Method()
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
+    loader = DataLoader(Images(), batch_size=4, sampler=SeededSampler(8, 0, 4))
+    checkpoints = Checkpoints(directory, method, optimizer, keep_best="validation_loss", best_is="min", **options)
+    trainer = Trainer(
+        "cpu",
+        len(values),
+        loader,
+        method,
+        optimizer,
+        method_losses,
+        prepare_batch=lambda batch, *_, **__: (batch, None),
+        train_handlers=[checkpoints],
+    )
+    given = iter(values)
+    evaluator = SupervisedEvaluator("cpu", DataLoader(IMAGES[:1]), nn.Identity(), decollate=False)
+    evaluator.prepare_batch = lambda batch, *_, **__: (batch, batch)
+
+    @evaluator.on(Events.EPOCH_COMPLETED)
+    def measure():
+        evaluator.state.metrics["validation_loss"] = next(given)
+
+    checkpoints.attach(evaluator)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run())
+    SaveEncoder(method.encoder, str(directory), "toy", ["images"], checkpoints).attach(trainer)
+    weights = []
+    trainer.add_event_handler(
+        Events.EPOCH_COMPLETED,
+        lambda: weights.append({name: value.clone() for name, value in method.encoder.body.state_dict().items()}),
+    )
+    trainer.run()
+    return weights
+
+
+def equal(file, weights):
+    found = load_file(file)
+    return found.keys() == weights.keys() and all(torch.equal(found[name], weights[name]) for name in found)
+
+
+@pytest.mark.parametrize(
+    ("best_after", "epoch"),
+    [(0, 0), (1, 0), (2, 0), (3, 2), (6, 2), (7, 3)],  # epochs end at iterations 2, 4, 6, 8
+)
+def test_the_best_epoch_s_encoder_is_kept_beside_the_last(tmp_path, best_after, epoch):
+    weights = train(tmp_path, [0.1, 0.5, 0.3, 0.4], best_after=best_after)
+    assert not equal(tmp_path / "encoder.safetensors", weights[epoch]) or epoch == 3
+    assert equal(tmp_path / "encoder.safetensors", weights[3])
+    assert equal(tmp_path / "encoder_best.safetensors", weights[epoch])
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert best["best"] == {"value": [0.1, 0.5, 0.3, 0.4][epoch], "iteration": 2 * (epoch + 1)}
+
+
+def test_without_a_best_epoch_there_is_no_best_encoder(tmp_path):
+    train(tmp_path, [0.1, 0.2], best_after=5)
+    assert (tmp_path / "encoder.safetensors").is_file() and not (tmp_path / "encoder_best.safetensors").exists()
