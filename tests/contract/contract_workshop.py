@@ -26,7 +26,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_adam": {},
     "cxr_adam_v2": {},
     "cxr_leader": {"network_def#drop_path": 0.0},
-    # Adam makes whole steps of the rounding noise of a gradient that is 0, such as that of the bias of attention's keys.
+    # Adam makes whole steps of the rounding noise of gradients that are 0, such as that of the bias of attention's keys
     "cxr_srhrs": {
         "projector#batch_norm": False,
         "optimizer#_target_": "torch.optim.SGD",
