@@ -61,6 +61,12 @@ def test_a_step_may_have_options_of_its_own(workplace):
     assert first.options == {"seed": 2} and second.options == {"seed": 2, "crops": 2}
 
 
+def test_a_task_waits_for_its_own_methods_encoder(workplace):
+    needs = {cell.id: cell.needs for cell in read(workplace).cells}
+    assert needs["adam-dice-seed2"] == ("adam-pretraining-seed2",)
+    assert needs["leader-pretraining-seed2"] == ("adam-pretraining-seed2",) and needs["random-dice-seed2"] == ()
+
+
 def test_a_method_may_read_from_another_ones_task(workplace):
     workplace.content["methods"]["leader"]["options"]["disease"] = "{runs[random/dice]}"
     needs = next(cell.needs for cell in read(workplace).cells if cell.id == "leader-pretraining-seed1")

@@ -95,6 +95,17 @@ def test_a_changed_config_is_not_mixed(workplace, capsys):
     assert workplace.run() == 0
 
 
+def test_nothing_new_reads_from_a_changed_cell(workplace, capsys):
+    only_one_seed(workplace)
+    workplace.run("--only", "adam")
+    before = workplace.journal()
+    workplace.content["views_budget"] = 1600
+    workplace.content["methods"]["leader"]["views_per_image"] = 2
+    assert workplace.run("--only", "leader") == 1
+    assert "leader-pretraining-seed1 not run: it needs adam-pretraining-seed1" in capsys.readouterr().out
+    assert workplace.journal() == before
+
+
 def test_a_change_can_be_accepted_and_the_record_says_so(workplace):
     only_one_seed(workplace)
     workplace.run()

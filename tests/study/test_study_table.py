@@ -35,7 +35,7 @@ def study(workplace):
             about = {"cell": name, "run_name": status.run_name, "digest": status.digest, "spec": status.spec}
             about |= {"numbers": {"evaluation.json": {"metrics.dice": values[number]}} if task == "dice" else {}}
             about |= {
-                "seconds": 60.0 + number,
+                "seconds": 60.0 + 600 * number,
                 "resumed": number == 2,
                 "date": f"2026-01-0{number + 1}T",
                 "commit": "c",
@@ -70,7 +70,7 @@ def test_the_table_shows_what_is_missing(study):
     made, _ = study
     text = markdown(made, summary(study))
     assert "| random weights | - | - | 0.8067 ± 0.0208 (3) |" in text
-    assert "| adam | 4 | 1.0 | 0.8833 ± 0.0252 (3) |" in text, "the resumed cell's time does not count"
+    assert "| adam | 4 | 6.0 | 0.8833 ± 0.0252 (3) |" in text, "1 and 11 minutes; 21 are of a resumed cell"
     assert "| leader | 8 | 1.0 | 0.7000 (1) |" in text, "one value has no deviation"
     assert "| leader | -0.1067 |" in text, "and no test"
     assert f"| adam | +0.0767 (p {welch(DICE['adam'], DICE['random']):.2g}) |" in text
