@@ -1,0 +1,170 @@
+"""An expert asked once: what it is asked about, what is kept, and how a killed process goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from common.data import PatchRule, RegionSource, StoreRegions, open_store, read
+from common.data.phantom import write_phantom
+from common.networks import save_encoder
+from common.teachers import CachedExpert, NetworkExpert, expert_memory, remember, seeded_expert
+from common.teachers.embedding_table import read_table
+from common.views import AugmentedCrop, crop_resize
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "class_token": False, "global_pool": "avg"}
+SIZE = 16
+
+
+class Counted(nn.Module):
+    """Mean and variance of an image, and how many images it was asked about."""
+
+    asked = 0
+
+    def forward(self, images):
+        self.asked += len(images)
+        return torch.stack([images.mean((1, 2, 3)), images.var((1, 2, 3))], dim=1)
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(folder, count=6, size=64, seed=0, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(phantom, tmp_path_factory):
+    store = open_store(read("chestxray14", phantom), tmp_path_factory.mktemp("stores"), 64, progress=False)
+    source = RegionSource(store, patches=PatchRule(anywhere=1))
+    return StoreRegions([source], AugmentedCrop(SIZE, flip=1.0), seed=0)
+
+
+def counted(fingerprint: str = "counted") -> NetworkExpert:
+    expert = NetworkExpert(Counted(), SIZE, fingerprint=fingerprint)
+    expert.network.asked = 0
+    return expert
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_it_is_asked_about_every_item_without_augmentation(dataset, tmp_path, suffix):
+    expert = counted()
+    cached = remember(expert, [dataset], tmp_path / f"cache{suffix}", batch_size=4)
+    batch = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
+    boxes = batch["patch"].float() * 64
+    expected = Counted()(crop_resize(batch["image"], boxes, SIZE))
+    assert expert.network.asked == len(dataset)
+    torch.testing.assert_close(cached.embed(batch["image"], batch), expected)
+    cached.check(dataset.keys())
+
+
+def test_it_is_asked_once(dataset, tmp_path):
+    first, second = counted(), counted()
+    path = tmp_path / "cache.npz"
+    told = [remember(expert, [dataset, dataset], path) for expert in (first, second)]
+    assert (first.network.asked, second.network.asked) == (len(dataset), 0)
+    assert [file.name for file in tmp_path.glob("[!.]*")] == ["cache.npz"]
+    assert remember(told[0], [dataset], path) is told[0]
+
+
+def test_only_what_is_missing_is_asked_about(dataset, tmp_path):
+    source = dataset.sources[0]
+    fewer = StoreRegions([RegionSource(source.store.subset(limit=2), patches=PatchRule(anywhere=1))], dataset.view, 0)
+    remember(counted(), [fewer], tmp_path / "cache.npz")
+    expert = counted()
+    cached = remember(expert, [dataset], tmp_path / "cache.npz")
+    assert expert.network.asked == len(dataset) - len(fewer)
+    cached.check(dataset.keys())
+
+
+def test_a_folder_holds_one_file_per_expert_and_size(dataset, tmp_path):
+    for name in ("one", "two", "one"):
+        remember(counted(name), [dataset], tmp_path)
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {"one-16px-of-64px.npz", "two-16px-of-64px.npz"}
+
+
+def test_names_may_be_relative_to_a_folder(dataset, phantom, tmp_path):
+    files = [record.image for record in dataset.corpus.records]
+    names = {file: os.path.relpath(file, phantom) for file in files}
+    remember(counted(), [dataset], tmp_path / "cache.npz", names=names).check(dataset.keys())
+    assert set(read_table(tmp_path / "cache.npz").files) == set(names.values())
+
+
+def test_another_expert_s_file_is_refused(dataset, tmp_path):
+    remember(counted("one"), [dataset], tmp_path / "cache.npz")
+    with pytest.raises(ValueError, match=r'"expert": "one".*"expert": "two"'):
+        remember(counted("two"), [dataset], tmp_path / "cache.npz")
+
+
+def test_wrong_kinds_of_file_and_expert_are_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"\.npz or \.parquet"):
+        remember(counted(), [dataset], tmp_path / "cache.csv")
+    trainable = NetworkExpert(nn.Sequential(nn.Flatten(), nn.Linear(SIZE * SIZE, 2)), SIZE)
+    trainable.network[1].bias.requires_grad_()
+    with pytest.raises(RuntimeError, match="trainable"):
+        remember(trainable, [dataset], tmp_path / "cache.npz")
+
+
+def test_an_embedding_that_is_not_finite_is_named(dataset, tmp_path):
+    class Bad(nn.Module):
+        def forward(self, images):
+            return images.mean((2, 3)).log() * float("nan")
+
+    with pytest.raises(ValueError, match=r"embedding of .*00000001_000\.png that is not finite"):
+        remember(NetworkExpert(Bad(), SIZE), [dataset], tmp_path / "cache.npz")
+
+
+def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monkeypatch):
+    """The command itself, killed with SIGKILL after its first part."""
+    expert = seeded_expert("vit_tiny_patch16_224", 1, OPTIONS, SIZE)
+    save_encoder(expert.network, tmp_path / "encoder.safetensors")
+    arguments = [str(tmp_path / "encoder.safetensors"), "chestxray14", str(phantom), str(tmp_path / "cache.npz")]
+    arguments += ["--stores", str(tmp_path / "stores"), "--store-size", "64", "--anywhere", "1", "--batch-size", "4"]
+    deadly = f"""
+        import os, runpy, signal, sys
+        from common.teachers import expert_memory
+
+        kill_at, *arguments = sys.argv[1:]
+        write = expert_memory.write_table
+
+        def deadly(table, path):
+            write(table, path)
+            if path.name == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        expert_memory.PART, expert_memory.write_table = 4, deadly
+        sys.argv = ["cache_embeddings.py", *arguments]
+        runpy.run_path({str(ROOT / "scripts" / "cache_embeddings.py")!r}, run_name="__main__")
+    """
+    script = tmp_path / "deadly.py"
+    script.write_text(textwrap.dedent(deadly))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(kill_at: str) -> int:
+        command = [sys.executable, str(script), kill_at, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+    assert run("000000.npz") == -signal.SIGKILL
+    parts = list((tmp_path / "cache.npz.parts").glob("*.npz"))
+    assert len(parts) == 1 and not (tmp_path / "cache.npz").exists()
+    kept = read_table(parts[0])
+    assert len(kept) == 4
+    assert run("never") == 0
+    assert not (tmp_path / "cache.npz.parts").exists()
+    whole = read_table(tmp_path / "cache.npz")
+    assert len(whole) == 12 and np.array_equal(whole.embeddings[:4], kept.embeddings)
+    monkeypatch.setattr(expert_memory, "PART", 4)
+    store = open_store(read("chestxray14", phantom), tmp_path / "stores", 64, progress=False)
+    rule = PatchRule(boxes=False, anywhere=1)
+    items = StoreRegions([RegionSource(store, patches=rule)], AugmentedCrop(1, area=None), 0)
+    again = remember(expert, [items], tmp_path / "again.npz", batch_size=4)
+    table = read_table(tmp_path / "again.npz")
+    assert np.array_equal(table.embeddings, whole.embeddings) and isinstance(again, CachedExpert)
