@@ -120,6 +120,7 @@ def test_released_targets_are_the_top_left_corner():
 def test_scales_and_places_follow_the_stated_distributions():
     params = sampled(Patches(quarters=False), 3000, (1000, 1000))
     box = params["student_box"] / 1000
+    assert params["scale"].unique().tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])  # the nominal ones
     counts = Counter(round(scale, 1) for scale in params["scale"].tolist())
     assert set(counts) == {0.2, 0.4, 0.6, 0.8, 1.0}
     assert all(500 < count < 700 for count in counts.values())
