@@ -13,8 +13,8 @@ from .unit_mse import UnitMSE
 __all__ = [
     "CosineRegression",
     "DiceBCE",
-    "InBatchInfoNCE",
     "ExpertLoss",
+    "InBatchInfoNCE",
     "LabelLoss",
     "LocationScale",
     "MatchingLoss",

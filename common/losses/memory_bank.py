@@ -125,13 +125,18 @@ class _Negatives(torch.autograd.Function):
         pruned = torch.zeros_like(top_B[0])
         for bank_EC in bank_EK.split(PIECE, dim=1):
             logit_BC = opposite_BE @ bank_EC
+            kept_BC = None
             if threshold is not None:
-                # Cosines below the threshold are opposites above its own: `threshold` keeps those, strictly.
-                F.threshold(logit_BC, -threshold, torch.inf, inplace=True)
-                pruned += (logit_BC == torch.inf).sum()
+                # Cosines below the threshold are opposites above its own: `threshold` keeps those, strictly. The others
+                # become the lowest cosine until their weight is 0; infinities are slow.
+                kept_BC = torch.gt(logit_BC, -threshold, out=torch.empty_like(logit_BC))
+                F.threshold(logit_BC, -threshold, 1.0, inplace=True)
+                pruned += kept_BC.numel() - kept_BC.sum()
             logit_BC.div_(-temperature)
             higher_B = torch.maximum(top_B, logit_BC.amax(1))
             weight_BC = logit_BC.sub_(higher_B[:, None]).exp_()
+            if kept_BC is not None:
+                weight_BC.mul_(kept_BC)
             shrink_B = (top_B - higher_B).exp_()
             total_B = total_B * shrink_B + weight_BC.sum(1)
             mean_BE = torch.addmm(mean_BE * shrink_B[:, None], weight_BC, bank_EC.T)
