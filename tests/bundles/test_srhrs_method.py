@@ -177,7 +177,7 @@ def test_gathered_keys_are_contrasted_with():
 def test_a_trainable_teacher_and_a_missing_head_are_refused():
     for method in (make(), make_byol()):
         method.teacher.network.encoder.patches.weight.requires_grad_(True)
-        with pytest.raises(ValueError, match="teacher's .*weight requires a gradient"):
+        with pytest.raises(ValueError, match=r"teacher's .*weight requires a gradient"):
             method(byol_batch() if isinstance(method, BYOL) else batch())
     with pytest.raises(ValueError, match="needs method#location_head"):
         make(location_head=None)
