@@ -130,7 +130,8 @@ def test_the_method_has_the_paper_s_layers_at_the_paper_s_size():
     encoder, projector, head = method.student.encoder, method.student.projector, method.location_head
     with torch.no_grad():
         assert encoder.tokens(torch.rand(1, 1, 224, 224)).shape == (1, 2048, 7, 7)
-    widths = [(layer.in_features, layer.out_features) for layer in (projector.mlp[0], projector.mlp[3], head[0], head[2])]
+    linear = (projector.mlp[0], projector.mlp[3], head[0], head[2])
+    widths = [(layer.in_features, layer.out_features) for layer in linear]
     assert widths == [(2048, 2048), (2048, 1024), (1024, 512), (512, 3)]
 
 
