@@ -148,16 +148,18 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monke
     script.write_text(textwrap.dedent(deadly))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def run(kill_at: str) -> int:
+    def run(kill_at: str) -> subprocess.CompletedProcess:
         command = [sys.executable, str(script), kill_at, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    assert run("000000.npz") == -signal.SIGKILL
+    killed = run("000000.npz")
+    assert killed.returncode == -signal.SIGKILL and "Embedding 12 images" in killed.stderr
     parts = list((tmp_path / "cache.npz.parts").glob("*.npz"))
     assert len(parts) == 1 and not (tmp_path / "cache.npz").exists()
     kept = read_table(parts[0])
     assert len(kept) == 4
-    assert run("never") == 0
+    resumed = run("never")
+    assert resumed.returncode == 0 and "Embedding 8 images" in resumed.stderr
     assert not (tmp_path / "cache.npz.parts").exists()
     whole = read_table(tmp_path / "cache.npz")
     assert len(whole) == 12 and np.array_equal(whole.embeddings[:4], kept.embeddings)
