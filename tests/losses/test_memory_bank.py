@@ -45,6 +45,17 @@ def test_loss_and_gradient_equal_a_loop_over_anchors(threshold, size):
     assert key.grad is None and not pruned.requires_grad
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_higher_cosine_in_a_later_piece_of_the_bank_loses_nothing_of_the_earlier_ones(order):
+    query = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    contrast = given((torch.linspace(-0.99, 0.99, 2 * PIECE) * order).tolist(), threshold=0.9)
+    expected, _ = per_anchor(query, query.detach(), contrast.bank, 0.9)
+    loss, _ = contrast(query, query)
+    torch.testing.assert_close(loss, expected)
+    slope, other = (torch.autograd.grad(value, query)[0] for value in (loss, expected))
+    torch.testing.assert_close(slope, other)
+
+
 def test_a_sharp_temperature_does_not_underflow():
     query, key = unit(4, 8), unit(4, 8, seed=1)
     contrast = MemoryBank(8, 64, temperature=0.005)
