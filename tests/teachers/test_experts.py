@@ -1,6 +1,7 @@
 """Every kind of expert against the network it was made of, and what is refused before the first step."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,7 @@ def test_a_seeded_expert_is_the_same_every_time_and_leaves_the_global_generator(
 
 
 def test_fingerprints_follow_the_weights(folder, encoder, tmp_path):
-    path = save_encoder(encoder, tmp_path / "copy.safetensors")
+    path = shutil.copyfile(folder / "pretraining" / "encoder.safetensors", tmp_path / "copy.safetensors")
     assert load_expert(path).fingerprint == load_expert(folder / "pretraining").fingerprint
     assert load_expert(folder / "classification").fingerprint != load_expert(path).fingerprint
     assert encoder_expert(encoder, "given").fingerprint == "given"
@@ -212,6 +213,13 @@ def test_several_tables_serve_together(tmp_path):
     expert.check([("/data/c.png", WHOLE), ("/data/a.png", WHOLE)])
     with pytest.raises(ValueError, match=r"a\.png occurs twice.*--absolute"):
         load_expert([str(one), str(one)])
+
+
+def test_patches_a_tenth_of_a_pixel_apart_are_told_apart(tmp_path):
+    near = np.array([(0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4001)])
+    expert = load_expert(table(tmp_path / "cache.npz", ["a.png"] * 2, near, EMBEDDINGS[:2]))
+    batch = {"source": ["a.png"] * 2, "patch": torch.from_numpy(near)}
+    torch.testing.assert_close(expert.embed(IMAGES[:2], batch), torch.from_numpy(EMBEDDINGS[:2]))
 
 
 def test_a_missing_image_or_patch_is_named(tmp_path):
