@@ -27,6 +27,7 @@ import yaml
 
 PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
 NAME = re.compile(r"[a-z0-9_]+")
+REQUIRED = ("seeds", "reference", "images", "views_budget", "pretraining", "methods", "tasks")
 KEYS = {
     "study": ("about", "seeds", "reference", "images", "views_budget", "data", "pretraining", "methods", "tasks"),
     "method": ("title", "bundle", "configs", "options", "encoder", "views_per_image", "parts"),
@@ -275,10 +276,12 @@ def _known(name: str, names: Mapping[str, Any], where: str) -> str:
 
 def _check(content: Mapping[str, Any]) -> None:
     """Refuse unknown keys and names, so that a slip of the pen is not silently ignored."""
-    groups = [("study", "the study", content), ("pretraining", "pretraining", content.get("pretraining", {}))]
+    if missing := [key for key in REQUIRED if key not in content]:
+        raise StudyError(f"the study lacks {', '.join(missing)}")
+    groups = [("study", "the study", content), ("pretraining", "pretraining", content["pretraining"])]
     for kind in ("method", "task"):
-        groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content.get(f"{kind}s", {}).items()]
-        for name in content.get(f"{kind}s", {}):
+        groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content[f"{kind}s"].items()]
+        for name in content[f"{kind}s"]:
             if not NAME.fullmatch(name) or name == "pretraining":
                 raise StudyError(f"{kind}s.{name}: a name has small letters, digits and _, and is not 'pretraining'")
     groups += [

@@ -91,6 +91,7 @@ def test_only_a_method_takes_what_it_needs_along(workplace):
         (lambda c: c["methods"]["adam"].pop("views_per_image"), "adam has no views_per_image"),
         (lambda c: c["methods"]["adam"].update(options={"x": "{epochs[end]}"}), "known are none"),
         (lambda c: c["tasks"]["dice"]["steps"][0].update(config=["train"]), "did you mean 'configs'"),
+        (lambda c: c.pop("reference"), "the study lacks reference"),
         (lambda c: c.update(reference="rand"), "did you mean 'random'"),
         (lambda c: c["tasks"]["dice"]["options"].update(epochs="{epochs}"), "write a number"),
         (
