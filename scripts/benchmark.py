@@ -1,6 +1,6 @@
 """Print the collection's performance figures and keep them with date, machine and versions.
 
-python scripts/benchmark.py [store step wait smoke]      (without names: all that this machine can measure)
+python scripts/benchmark.py [store step loss wait smoke]      (without names: all that this machine can measure)
 
 Figures are ratios measured in one run, since a single time says more about the machine than about the code. The
 paper's size needs about two minutes of CPU. Results are appended to scripts/benchmark_results.jsonl.
@@ -20,12 +20,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_step import CONFIGS, measure_step
+from benchmark_loss import measure_loss
+from benchmark_step import measure_step
 from benchmark_store import measure_store, synthetic_images
 from monai.bundle import ConfigParser
 
 RESULTS = Path(__file__).with_name("benchmark_results.jsonl")
 PACKAGES = ("torch", "monai", "timm", "kornia", "mlflow")
+EXPERT = {"_target_": "common.teachers.seeded_expert", "architecture": "vit_tiny_patch16_224", "image_size": 64}
+EXPERT |= {"options": {"patch_size": 8, "class_token": False, "global_pool": "avg", "fc_norm": False}}
+# LeADER with one expert that is asked once and one that is asked in every step.
+EXPERTS = {"disease_network": {**EXPERT, "seed": 1}, "anatomy_expert": {**EXPERT, "seed": 2}}
+METHODS: dict[str, dict[str, Any]] = {
+    "cxr_ace": {},
+    "cxr_adam": {"bank_size": 4096},
+    "cxr_srhrs": {},
+    "cxr_leader": EXPERTS,
+    "cxr_adam_v2": {},
+}
+PAPER_BATCHES = (("cxr_ace", 2, 8), ("cxr_adam", 16, 256), ("cxr_srhrs", 4, 32), ("cxr_leader", 4, 32))
+"""Images per step on a CPU and on a GPU."""
 
 
 def store() -> list[dict[str, Any]]:
@@ -34,9 +48,17 @@ def store() -> list[dict[str, Any]]:
 
 
 def step() -> list[dict[str, Any]]:
-    """One ACE step against its encoder's passes: the small preset and the paper's size."""
-    paper_batch = 8 if torch.cuda.is_available() else 2
-    return [measure_step(["small"], 32), measure_step([], paper_batch, repeats=3)]
+    """Each method's step against its encoders' passes: the small presets, and the papers' networks in small batches."""
+    large = torch.cuda.is_available()
+    results = [measure_step(bundle, ["small"], 32, overrides=overrides) for bundle, overrides in METHODS.items()]
+    for bundle, few, many in PAPER_BATCHES:
+        results.append(measure_step(bundle, [], many if large else few, repeats=3, overrides=METHODS[bundle]))
+    return results
+
+
+def loss() -> list[dict[str, Any]]:
+    """Adam's pruned loss against the unpruned one and a loop over anchors, at the paper's batch and bank."""
+    return [measure_loss()]
 
 
 def wait() -> list[dict[str, Any]]:
@@ -46,7 +68,7 @@ def wait() -> list[dict[str, Any]]:
         images.mkdir()
         synthetic_images(images, 256, size=256)
         parser = ConfigParser()
-        parser.read_config([f"{CONFIGS}/train.yaml", f"{CONFIGS}/small.yaml"])
+        parser.read_config([f"bundles/cxr_ace/configs/{name}.yaml" for name in ("train", "small")])
         parser.update({"dataset": "folder", "dataset_dir": str(images), "dataset_options": {}, "epochs": 3})
         parser.update({"output_root": scratch, "train#trainer#train_handlers": None})
         trainer = parser.get_parsed_content("train#trainer")
@@ -73,7 +95,13 @@ def smoke() -> list[dict[str, Any]]:
     return results
 
 
-PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {"store": store, "step": step, "wait": wait, "smoke": smoke}
+PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "store": store,
+    "step": step,
+    "loss": loss,
+    "wait": wait,
+    "smoke": smoke,
+}
 
 
 def machine() -> dict[str, Any]:
