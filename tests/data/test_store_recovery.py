@@ -185,7 +185,7 @@ def test_a_process_that_waited_takes_the_store_that_was_built_meanwhile(corpus, 
         built.append((first.directory / "images.npy").stat().st_ino)
         yield
 
-    monkeypatch.setattr(building, "_lock", meet_the_other_rank)
+    monkeypatch.setattr(building, "locked", meet_the_other_rank)
     monkeypatch.setattr(building, "is_current", lambda final: False)
     second = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
     assert [(second.directory / "images.npy").stat().st_ino] == built
