@@ -14,12 +14,12 @@ from torch import nn
 
 from ..engines import CheckpointError, rank
 from ..engines.files import save_atomically
-from .report import better_than
+from .stop_early import StopEarly
 
 logger = logging.getLogger(__name__)
 
 
-class KeepBest:
+class KeepBest(StopEarly):
     """One handler for both engines: writes the best weights after an evaluation, ends a training that stalls.
 
     It writes into `directory`:
@@ -44,46 +44,19 @@ class KeepBest:
         settings: Mapping[str, Any] | None = None,
         patience: int | None = None,
     ):
-        if patience is not None and patience < 1:
-            raise ValueError(f"`patience` is {patience}; it must be 1 or more epochs, or null to train to the end.")
+        super().__init__(None, patience, "max")
         self.network = network
         self.directory = Path(directory)
         self.settings = dict(settings or {})
-        self.patience = patience
-        self.epoch = 0
-        self.value = float("nan")
 
     def attach(self, engine: Engine) -> None:
         """Keep the best of an evaluator, or watch a trainer; list it after the one that validates."""
-        if isinstance(engine, Evaluator):
-            engine.add_event_handler(Events.COMPLETED, self._judge)
-            return
-        engine.add_event_handler(Events.STARTED, self._stop_when_stalled)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_when_stalled)
-        engine.add_event_handler(Events.COMPLETED, self._finish)
+        super().attach(engine)
+        if not isinstance(engine, Evaluator):
+            engine.add_event_handler(Events.COMPLETED, self._finish)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Epoch and value of the best so far."""
-        return {"epoch": self.epoch, "value": self.value}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take them back."""
-        self.epoch, self.value = int(state["epoch"]), float(state["value"])
-
-    def _judge(self, evaluator: Engine) -> None:
-        name = evaluator.state.key_metric_name  # type: ignore[attr-defined]
-        value = float(evaluator.state.metrics[name])
-        if better_than(value, self.value):
-            self.epoch, self.value = evaluator.state.epoch, value
-            self._write({"metric": name, "value": value, "epoch": self.epoch})
-
-    def _stop_when_stalled(self, trainer: Engine) -> None:
-        done = trainer.state.epoch
-        if self.patience is not None and self.epoch and done - self.epoch >= self.patience:
-            logger.info(
-                f"Best epoch {self.epoch} ({self.value:.4f}) is {done - self.epoch} epochs back: training ends."
-            )
-            trainer.terminate()
+    def _improved(self, metric: str) -> None:
+        self._write({"metric": metric, "value": self.value, "epoch": self.epoch})
 
     def _finish(self, trainer: Engine) -> None:
         if math.isnan(self.value):

@@ -14,12 +14,11 @@ logger = logging.getLogger(__name__)
 class StopEarly:
     """One handler for both engines: remembers an evaluator's best epoch and ends a trainer that does not beat it.
 
-    For trainings whose end is decided by any of the evaluator's numbers, such as the validation loss of pre-training;
-    `KeepBest` keeps weights by the key metric. Its state belongs into the checkpoints (`extra` of `Checkpoints`), so
-    that a resumed run counts on, and one that had stopped stays stopped.
+    Its state belongs into the checkpoints (`extra` of `Checkpoints`), so that a resumed run counts on, and one that had
+    stopped stays stopped.
 
     Args:
-        metric: name among the evaluator's metrics.
+        metric: name among the evaluator's metrics; None is its key metric.
         patience: epochs without a better value after which training ends; None trains to the last epoch.
         best_is: whether `max` or `min` of the metric is best.
 
@@ -27,7 +26,7 @@ class StopEarly:
         ValueError: a patience below 1.
     """
 
-    def __init__(self, metric: str, patience: int | None, best_is: Literal["max", "min"] = "min"):
+    def __init__(self, metric: str | None, patience: int | None, best_is: Literal["max", "min"] = "min"):
         if patience is not None and patience < 1:
             raise ValueError(f"`patience` is {patience}; it must be 1 or more epochs, or null to train to the end.")
         self.metric, self.patience = metric, patience
@@ -52,18 +51,20 @@ class StopEarly:
         self.epoch, self.value = int(state["epoch"]), float(state["value"])
 
     def _judge(self, evaluator: Engine) -> None:
-        if self.metric not in evaluator.state.metrics:
+        metric = self.metric or evaluator.state.key_metric_name  # type: ignore[attr-defined]
+        if metric not in evaluator.state.metrics:
             known = ", ".join(sorted(evaluator.state.metrics)) or "none"
-            raise KeyError(f"the metric to stop by is {self.metric!r}; the evaluator's metrics are: {known}")
-        value = float(evaluator.state.metrics[self.metric])
+            raise KeyError(f"the metric to stop by is {metric!r}; the evaluator's metrics are: {known}")
+        value = float(evaluator.state.metrics[metric])
         if math.isfinite(value) and (math.isnan(self.value) or self.sign * value > self.sign * self.value):
             self.epoch, self.value = evaluator.state.epoch, value
+            self._improved(metric)
+
+    def _improved(self, metric: str) -> None:
+        """What else happens in a best epoch."""
 
     def _stop_when_stalled(self, trainer: Engine) -> None:
         stalled = trainer.state.epoch - self.epoch
         if self.patience is not None and not math.isnan(self.value) and stalled >= self.patience:
-            logger.info(
-                "%s was best in epoch %d (%.4f), %d epochs ago: training ends.",
-                self.metric, self.epoch, self.value, stalled,
-            )  # fmt: skip
+            logger.info("Best epoch %d (%.4f) is %d epochs back: training ends.", self.epoch, self.value, stalled)
             trainer.terminate()

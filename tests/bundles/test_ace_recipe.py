@@ -1,13 +1,13 @@
 """Every number of ACE's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from recipe_parts import config_names, first_losses, orders, parsed
 
-CONFIGS = Path(__file__).parents[2] / "bundles/cxr_ace/configs"
+BUNDLE = "cxr_ace"
 
 # id in the recipe -> value, with its source
 TRAIN = {
@@ -55,9 +55,7 @@ RELEASED = TRAIN | {
 
 
 def recipe(*overlays: str) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return parsed(BUNDLE, *overlays)
 
 
 @pytest.mark.parametrize(("overlay", "table"), [((), TRAIN), (("paper",), PAPER), (("released",), RELEASED)])
@@ -72,14 +70,6 @@ def test_learning_rate_is_scaled_by_the_global_batch():
     parser = recipe()
     parser["effective_batch"] = 32  # the paper's 8 images on 4 GPUs
     assert parser.get_parsed_content("learning_rate") == pytest.approx(6.25e-5)
-
-
-def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
-    method = parser.get_parsed_content("method")
-    channels = method.student.encoder.description.in_channels
-    images = torch.randint(0, 256, (2, channels, size, size), dtype=torch.uint8)
-    draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(2)]
-    return method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
 
 
 ALL = {"global", "composition", "decomposition"}
@@ -101,13 +91,12 @@ ALONE = {"train", "inference", "vit"}  # vit.yaml has a size of its own, below
 
 
 def test_no_overlay_is_forgotten():
-    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
-    assert found == set(PARTS) | ALONE
+    assert config_names(BUNDLE) == set(PARTS) | ALONE
 
 
 @pytest.mark.parametrize("overlay", PARTS)
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
-    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+    for order in orders(overlay):
         losses = first_losses(recipe(*order))
         assert set(losses) == {"loss", *PARTS[overlay]}
         assert torch.isfinite(losses["loss"])

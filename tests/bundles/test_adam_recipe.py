@@ -1,13 +1,13 @@
 """Every number of Adam's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from recipe_parts import config_names, first_losses, orders, parsed
 
-CONFIGS = Path(__file__).parents[2] / "bundles/cxr_adam/configs"
+BUNDLE = "cxr_adam"
 
 # id in the recipe -> value, with its source
 TRAIN = {
@@ -49,9 +49,7 @@ RELEASED = TRAIN | {"grid": "square"}  # C, B1
 
 
 def recipe(*overlays: str) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return parsed(BUNDLE, *overlays)
 
 
 @pytest.mark.parametrize(("overlay", "table"), [((), TRAIN), (("paper",), PAPER), (("released",), RELEASED)])
@@ -112,15 +110,6 @@ def test_the_bank_is_full_before_an_epoch_can_be_the_best():
         assert parser.get_parsed_content("fill") == iterations
 
 
-def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
-    method = parser.get_parsed_content("method")
-    channels = method.student.encoder.description.in_channels
-    count = parser["batch_size"] if isinstance(parser["batch_size"], int) and parser["batch_size"] < 9 else 4
-    images = torch.randint(0, 256, (count, channels, size, size), dtype=torch.uint8)
-    draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(count)]
-    return method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
-
-
 OVERLAYS = {
     *("small", "smoke", "paper", "released", "multi_gpu", "fundus", "evaluate", "curriculum"),
     *("probe/lung_masks", "ablations/unpruned"),
@@ -128,13 +117,12 @@ OVERLAYS = {
 
 
 def test_no_overlay_is_forgotten():
-    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
-    assert found == OVERLAYS | {"train", "inference"}
+    assert config_names(BUNDLE) == OVERLAYS | {"train", "inference"}
 
 
 @pytest.mark.parametrize("overlay", sorted(OVERLAYS))
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
-    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+    for order in orders(overlay):
         parser = recipe(*order)
         parser["size"], parser["batch_size"] = 64, 4  # fundus and multi_gpu have their own
         losses = first_losses(parser)

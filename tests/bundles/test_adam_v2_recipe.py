@@ -1,12 +1,11 @@
 """Every number of Adam v2's recipes against the released code's summary [C], DINO [D], and every overlay built."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from recipe_parts import config_names, first_losses, orders, parsed
 
-CONFIGS = Path(__file__).parents[2] / "bundles/cxr_adam_v2/configs"
+BUNDLE = "cxr_adam_v2"
 
 # id in the recipe -> value, with its source
 TRAIN = {
@@ -47,9 +46,7 @@ STAGES = {  # name -> granularity, epochs, with composition and decomposition; C
 
 
 def recipe(*overlays: str) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return parsed(BUNDLE, *overlays)
 
 
 @pytest.mark.parametrize(("overlay", "table"), [((), TRAIN), (("released",), RELEASED)])
@@ -84,14 +81,6 @@ def test_the_small_curriculum_has_the_same_stages_and_the_small_preset_s_epochs(
     assert sum(values["epochs"] for values in small.values()) == recipe("small")["epochs"]
 
 
-def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
-    method = parser.get_parsed_content("method")
-    channels = method.student.encoder.description.in_channels
-    images = torch.randint(0, 256, (2, channels, size, size), dtype=torch.uint8)
-    draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(2)]
-    return method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
-
-
 ALL = {"localisation", "composition", "decomposition"}
 PARTS = {  # overlay -> losses; every overlay of the bundle is here
     "small": ALL,
@@ -112,13 +101,12 @@ ALONE = {"train", "inference"}
 
 
 def test_no_overlay_is_forgotten():
-    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
-    assert found == set(PARTS) | ALONE
+    assert config_names(BUNDLE) == set(PARTS) | ALONE
 
 
 @pytest.mark.parametrize("overlay", PARTS)
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
-    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+    for order in orders(overlay):
         losses = first_losses(recipe(*order))
         assert set(losses) == {"loss", *PARTS[overlay]}
         assert torch.isfinite(losses["loss"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from recipe_parts import config_names, orders, parsed
 
 from bundles.cxr_leader.scripts.heads import ExpertHead
 from bundles.cxr_leader.scripts.sources import open_sources
@@ -12,7 +13,7 @@ from common.data.phantom import write_phantom
 from common.networks import ProjectionHead
 from common.teachers import Expert
 
-CONFIGS = Path(__file__).parents[2] / "bundles/cxr_leader/configs"
+BUNDLE = "cxr_leader"
 
 # id in the recipe -> value, with its source
 TRAIN = {
@@ -64,9 +65,7 @@ STAGES = {
 
 
 def recipe(*overlays: str) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return parsed(BUNDLE, *overlays)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +150,7 @@ PARTS = {  # overlay -> losses; every overlay of the bundle is here
 
 
 def test_no_overlay_is_forgotten():
-    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
-    assert found == set(PARTS) | {"train", "inference"}
+    assert config_names(BUNDLE) == set(PARTS) | {"train", "inference"}
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +162,7 @@ def phantom(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("overlay", PARTS)
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay, phantom, tmp_path):
-    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+    for order in orders(overlay):
         parser = recipe(*order)
         parser["dataset_dir"], parser["output_root"] = str(phantom), str(tmp_path)
         if overlay == "small":

@@ -1,12 +1,11 @@
 """Every number of SRHRS's recipes against the paper [P] or the released code [C], and every overlay built."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from recipe_parts import config_names, first_losses, orders, parsed
 
-CONFIGS = Path(__file__).parents[2] / "bundles/cxr_srhrs/configs"
+BUNDLE = "cxr_srhrs"
 
 # id in the recipe -> value, with its source
 TRAIN = {
@@ -65,9 +64,7 @@ RELEASED = TRAIN | {
 
 
 def recipe(*overlays: str) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config([str(CONFIGS / f"{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return parsed(BUNDLE, *overlays)
 
 
 @pytest.mark.parametrize(("overlay", "table"), [((), TRAIN), (("paper",), PAPER), (("released",), RELEASED)])
@@ -81,13 +78,6 @@ def test_rate_decay_and_momentum_are_constant_and_the_optimiser_s():
     for key, value in (("schedules#lr", 1e-4), ("schedules#weight_decay", 1e-6), ("momentum", 0.99)):
         schedule = parser.get_parsed_content(key)
         assert {schedule.value(i, 10, 300) for i in (0, 1, 1500, 2999)} == {value}
-
-
-def first_losses(parser: ConfigParser, size: int = 160) -> dict[str, torch.Tensor]:
-    method = parser.get_parsed_content("method")
-    images = torch.randint(0, 256, (2, 1, size, size), dtype=torch.uint8)
-    draws = [method.view.sample(torch.Generator().manual_seed(i), (size, size)) for i in range(2)]
-    return method({"image": images, "view": {key: torch.stack([d[key] for d in draws]) for key in draws[0]}})
 
 
 ALL = {"contrast", "location_scale", "decomposition"}
@@ -111,13 +101,12 @@ ALONE = {"train", "inference", "ablations/fixed_staged"}  # the last goes after 
 
 
 def test_no_overlay_is_forgotten():
-    found = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")}
-    assert found == set(PARTS) | ALONE
+    assert config_names(BUNDLE) == set(PARTS) | ALONE
 
 
 @pytest.mark.parametrize("overlay", PARTS)
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
-    for order in ((overlay, "smoke"), ("smoke", overlay)) if overlay not in ("smoke", "small") else ((overlay,),):
+    for order in orders(overlay):
         if order == ("smoke", "released"):
             continue  # 512 pixels of a ViT with 8-pixel patches
         losses = first_losses(recipe(*order))
@@ -158,8 +147,7 @@ def test_stages_of_table_three_go_from_coarse_to_fine_one_scale_each():
 
 
 def test_classification_takes_the_other_part_of_the_same_file():
-    other = ConfigParser()
-    other.read_config([str(CONFIGS.parents[1] / f"image_classification/configs/{n}.yaml") for n in ("train", "data/chestxray14_srhrs")])  # fmt: skip  # noqa: E501
+    other = parsed("image_classification", "data/chestxray14_srhrs")
     own = recipe("data/chestxray14_srhrs")["dataset_options"]
     assert own["split_file"] == other["dataset_options"]["split_file"]
     assert (own["split_part"], other["dataset_options"]["split_part"]) == ("pretraining", "downstream")
