@@ -67,10 +67,20 @@ class CachedExpert(Expert):
 
         Raises:
             KeyError: names the first image or patch that has none.
+            ValueError: two images end alike and would share an embedding.
         """
+        items = list(items)
         lacking = [(file, edges) for file, edges in items if self._find(file, edges) is None]
         if lacking:
             raise KeyError(_absent(self.name, *lacking[0], count=len(lacking)))
+        owners: dict[str | None, str] = {}
+        for file, _ in items:
+            owner = owners.setdefault(self._known[file], file)
+            if owner != file:
+                raise ValueError(
+                    f"{self.name}: {owner} and {file} would both take the embeddings of {self._known[file]}. Compute "
+                    "them with scripts/cache_embeddings.py --absolute."
+                )
 
     def __contains__(self, item: tuple[str, Edges]) -> bool:
         return self._find(*item) is not None

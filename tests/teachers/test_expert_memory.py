@@ -170,3 +170,12 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monke
     again = remember(expert, [items], tmp_path / "again.npz", batch_size=4)
     table = read_table(tmp_path / "again.npz")
     assert np.array_equal(table.embeddings, whole.embeddings) and isinstance(again, CachedExpert)
+
+
+def test_killed_between_the_whole_table_and_its_parts_removal_it_goes_on(dataset, tmp_path):
+    path = tmp_path / "cache.npz"
+    whole = remember(counted(), [dataset], path)
+    parts = tmp_path / "cache.npz.parts"
+    parts.mkdir()
+    (parts / "00000.npz").write_bytes(path.read_bytes())
+    assert remember(counted(), [dataset], path).fingerprint == whole.fingerprint

@@ -250,3 +250,9 @@ def test_tables_of_another_make_are_refused(tmp_path):
     with pytest.raises(ValueError, match="differ in length"):
         one, two = table(tmp_path / "one.npz"), table(tmp_path / "two.npz", embeddings=EMBEDDINGS[:, :2])
         CachedExpert.read([one, two])
+
+
+def test_two_images_that_end_alike_do_not_share_an_embedding(tmp_path):
+    expert = load_expert(table(tmp_path / "cache.npz", FILES[1:], None, EMBEDDINGS[1:]))
+    with pytest.raises(ValueError, match=r"/here/a\.png and /there/a\.png would both take"):
+        expert.check([("/here/a.png", WHOLE), ("/there/a.png", WHOLE)])
