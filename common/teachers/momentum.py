@@ -38,7 +38,12 @@ class MomentumTeacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the averaged network; the result carries no gradient."""
+        """Call the averaged network; the result carries no gradient.
+
+        Raises:
+            ValueError: somebody made a parameter trainable.
+        """
+        self._check_frozen()
         return self.network(*args, **kwargs)
 
     @torch.no_grad()
@@ -63,3 +68,11 @@ class MomentumTeacher(nn.Module):
         buffers = dict(student.named_buffers())
         for name, buffer in self.network.named_buffers():
             buffer.copy_(buffers[name])
+
+    def _check_frozen(self) -> None:
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                raise ValueError(
+                    f"the teacher's {name} requires a gradient, but a teacher only follows the student's moving "
+                    "average; call requires_grad_(False) on the teacher before the optimiser is made."
+                )

@@ -65,3 +65,10 @@ def test_a_student_without_one_of_the_parameters_is_refused():
     follower = MomentumTeacher(student())
     with pytest.raises(KeyError):
         follower.update(nn.Linear(3, 4), momentum=0.9)
+
+
+def test_a_teacher_that_an_optimiser_could_move_is_refused():
+    teacher = MomentumTeacher(torch.nn.Linear(2, 2))
+    teacher.network.requires_grad_(True)
+    with pytest.raises(ValueError, match="weight requires a gradient"):
+        teacher(torch.zeros(1, 2))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from bundles.cxr_srhrs.scripts.method import Branch, check_frozen
+from bundles.cxr_srhrs.scripts.method import Branch
 from common.teachers import MomentumTeacher
 from common.views import AugmentedCrop, Params, add_prefix, check_fits
 
@@ -73,7 +73,6 @@ class BYOL(nn.Module):
 
     def losses(self, first_BCSS: Tensor, second_BCSS: Tensor) -> dict[str, Tensor]:
         """Losses by name for two rendered crops in [0, 1]."""
-        check_frozen(self.teacher)
         images = torch.cat([first_BCSS, second_BCSS])  # of one distribution, so batch norm may see them together
         predicted_a, predicted_b = self.predictor(self.student(images)[0]).chunk(2)
         target_a, target_b = self.teacher(images)[0].chunk(2)

@@ -96,7 +96,6 @@ class SRHRS(nn.Module):
 
     def losses(self, views: Mapping[str, Tensor], targets_B3: Tensor) -> dict[str, Tensor]:
         """Losses by name for rendered views in [0, 1]; `loss` is the total to differentiate."""
-        check_frozen(self.teacher)
         student_BE, _ = self.student(views["student"])
         teacher_BE, teacher_B4E = self.teacher(views["teacher"], quarters=self.decomposition is not None)
         parts = {"contrast": self._contrast(student_BE, teacher_BE)}
@@ -126,17 +125,3 @@ class SRHRS(nn.Module):
     def update_teacher(self, momentum: float) -> None:
         """Move the teacher towards the student; called after each optimiser step."""
         self.teacher.update(self.student, momentum)
-
-
-def check_frozen(teacher: nn.Module) -> None:
-    """Refuse a teacher that an optimiser could move.
-
-    Raises:
-        ValueError: one of its parameters requires a gradient.
-    """
-    for name, parameter in teacher.named_parameters():
-        if parameter.requires_grad:
-            raise ValueError(
-                f"the teacher's {name} requires a gradient, but a teacher only follows the student's moving average; "
-                "call requires_grad_(False) on method.teacher before the optimiser is made."
-            )
