@@ -34,7 +34,7 @@ class KeepBest(StopEarly):
         network: the network to keep, not wrapped for distribution.
         directory: of the run; made when absent.
         settings: values of further config keys of `network_def`, such as the decoder's.
-        patience: epochs without a better value after which training ends; None trains to the last epoch.
+        patience: evaluations without a better value after which training ends; None trains to the last epoch.
     """
 
     def __init__(

@@ -10,8 +10,8 @@ from common.evaluation import StopEarly
 LOSSES = [5.0, 4.0, 3.0, 3.5, 3.0, 3.2, 2.0, 1.0]  # from before the first epoch on
 
 
-def train(stop: StopEarly, first: int = 0, losses=LOSSES, epochs: int = 7) -> int:
-    """Epochs done when a trainer that validates after each of them ends."""
+def train(stop: StopEarly, first: int = 0, losses=LOSSES, epochs: int = 7, interval: int = 1) -> int:
+    """Epochs done when a trainer that validates after every `interval` of them ends."""
     network = torch.nn.Linear(1, 1)
     device, data = torch.device("cpu"), [{"image": torch.zeros(1, 1), "label": torch.zeros(1, 1)}]
     evaluator = SupervisedEvaluator(device, data, network, decollate=False)
@@ -29,7 +29,7 @@ def train(stop: StopEarly, first: int = 0, losses=LOSSES, epochs: int = 7) -> in
     stop.attach(evaluator)
     if first == 0:
         trainer.add_event_handler(Events.STARTED, lambda engine: stop_at_start(engine, evaluator, stop, losses))
-    trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED(every=interval), validate)
     stop.attach(trainer)
     trainer.state.epoch = first
     trainer.state.iteration = first
@@ -46,7 +46,7 @@ def stop_at_start(trainer, evaluator, stop, losses):
 def test_ends_after_so_many_epochs_without_a_lower_value():
     stop = StopEarly("validation_loss", patience=3)
     assert train(stop) == 5  # best in epoch 2, equal in 4 is no better
-    assert stop.state_dict() == {"epoch": 2, "value": 3.0}
+    assert stop.state_dict() == {"epoch": 2, "value": 3.0, "latest": 5, "waited": 3}
 
 
 def test_trains_on_while_it_gets_better_and_without_patience():
@@ -74,6 +74,22 @@ def test_the_largest_can_be_the_best_and_an_undefined_value_counts_as_no_progres
     stop = StopEarly("validation_loss", patience=2, best_is="max")
     assert train(stop, losses=[0.1, 0.2, 0.3, float("nan"), 0.1, 0.9, 0.9, 0.9]) == 4
     assert stop.epoch == 2
+
+
+def test_epochs_that_nobody_judged_do_not_count():
+    stop = StopEarly("validation_loss", patience=2)
+    assert train(stop, losses=[1.0] + [2.0] * 7, interval=3) == 6  # judged in vain in epochs 3 and 6
+    assert train(StopEarly("validation_loss", patience=2), interval=100) == 7
+
+
+def test_an_epoch_judged_again_after_a_resume_counts_once():
+    stop = StopEarly("validation_loss", patience=2)
+    train(stop, losses=[1.0, 2.0], epochs=1)
+    assert stop.waited == 1
+    evaluated_again = type("Engine", (), {})()
+    evaluated_again.state = type("State", (), {"metrics": {"validation_loss": 2.0}, "epoch": 1})()
+    stop._judge(evaluated_again)
+    assert stop.waited == 1
 
 
 def test_mistakes_are_named():
