@@ -3,6 +3,7 @@
 Shapes: B queries, N keys of all processes, E channels of an embedding, K keys in the bank, C keys of a piece of it.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-PIECE = 4096  # keys compared at a time
+PIECE = 1024  # keys compared at a time: the cosines of 256 anchors with them stay in the cache of one core
+LOWEST_TEMPERATURE = 0.02  # float32 holds sums of exp(1 / 0.02) over any bank
 
 
 class MemoryBank(nn.Module):
@@ -28,7 +30,7 @@ class MemoryBank(nn.Module):
     Args:
         dim: E.
         size: K, a multiple of the keys written at a time.
-        temperature: divides cosines; > 0.
+        temperature: divides cosines; at least 0.02, so that exponentials stay finite.
         threshold: negatives at or above this cosine are pruned, in [-1, 1]; None prunes none.
         global_batch: keys written at a time by all processes together; given here, a batch that does not fit is an
             error before training and not in its first step.
@@ -51,8 +53,8 @@ class MemoryBank(nn.Module):
         global_batch: int | None = None,
     ):
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature is {temperature}; expected a number above 0, such as 0.2.")
+        if temperature < LOWEST_TEMPERATURE:
+            raise ValueError(f"temperature is {temperature}; expected {LOWEST_TEMPERATURE} or more, such as 0.2.")
         if threshold is not None and not -1 <= threshold <= 1:
             raise ValueError(f"threshold is {threshold}; expected a cosine in [-1, 1], such as 0.8, or null.")
         self.temperature, self.threshold = temperature, threshold
@@ -110,42 +112,36 @@ class MemoryBank(nn.Module):
 class _Negatives(torch.autograd.Function):
     """Log of the sum of exp(cosine / temperature) over the keys that an anchor keeps, and the share it does not.
 
-    The bank is read once, in pieces that fit a processor's cache, with a running maximum; the weighted mean of the
-    bank, which is the gradient, is summed on the way. No (B, K) matrix is ever made, and the backward pass does not
-    need the bank, which may be written in between.
+    The bank is read once, in pieces that fit a processor's cache; the weighted sum of the bank, which is the gradient,
+    is made on the way. No (B, K) matrix is ever made, and the backward pass does not need the bank, which may be
+    written in between. Cosines are at most 1, so that no running maximum is needed for the exponentials to stay finite.
     """
 
     @staticmethod
     def forward(
         ctx: Any, query_BE: Tensor, bank_EK: Tensor, temperature: float, threshold: float | None
     ) -> tuple[Tensor, Tensor]:
-        opposite_BE = -query_BE
-        top_B = query_BE.new_full((len(query_BE),), -1 / temperature)  # no cosine is lower
-        total_B, mean_BE = torch.zeros_like(top_B), torch.zeros_like(query_BE)
-        pruned = torch.zeros_like(top_B[0])
+        total_B, weighted_BE = query_BE.new_zeros(len(query_BE)), torch.zeros_like(query_BE)
+        kept = query_BE.new_zeros(())
+        # memory of one piece for all: asking for it anew each time costs as much as pruning
+        cosines, keeps = (query_BE.new_empty(len(query_BE) * min(PIECE, bank_EK.shape[1])) for _ in range(2))
         for bank_EC in bank_EK.split(PIECE, dim=1):
-            logit_BC = opposite_BE @ bank_EC
-            kept_BC = None
+            shape = len(query_BE), bank_EC.shape[1]
+            cosine_BC = torch.mm(query_BE, bank_EC, out=cosines[: math.prod(shape)].view(shape))
+            kept_BC = keeps[: math.prod(shape)].view(shape)
             if threshold is not None:
-                # Cosines below the threshold are opposites above its own: `threshold` keeps those, strictly. The others
-                # become the lowest cosine until their weight is 0; infinities are slow.
-                kept_BC = torch.gt(logit_BC, -threshold, out=torch.empty_like(logit_BC))
-                F.threshold(logit_BC, -threshold, 1.0, inplace=True)
-                pruned += kept_BC.numel() - kept_BC.sum()
-            logit_BC.div_(-temperature)
-            higher_B = torch.maximum(top_B, logit_BC.amax(1))
-            weight_BC = logit_BC.sub_(higher_B[:, None]).exp_()
-            if kept_BC is not None:
+                torch.lt(cosine_BC, threshold, out=kept_BC)
+                kept += kept_BC.sum()
+            weight_BC = cosine_BC.div_(temperature).exp_()
+            if threshold is not None:
                 weight_BC.mul_(kept_BC)
-            shrink_B = (top_B - higher_B).exp_()
-            total_B = total_B * shrink_B + weight_BC.sum(1)
-            mean_BE = torch.addmm(mean_BE * shrink_B[:, None], weight_BC, bank_EC.T)
-            top_B = higher_B
-        kept_B1 = total_B[:, None].clamp(min=torch.finfo(total_B.dtype).tiny)  # an anchor may keep none
-        ctx.save_for_backward(mean_BE / (kept_B1 * temperature))
-        share = pruned / (len(query_BE) * bank_EK.shape[1])
+            total_B += weight_BC.sum(1)
+            weighted_BE.addmm_(weight_BC, bank_EC.T)
+        total_B1 = total_B[:, None].clamp(min=torch.finfo(total_B.dtype).tiny)  # an anchor may keep none
+        ctx.save_for_backward(weighted_BE / (total_B1 * temperature))
+        share = 1 - kept / (len(query_BE) * bank_EK.shape[1]) if threshold is not None else kept
         ctx.mark_non_differentiable(share)
-        return top_B + total_B.log(), share
+        return total_B.log(), share
 
     @staticmethod
     @once_differentiable

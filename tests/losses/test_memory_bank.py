@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from common.losses import MemoryBank
-from common.losses.memory_bank import PIECE
+from common.losses.memory_bank import LOWEST_TEMPERATURE, PIECE
 
 TEMPERATURE = 0.2
 
@@ -56,11 +56,14 @@ def test_a_higher_cosine_in_a_later_piece_of_the_bank_loses_nothing_of_the_earli
     torch.testing.assert_close(slope, other)
 
 
-def test_a_sharp_temperature_does_not_underflow():
-    query, key = unit(4, 8), unit(4, 8, seed=1)
-    contrast = MemoryBank(8, 64, temperature=0.005)
-    expected, _ = per_anchor(query, key, contrast.bank, None, 0.005)
-    torch.testing.assert_close(contrast(query, key)[0], expected)
+@pytest.mark.parametrize("cosine", [-1.0, 0.0, 1.0])
+def test_the_lowest_temperature_neither_overflows_nor_underflows(cosine):
+    query = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    contrast = given([cosine] * 5000, None, LOWEST_TEMPERATURE)
+    own = torch.tensor([[cosine, math.sqrt(1 - cosine**2)]])
+    loss, _ = contrast(query, own)
+    torch.testing.assert_close(loss, torch.tensor(5001.0).log())
+    assert torch.autograd.grad(loss, query)[0].isfinite().all()
 
 
 def given(cosines, threshold, temperature=TEMPERATURE):
@@ -159,7 +162,7 @@ def test_mixed_precision_does_not_blur_the_threshold():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": 0.0}, "temperature is 0"),
+        ({"temperature": 0.005}, "temperature is 0.005; expected 0.02 or more"),
         ({"threshold": 1.5}, "threshold is 1.5"),
         ({"global_batch": 128}, "holds 64 keys and each step writes 128, more than it holds.*such as 128"),
         ({"global_batch": 24}, "24, which does not divide it.*multiple of batch_size x processes, such as 72"),
