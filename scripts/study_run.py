@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import time
@@ -117,7 +118,7 @@ def run_cell(
     status = known[cell.id][1]
     run_dir, log = places.run_dir(cell, status), places.output_root / "logs" / f"{status.run_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    resumed, commit, begin = log.exists(), _commit(), time.monotonic()
+    resumed, commit, begin, cpu = log.exists(), _commit(), time.monotonic(), _children_cpu()
     for command in commands(cell, known, places):
         code = _run(command, log, lock, deadline)
         if code != 0:
@@ -132,6 +133,7 @@ def run_cell(
         "numbers": files,
         "facts": facts,
         "seconds": round(time.monotonic() - begin, 1),
+        "cpu_seconds": round(_children_cpu() - cpu, 1),
         "resumed": resumed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
@@ -227,6 +229,12 @@ def _hardware() -> dict[str, Any]:
         if line.startswith("Model:")
     ]
     return {"processor": models[0] if models else platform.processor(), "cores": _cores(), "gpus": gpus}
+
+
+def _children_cpu() -> float:
+    """CPU seconds of the children that have ended: what other programs do on the machine does not count in it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _cores() -> int | None:

@@ -62,7 +62,7 @@ def compare(values: Sequence[float], reference: Sequence[float]) -> Figure:
 def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     """The summary as two tables with what must be known to read them."""
     titles = list(_metrics(study))
-    means = [["method", "epochs", "minutes", *titles]]
+    means = [["method", "epochs", "CPU minutes", *titles]]
     gains = [["method", *titles]]
     for name, about in summary["methods"].items():
         figures = [about["metrics"][title] for title in titles]
@@ -73,7 +73,7 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     notes = [
         f"{summary['finished']} of {summary['cells']} cells, seeds {', '.join(map(str, summary['seeds']))}. "
         "Mean ± sample standard deviation over seeds, the number of seeds in brackets; `-`: not measured. "
-        "Epochs and minutes are of pre-training.",
+        "Epochs and CPU minutes are of pre-training.",
         *(
             [
                 f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
@@ -101,7 +101,7 @@ def _method(study: Study, method: str, records: Mapping[str, Record]) -> Figure:
         "title": study.content["methods"][method].get("title", method),
         "epochs": study.epochs(method),
         # a resumed cell's time is that of its last part only
-        "minutes": spread([record["seconds"] / 60 for record in trained if not record["resumed"]]),
+        "minutes": spread([r["cpu_seconds"] / 60 for r in trained if "cpu_seconds" in r and not r["resumed"]]),
         "metrics": {title: spread(_values(study.cells, method, title, records)) for title in _metrics(study)},
     }
 

@@ -64,7 +64,7 @@ def run_stages(stages: str = "stages") -> None:
     Raises:
         RuntimeError: the process is no `monai.bundle run`.
         ValueError: no stages.
-        SystemExit: a stage names a key that the recipe lacks, as `refuse_unknown_keys` does.
+        SystemExit: a stage names a key that the recipe lacks, as `refuse_unknown_keys` does, or overrules a flag.
     """
     command = current_command()
     if command is None:
@@ -80,19 +80,27 @@ def run_stages(stages: str = "stages") -> None:
     before: str | None = None
     for number, (name, values) in enumerate(listed.items(), 1):
         stage = Stage(name, number, len(listed), parent)
-        logger.info("Stage %d of %d: %s.", number, len(listed), name)
+        changes = ", ".join(f"{key} {value}" for key, value in (values or {}).items())
+        logger.info("Stage %d of %d: %s (%s).", number, len(listed), name, changes or "the recipe as it is")
         before = _train(command, _staged(config, stages, own_run, name, values or {}, before), stage)
 
 
 def _check(command: Command, stages: str, listed: Mapping[str, Any]) -> None:
-    """Every key of every stage is known before the first stage begins."""
+    """Every key of every stage is known, and none contradicts the command line, before the first stage begins."""
     problems = [
         f"stage {name}: {line.strip().removeprefix('--')}"
         for name, values in listed.items()
         for line in unknown_keys(Command(command.files, {**command.flags, stages: None, **(values or {})}))
     ]
+    problems += [
+        f"--{flag}: stage {name} has a value of its own, which would win; give --{stages}#{name}#{key}"
+        for flag in command.flags
+        for name, values in listed.items()
+        for key in values or {}
+        if key.replace("::", "#") == flag.removeprefix("+").replace("::", "#")
+    ]
     if problems:
-        raise SystemExit("\n".join(["Nothing was run, since the stages do not fit their recipe:", *problems]))
+        raise SystemExit("\n".join(["Nothing was run, since the stages do not fit their command:", *problems]))
 
 
 def _first_run(command: Command) -> Any:

@@ -1,6 +1,5 @@
 """Every number of ACE's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
-import re
 
 import pytest
 import torch
@@ -112,8 +111,3 @@ def test_the_vit_is_the_paper_s():
     encoder = recipe("vit").get_parsed_content("network_def")
     assert (encoder.embed_dim, encoder.token_stride) == (768, 32)
     assert recipe("vit")["overlap_only"] is False
-
-
-def test_fundus_keeps_both_eyes_of_a_patient_together():
-    pattern = recipe("fundus")["dataset_options#patient_pattern"]
-    assert re.search(pattern, "train/10_left.jpeg")[1] == re.search(pattern, "train/10_right.jpeg")[1] == "10"
