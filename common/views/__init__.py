@@ -2,7 +2,7 @@
 
 from .augmented_crop import AugmentedCrop
 from .base import Params, View, add_prefix, take_prefix
-from .boxes import check_fits, check_range, random_resized_box
+from .boxes import QUARTERS, check_fits, check_range, quarter_boxes, random_resized_box
 from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
@@ -10,6 +10,7 @@ from .photometric import Photometric
 from .resample import crop_resize, rotate
 
 __all__ = [
+    "QUARTERS",
     "AugmentedCrop",
     "ColourJitter",
     "Params",
@@ -23,6 +24,7 @@ __all__ = [
     "check_fits",
     "check_range",
     "crop_resize",
+    "quarter_boxes",
     "random_resized_box",
     "rotate",
     "take_prefix",

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 ATTEMPTS = 10  # as torchvision's RandomResizedCrop
+QUARTERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 
 
 def random_resized_box(
@@ -46,6 +47,14 @@ def random_resized_box(
     top = (image_height - height) * place_row
     left = (image_width - width) * place_col
     return torch.tensor([top, left, top + height, left + width], dtype=torch.float32)
+
+
+def quarter_boxes(box_4: Tensor) -> Tensor:
+    """Boxes (4, 4) of the quarters of a box (4,), in the order of QUARTERS."""
+    top, left, bottom, right = box_4.unbind()
+    rows = torch.stack([top, (top + bottom) / 2, bottom])
+    cols = torch.stack([left, (left + right) / 2, right])
+    return torch.stack([torch.stack([rows[r], cols[c], rows[r + 1], cols[c + 1]]) for r in (0, 1) for c in (0, 1)])
 
 
 def check_range(values: tuple[float, float], bounds: tuple[float, float], key: str) -> tuple[float, float]:

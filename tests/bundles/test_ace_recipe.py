@@ -1,6 +1,5 @@
 """Every number of ACE's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
-
 import pytest
 import torch
 from monai.bundle import ConfigParser

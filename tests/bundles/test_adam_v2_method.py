@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from bundles.cxr_adam_v2.scripts.method import AdamV2
-from bundles.cxr_adam_v2.scripts.views import QUADRANTS
 from common.losses import MultiCropDistillation, UnitMSE
+from common.views import QUARTERS
 
 WIDTH, CODES, B = 6, 7, 3
-SIDES = {"teacher": 8, "student": 8, "local0": 4, "local1": 4, "whole": 8, **dict.fromkeys(QUADRANTS, 8)}
+SIDES = {"teacher": 8, "student": 8, "local0": 4, "local1": 4, "whole": 8, **dict.fromkeys(QUARTERS, 8)}
 
 
 class CountingEncoder(nn.Module):
@@ -75,13 +75,13 @@ def expected(method: AdamV2, crops: dict) -> dict[str, float]:
         for name in ("student", "local0", "local1"):
             localisation -= (target * (student.head(own[name]) / 0.1).log_softmax(0)).sum().item() / (3 * B)
         composed = method.composer.get_submodule("2")(
-            method.composer.get_submodule("0")(torch.cat([own[name] for name in QUADRANTS])).relu()
+            method.composer.get_submodule("0")(torch.cat([own[name] for name in QUARTERS])).relu()
         )
         difference = F.normalize(composed, dim=0) - F.normalize(other["whole"], dim=0)
         composition += difference.square().mean().item() / B
         hidden = method.decomposer.get_submodule("0")(own["whole"]).relu()
         decomposed = method.decomposer.get_submodule("2")(hidden)
-        for index, name in enumerate(QUADRANTS):
+        for index, name in enumerate(QUARTERS):
             guess = decomposed[index * WIDTH : (index + 1) * WIDTH]
             difference = F.normalize(guess, dim=0) - F.normalize(other[name], dim=0)
             decomposition += difference.square().mean().item() / (4 * B)
@@ -90,7 +90,7 @@ def expected(method: AdamV2, crops: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("part_side", [8, 4])
 def test_step_equals_the_definition_crop_by_crop(part_side):
-    method, data = make(weights=[1.0, 2.0, 3.0]), batch(whole=part_side, **dict.fromkeys(QUADRANTS, part_side))
+    method, data = make(weights=[1.0, 2.0, 3.0]), batch(whole=part_side, **dict.fromkeys(QUARTERS, part_side))
     part_teacher_from_student(method)
     losses = method(data)
     parts = expected(method, data["view"])

@@ -10,7 +10,7 @@ BUNDLE = "cxr_adam_v2"
 # id in the recipe -> value, with its source
 TRAIN = {
     "view#size": 224,  # C
-    "view#part_size": 224,  # C: whole and quadrants, all 224
+    "view#part_size": 224,  # C: whole and quarters, all 224
     "view#local_crops": 8,  # C: 2 global + 8 local
     "view#margin": 50,  # C
     "view#local_size": 96,  # D

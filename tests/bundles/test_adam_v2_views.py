@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from bundles.cxr_adam_v2.scripts.views import QUADRANTS, PartWholeCrops, quadrants
-from common.views import ColourJitter
+from bundles.cxr_adam_v2.scripts.views import PartWholeCrops
+from common.views import QUARTERS, ColourJitter
 
 SIZE = (200, 260)
 
@@ -29,13 +29,13 @@ def test_every_crop_has_its_name_and_size():
     view = small()
     rendered = view.render(index_images(3), sampled(view, 3))
     sides = {name: crop.shape[-1] for name, crop in rendered.items()}
-    parts = dict.fromkeys(("whole", *QUADRANTS), 24)
+    parts = dict.fromkeys(("whole", *QUARTERS), 24)
     assert sides == {"teacher": 32, "student": 32, "local0": 16, "local1": 16} | parts
     assert set(small(parts=False).render(index_images(1), sampled(small(parts=False), 1))) == set(sides) - set(parts)
 
 
 @pytest.mark.parametrize("granularity", [0, 1, 2])
-def test_quadrants_tile_the_whole_row_by_row(granularity):
+def test_quarters_tile_the_whole_row_by_row(granularity):
     view = small(granularity=granularity, part_size=32)
     params = sampled(view, 5)
     rendered = view.render(index_images(5), params)
@@ -46,20 +46,15 @@ def test_quadrants_tile_the_whole_row_by_row(granularity):
     side = min(SIZE) / 2**granularity
     torch.testing.assert_close(bottom - top, torch.full((5,), side))
     torch.testing.assert_close(right - left, torch.full((5,), side))
-    for index, name in enumerate(QUADRANTS):
+    for index, name in enumerate(QUARTERS):
         row, col = divmod(index, 2)
         centre = rendered[name].mean((2, 3))
         torch.testing.assert_close(centre, halves[:, :, row, col], atol=2e-3, rtol=0)
         expected = torch.stack([top + (row + 0.5) * side / 2, left + (col + 0.5) * side / 2], 1) / torch.tensor(SIZE)
         torch.testing.assert_close(centre, expected, atol=2e-3, rtol=0)
-        # a quadrant spans half the whole, at the same number of pixels
+        # a quarter spans half the whole, at the same number of pixels
         span = rendered[name][:, 0, -1, 0] - rendered[name][:, 0, 0, 0]
         torch.testing.assert_close(span * SIZE[0], torch.full((5,), side / 2 * 31 / 32), atol=1.2, rtol=0)
-
-
-def test_quadrants_of_a_box():
-    found = [quadrant.tolist() for quadrant in quadrants(torch.tensor([10.0, 20.0, 14.0, 28.0]))]
-    assert found == [[10, 20, 12, 24], [10, 24, 12, 28], [12, 20, 14, 24], [12, 24, 14, 28]]
 
 
 def test_the_whole_keeps_its_margin_where_there_is_room_and_fills_the_rest():

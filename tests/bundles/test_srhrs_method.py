@@ -10,8 +10,8 @@ from torch import nn
 from bundles.cxr_srhrs.scripts.byol import BYOL
 from bundles.cxr_srhrs.scripts.heads import LocationHead, Predictor, Projector
 from bundles.cxr_srhrs.scripts.method import SRHRS
-from bundles.cxr_srhrs.scripts.targets import QUARTERS
 from common.losses import CosineRegression, InBatchInfoNCE, LocationScale
+from common.views import QUARTERS
 
 WIDTH, OUT, SIDE, BATCH = 6, 5, 14, 3
 NAMES = ("teacher", "student", *QUARTERS)

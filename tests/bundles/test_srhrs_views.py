@@ -8,9 +8,9 @@ import torch
 from torch.utils.data import default_collate
 
 from bundles.cxr_srhrs.scripts.byol import TwoCrops
-from bundles.cxr_srhrs.scripts.targets import QUARTERS, location_targets, quarter_maps
+from bundles.cxr_srhrs.scripts.targets import location_targets, quarter_maps
 from bundles.cxr_srhrs.scripts.views import Patches
-from common.views import AugmentedCrop, ColourJitter
+from common.views import QUARTERS, AugmentedCrop, ColourJitter
 
 SIDE = 96
 PLAIN = {"size": 32, "rotation": 0.0}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from common.views import check_fits, check_range, random_resized_box
+from common.views import check_fits, check_range, quarter_boxes, random_resized_box
 
 
 def draw(count, size, seed=0, **options):
@@ -62,3 +62,8 @@ def test_ranges_and_sizes_are_checked_by_name():
     check_fits(64, (64, 80), "size")
     with pytest.raises(ValueError, match=r"64 x 60.*Build the store at 64"):
         check_fits(64, (64, 60), "size")
+
+
+def test_quarters_of_a_box_row_by_row():
+    found = quarter_boxes(torch.tensor([10.0, 20.0, 14.0, 28.0]))
+    assert found.tolist() == [[10, 20, 12, 24], [10, 24, 12, 28], [12, 20, 14, 24], [12, 24, 14, 28]]

@@ -1,6 +1,6 @@
 """Adam v2's composer and decomposer of embeddings.
 
-Shapes: B images, C channels of an embedding, 4 quadrants of a whole, row by row.
+Shapes: B images, C channels of an embedding, 4 quarters of a whole, row by row.
 """
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Composer(nn.Sequential):
-    """Predict a whole's embedding from those of its quadrants: 4C -> C -> C with a ReLU between.
+    """Predict a whole's embedding from those of its quarters: 4C -> C -> C with a ReLU between.
 
     Args:
         channels: C.
@@ -18,12 +18,12 @@ class Composer(nn.Sequential):
         super().__init__(nn.Linear(4 * channels, channels), nn.ReLU(), nn.Linear(channels, channels))
 
     def forward(self, parts_4BC: Tensor) -> Tensor:
-        """Map the quadrants' embeddings (4, B, C) to (B, C)."""
+        """Map the quarters' embeddings (4, B, C) to (B, C)."""
         return super().forward(torch.cat(tuple(parts_4BC), dim=1))
 
 
 class Decomposer(nn.Sequential):
-    """Predict the quadrants' embeddings from the whole's: C -> C -> 4C with a ReLU between.
+    """Predict the quarters' embeddings from the whole's: C -> C -> 4C with a ReLU between.
 
     Args:
         channels: C.

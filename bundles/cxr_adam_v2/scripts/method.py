@@ -2,7 +2,7 @@
 
 Localisation is self-distillation between one global crop for the teacher and several crops, global and local, for the
 student. Composition asks the student to predict the teacher's embedding of a whole from its own embeddings of the four
-quadrants, decomposition the teacher's embeddings of the quadrants from its own embedding of the whole.
+quarters, decomposition the teacher's embeddings of the quarters from its own embedding of the whole.
 
 Shapes: B images, N crops of each, C channels of an embedding, K codes.
 """
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from bundles.cxr_adam_v2.scripts.heads import Composer, Decomposer
-from bundles.cxr_adam_v2.scripts.views import QUADRANTS
 from common.teachers import MomentumTeacher
+from common.views import QUARTERS
 
 
 class Branch(nn.Module):
@@ -61,7 +61,7 @@ class AdamV2(nn.Module):
         head: projection head for localisation.
         localisation: self-distillation of several student crops from one teacher crop, with a centre.
         composition: compares the composed embedding with the teacher's of the whole; None leaves it out.
-        decomposition: compares the decomposed embeddings with the teacher's of the quadrants; None leaves it out.
+        decomposition: compares the decomposed embeddings with the teacher's of the quarters; None leaves it out.
         weights: of localisation, composition and decomposition.
         gather: concatenates a tensor over processes, for the centre; None in a single process.
     """
@@ -87,7 +87,7 @@ class AdamV2(nn.Module):
         self.composition = composition
         self.decomposition = decomposition
         self.weights = dict(zip(("localisation", "composition", "decomposition"), weights, strict=True))
-        self.shared = ("whole", *QUADRANTS) if composition is not None or decomposition is not None else ()
+        self.shared = ("whole", *QUARTERS) if composition is not None or decomposition is not None else ()
         self.gather = gather
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -97,7 +97,7 @@ class AdamV2(nn.Module):
     def losses(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses by name for rendered crops in [0, 1]; `loss` is the total to differentiate."""
         shared = (
-            [] if self.composer is None and self.decomposer is None else [views["whole"], *map(views.get, QUADRANTS)]
+            [] if self.composer is None and self.decomposer is None else [views["whole"], *map(views.get, QUARTERS)]
         )
         distilled = [views["student"], *(views[name] for name in self.view.local_names)]
         student_codes_NBK, student_NBC = self.student([*distilled, *shared], coded=len(distilled))
@@ -111,7 +111,7 @@ class AdamV2(nn.Module):
         return {"loss": sum(self.weights[name] * part for name, part in parts.items()), **parts}
 
     def _part_whole(self, student_5BC: Tensor, teacher_5BC: Tensor) -> dict[str, Tensor]:
-        """Composition and decomposition; the whole's embedding comes first, then the quadrants'."""
+        """Composition and decomposition; the whole's embedding comes first, then the quarters'."""
         losses = {}
         if self.composition is not None:
             composed_B1C = self.composer(student_5BC[1:]).unsqueeze(1)

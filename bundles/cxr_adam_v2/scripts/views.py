@@ -1,33 +1,31 @@
-"""Adam v2's crops: global and local ones for self-distillation, a whole and its four quadrants for composition."""
+"""Adam v2's crops: global and local ones for self-distillation, a whole and its four quarters for composition."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
 
-from common.views import AugmentedCrop, Params, add_prefix, check_fits
+from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_fits, quarter_boxes
 from common.views.augmented_crop import ChangesIntensities
-
-QUADRANTS = ("part0", "part1", "part2", "part3")  # top left, top right, bottom left, bottom right
 
 
 class PartWholeCrops:
-    """Random crops inside a base crop of one granularity, and a random whole with its quadrants.
+    """Random crops inside a base crop of one granularity, and a random whole with its quarters.
 
     The base crop is a square of side min(H, W) / 2^g anywhere in the image. In it lie one global crop for the teacher,
     another for the student, and the local crops. The whole is a second square of that side, away from the image's
-    border where there is room. Its quadrants are cut at its middle, and all five are rendered at one size, so that a
-    quadrant shows twice the detail. Every crop has its own intensities; student and teacher see the same rendering of
-    whole and quadrants.
+    border where there is room. Its quarters are cut at its middle, and all five are rendered at one size, so that a
+    quarter shows twice the detail. Every crop has its own intensities; student and teacher see the same rendering of
+    whole and quarters.
 
     Args:
         size: pixels of global crops (released: 224).
         local_size: pixels of local crops (DINO: 96).
         local_crops: their number (released: 8).
-        part_size: pixels of the whole and of each quadrant (released: 224).
+        part_size: pixels of the whole and of each quarter (released: 224).
         granularity: g, 0 or more (released: 0, 1 and 2).
         margin: pixels of the image that the whole keeps from its border, along each axis where it can (released: 50).
-        parts: False leaves out whole and quadrants, which localisation alone does not need.
+        parts: False leaves out whole and quarters, which localisation alone does not need.
         global_area: range of a global crop's share of the base crop (DINO: 0.4 to 1).
         local_area: range of a local crop's share (DINO: 0.05 to 0.4).
         photometric: augmentation of intensities; None leaves them alone.
@@ -61,7 +59,7 @@ class PartWholeCrops:
         exact = AugmentedCrop(part_size, area=None, photometric=photometric)
         self.crops = {
             **dict.fromkeys(("teacher", "student"), global_crop),
-            **dict.fromkeys(("whole", *QUADRANTS) if parts else (), exact),
+            **dict.fromkeys(("whole", *QUARTERS) if parts else (), exact),
             **dict.fromkeys(self.local_names, local_crop),
         }
 
@@ -73,7 +71,7 @@ class PartWholeCrops:
         """
         check_fits(self.size, size, "size")
         base_4, whole_4 = self._square(generator, size, 0), self._square(generator, size, self.margin)
-        regions = {"whole": whole_4, **dict(zip(QUADRANTS, quadrants(whole_4), strict=True))}
+        regions = {"whole": whole_4, **dict(zip(QUARTERS, quarter_boxes(whole_4), strict=True))}
         params: Params = {}
         for name, crop in self.crops.items():
             params |= add_prefix(crop.sample(generator, regions.get(name, base_4)), f"{name}_")
@@ -98,10 +96,3 @@ class PartWholeCrops:
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render every crop by name, each (B, C, side, side) float32 in [0, 1]."""
         return {name: crop.render(images_BCHW, params, f"{name}_") for name, crop in self.crops.items()}
-
-
-def quadrants(box_4: Tensor) -> tuple[Tensor, ...]:
-    """The four quarters (4,) of a box, row by row."""
-    (top, left, bottom, right), row, col = box_4, (box_4[0] + box_4[2]) / 2, (box_4[1] + box_4[3]) / 2
-    corners = ((top, left, row, col), (top, col, row, right), (row, left, bottom, col), (row, col, bottom, right))
-    return tuple(torch.stack(corner) for corner in corners)

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bundles.cxr_srhrs.scripts.targets import QUARTERS, quarter_maps
+from bundles.cxr_srhrs.scripts.targets import quarter_maps
 from common.losses import InBatchInfoNCE
 from common.teachers import MomentumTeacher
+from common.views import QUARTERS
 
 
 class Branch(nn.Module):

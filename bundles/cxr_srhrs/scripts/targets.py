@@ -11,19 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-QUARTERS = ("top_left", "top_right", "bottom_left", "bottom_right")
+from common.views import quarter_boxes
 
 
-def quarter_boxes(box_4: Tensor, flip: bool, vertical_flip: bool) -> Tensor:
+def shown_quarters(box_4: Tensor, flip: bool, vertical_flip: bool) -> Tensor:
     """Boxes (4, 4) of the quarters of one patch (4,), in the order in which the flipped patch shows them."""
-    top, left, bottom, right = box_4.unbind()
-    rows = torch.stack([top, (top + bottom) / 2, bottom])
-    cols = torch.stack([left, (left + right) / 2, right])
-    boxes = []
-    for quarter in range(4):
-        row, col = (quarter // 2) ^ int(vertical_flip), (quarter % 2) ^ int(flip)
-        boxes.append(torch.stack([rows[row], cols[col], rows[row + 1], cols[col + 1]]))
-    return torch.stack(boxes)
+    order = [2 * (row ^ int(vertical_flip)) + (col ^ int(flip)) for row in (0, 1) for col in (0, 1)]
+    return quarter_boxes(box_4)[order]
 
 
 def quarter_maps(map_BEhw: Tensor) -> Tensor:

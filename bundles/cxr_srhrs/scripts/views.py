@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from bundles.cxr_srhrs.scripts.targets import QUARTERS, location_targets, quarter_boxes
-from common.views import AugmentedCrop, Params, add_prefix
+from bundles.cxr_srhrs.scripts.targets import location_targets, shown_quarters
+from common.views import QUARTERS, AugmentedCrop, Params, add_prefix
 from common.views.augmented_crop import ChangesIntensities
 
 WHOLES = ("teacher", "student")
@@ -97,7 +97,7 @@ class Patches:
         params |= {"flip": torch.tensor(flips[0]), "vertical_flip": torch.tensor(flips[1])}
         regions = dict.fromkeys(WHOLES, box_4)
         if self.quarters:
-            regions |= dict(zip(QUARTERS, quarter_boxes(box_4, *flips), strict=True))
+            regions |= dict(zip(QUARTERS, shown_quarters(box_4, *flips), strict=True))
         for name, region_4 in regions.items():
             crop = self.whole if name in WHOLES else self.quarter
             params |= add_prefix(crop.sample(generator, region_4) | {"flip": params["flip"]}, f"{name}_")
