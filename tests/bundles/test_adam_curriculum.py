@@ -1,67 +1,21 @@
 """Adam's curriculum at the smoke size: what is handed from stage to stage, and a kill in the middle of it."""
 
-import os
 import shutil
 import signal
-import sys
-from pathlib import Path
+from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from toy_bundle.scripts.children import exit_code, in_child
+from commands import train as run
+from commands import write_images
 
-from common.engines import Checkpoints
-
-BUNDLE = Path(__file__).parents[2] / "bundles/cxr_adam"
-MAIN = "/somewhere/site-packages/monai/bundle/__main__.py"
 LEVELS = (0, 2, 4)
+train = partial(run, "cxr_adam")
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("images")
-    for number in range(17):
-        pixels = np.random.default_rng(number).integers(0, 255, (80, 80), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    return folder
-
-
-def train(root, images, overlays, kill_at=None, **override):
-    """Run MONAI's command in a child; `kill_at` is a part of a run folder's name and the iteration to die after."""
-    files = [str(BUNDLE / "configs" / f"{name}.yaml") for name in ("train", "smoke", *overlays)]
-    data = {
-        "dataset": "folder",
-        "dataset_dir": str(images),
-        "dataset_options": {"val_fraction": 0.3, "test_fraction": 0.0},
-    }
-    probe = {
-        "probe_dataset": "folder",
-        "probe_dir": str(images),
-        "probe_limit": 4,
-        "probe_split": "val",
-        "probe_structures": [],
-    }
-    flags = {"bundle_root": str(BUNDLE), "output_root": str(root), **data, **probe, **override}
-    flags["checkpoints#every_iterations"] = 1
-
-    def action():
-        from monai.bundle import run
-
-        save = Checkpoints.save
-
-        def save_and_die(self, engine):
-            save(self, engine)
-            if kill_at and kill_at[0] in str(self.directory) and engine.state.iteration == kill_at[1]:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        Checkpoints.save = save_and_die
-        words = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
-        sys.argv = [MAIN, "run", "--config_file", str(files), *words]
-        run(config_file=files, **flags)
-
-    return exit_code(in_child(action))
+    return write_images(tmp_path_factory.mktemp("images"))
 
 
 def checkpoint(root, name):
