@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .command import Command, current_command, described_as, merged_config
 from .known_keys import unknown_keys
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigWorkflow
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +59,8 @@ def run_stages(stages: str = "stages") -> None:
     It stands alone in the `run` of an overlay, and the recipe it is laid over has `stages`, `start_from`, `run_name`
     and `run_dir`. A stage is the command's merged config with the stage's values, with the recipe's own `run`, with
     `-<stage>` added to `run_name`, and with `start_from` set to the folder of the stage before. A finished stage is
-    passed over, an unfinished one goes on from its newest checkpoint.
+    passed over, an unfinished one goes on from its newest checkpoint. Where the recipe has `checks`, a list of
+    expressions, those of every stage are evaluated before the first is trained.
 
     Args:
         stages: key of the config; its value maps names of stages to values by key, like those of an overlay.
@@ -77,6 +81,8 @@ def run_stages(stages: str = "stages") -> None:
 
     own_run = _first_run(command)
     parent = _run_name(config)
+    for name, values in listed.items():
+        _try(command, _staged(config, stages, own_run, name, values or {}, None), name)
     before: str | None = None
     for number, (name, values) in enumerate(listed.items(), 1):
         stage = Stage(name, number, len(listed), parent)
@@ -101,6 +107,17 @@ def _check(command: Command, stages: str, listed: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise SystemExit("\n".join(["Nothing was run, since the stages do not fit their command:", *problems]))
+
+
+def _try(command: Command, config: dict[str, Any], name: str) -> None:
+    """Evaluate a stage's `checks`, so that what it lacks is not found out when the stages before it are trained."""
+    if "checks" not in config:
+        return
+    try:
+        _workflow(command, config).parser.get_parsed_content("checks")
+    except Exception as error:
+        error.add_note(f"This is stage {name}; nothing was trained.")
+        raise
 
 
 def _first_run(command: Command) -> Any:
@@ -137,11 +154,7 @@ def _staged(
 
 def _train(command: Command, config: dict[str, Any], stage: Stage) -> str:
     """Run one stage and return its folder; `finalize` is left to the command, whose process goes on."""
-    from monai.bundle import ConfigParser, ConfigWorkflow
-
-    workflow = ConfigWorkflow(config_file=command.files[0], workflow_type="train")
-    metadata = workflow.parser.get(ConfigParser.meta_key, {})
-    workflow.parser = ConfigParser({**config, ConfigParser.meta_key: metadata})
+    workflow = _workflow(command, config)
     with _as_current(stage), described_as(config):
         workflow.initialize()
         workflow.run()
@@ -149,6 +162,16 @@ def _train(command: Command, config: dict[str, Any], stage: Stage) -> str:
     del workflow
     gc.collect()  # engines and their handlers refer to each other, and a store or a GPU's memory hangs on them
     return directory
+
+
+def _workflow(command: Command, config: dict[str, Any]) -> "ConfigWorkflow":
+    """A stage's config as MONAI would hold it, had it been in files."""
+    from monai.bundle import ConfigParser, ConfigWorkflow
+
+    workflow = ConfigWorkflow(config_file=command.files[0], workflow_type="train")
+    metadata = workflow.parser.get(ConfigParser.meta_key, {})
+    workflow.parser = ConfigParser({**config, ConfigParser.meta_key: metadata})
+    return workflow
 
 
 @contextmanager

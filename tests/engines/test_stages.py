@@ -116,6 +116,19 @@ def test_a_key_that_the_recipe_lacks_is_refused_before_the_first_stage(configs, 
     assert not (output_root / "toy").exists()
 
 
+def test_what_a_later_stage_lacks_is_said_before_the_first_is_trained(configs, output_root, capfd):
+    recipe = yaml.safe_load(configs[0].read_text()) | {"folder": ".", "checks": ["$open(@folder + '/x', 'a').close()"]}
+    configs[0].write_text(yaml.safe_dump(recipe, sort_keys=False))
+    overlay = yaml.safe_load(configs[1].read_text())
+    overlay["stages"]["first"]["folder"] = str(output_root)
+    overlay["stages"]["second"]["folder"] = str(output_root / "nowhere")
+    configs[1].write_text(yaml.safe_dump(overlay))
+    assert command(configs, output_root) != 0
+    said = "".join(capfd.readouterr())
+    assert "nowhere" in said and "This is stage second; nothing was trained." in said
+    assert (output_root / "x").exists() and not (output_root / "toy").exists()
+
+
 def test_stages_need_a_command():
     with pytest.raises(RuntimeError, match=r"monai\.bundle run"):
         run_stages()
