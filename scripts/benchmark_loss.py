@@ -1,6 +1,6 @@
 """Measure the pruned contrastive loss against unpruned ones and against a loop over anchors, in one run.
 
-python scripts/benchmark_loss.py [--batch 256] [--bank 65536] [--repeats 5]
+python scripts/benchmark_loss.py [--batch 256] [--bank 65536] [--repeats 5] [--device cuda]
 """
 
 import argparse
@@ -19,7 +19,9 @@ from common.losses import MemoryBank
 THRESHOLD = 0.8  # the paper's
 
 
-def measure_loss(batch: int = 256, bank: int = 65536, dim: int = 128, repeats: int = 5) -> dict[str, Any]:
+def measure_loss(
+    batch: int = 256, bank: int = 65536, dim: int = 128, repeats: int = 5, device: str | None = None
+) -> dict[str, Any]:
     """Time forward and backward of four ways to a loss, one after the other in each repetition.
 
     `unpruned` is the same code without a threshold, `concatenated` the usual one: all logits, then cross-entropy.
@@ -29,16 +31,20 @@ def measure_loss(batch: int = 256, bank: int = 65536, dim: int = 128, repeats: i
         bank: keys.
         dim: length of a key.
         repeats: rounds after one that warms up.
+        device: None takes a GPU where there is one.
 
     Returns:
-        Medians in seconds, ratios of them, and the largest difference between the pruned losses.
+        Medians in seconds, ratios of them by wall and by CPU time, in which other programs do not count, and the
+        difference between the pruned losses.
     """
     torch.manual_seed(0)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     query_BE, key_BE = (F.normalize(torch.randn(batch, dim), dim=1) for _ in range(2))
     pruned, unpruned = (MemoryBank(dim, bank, threshold=value) for value in (THRESHOLD, None))
     look_alikes_EN = F.normalize(query_BE.repeat(8, 1) + 0.05 * torch.randn(8 * batch, dim), dim=1).T[:, :bank]
     pruned.bank[:, : look_alikes_EN.shape[1]] = look_alikes_EN  # so that there is something to prune
     unpruned.bank.copy_(pruned.bank)
+    pruned, unpruned, query_BE, key_BE = (item.to(place) for item in (pruned, unpruned, query_BE, key_BE))
 
     def loop(query: Tensor, key: Tensor) -> Tensor:
         losses = []
@@ -46,12 +52,12 @@ def measure_loss(batch: int = 256, bank: int = 65536, dim: int = 128, repeats: i
             cosine = anchor @ pruned.bank
             kept = cosine[cosine < THRESHOLD]
             logits = torch.cat([(anchor @ own)[None], kept]) / pruned.temperature
-            losses.append(F.cross_entropy(logits[None], torch.zeros(1, dtype=torch.long)))
+            losses.append(F.cross_entropy(logits[None], torch.zeros(1, dtype=torch.long, device=place)))
         return torch.stack(losses).mean()
 
     def concatenated(query: Tensor, key: Tensor) -> Tensor:
         logits = torch.cat([(query * key).sum(1, keepdim=True), query @ unpruned.bank], dim=1) / unpruned.temperature
-        return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long))
+        return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=place))
 
     ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "pruned": lambda query, key: pruned(query, key)[0],
@@ -59,25 +65,30 @@ def measure_loss(batch: int = 256, bank: int = 65536, dim: int = 128, repeats: i
         "concatenated": concatenated,
         "loop": loop,
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     values: dict[str, float] = {}
     for _ in range(repeats + 1):
         for name, way in ways.items():
             query = query_BE.clone().requires_grad_()
-            begin = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             loss = way(query, key_BE)
             loss.backward()
-            times[name].append(time.perf_counter() - begin)
             values[name] = loss.item()
-    median = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    wall_s, cpu_s = (
+        {name: statistics.median(t[i] for t in pairs[1:]) for name, pairs in times.items()} for i in (0, 1)
+    )
     return {
         "batch": batch,
         "bank": bank,
-        "device": f"CPU, {torch.get_num_threads()} threads",
-        **{f"{name}_s": seconds for name, seconds in median.items()},
-        "loop_to_pruned": median["loop"] / median["pruned"],
-        "pruned_to_unpruned": median["pruned"] / median["unpruned"],
-        "pruned_to_concatenated": median["pruned"] / median["concatenated"],
+        "device": torch.cuda.get_device_name() if place.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        **{f"{name}_s": seconds for name, seconds in wall_s.items()},
+        **{f"{name}_cpu_s": seconds for name, seconds in cpu_s.items()},
+        **{
+            f"{upper}_to_{lower}{ending}": of[upper] / of[lower]
+            for ending, of in (("", wall_s), ("_by_cpu_time", cpu_s))
+            for upper, lower in (("loop", "pruned"), ("pruned", "unpruned"), ("pruned", "concatenated"))
+        },
         "pruned_share": float(pruned(query_BE, key_BE)[1]),
         "difference_from_loop": abs(values["pruned"] - values["loop"]),
     }
@@ -88,8 +99,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--bank", type=int, default=65536)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", help="such as cuda or cpu")
     arguments = parser.parse_args()
-    result = measure_loss(arguments.batch, arguments.bank, repeats=arguments.repeats)
+    result = measure_loss(arguments.batch, arguments.bank, repeats=arguments.repeats, device=arguments.device)
     print(json.dumps({key: round(value, 5) if isinstance(value, float) else value for key, value in result.items()}))
 
 
