@@ -1,6 +1,7 @@
 """Whether the slices of a series stand at even distances, without gaps and repetitions."""
 
 from collections.abc import Sequence
+from statistics import median_low
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def slice_step(names: Sequence[str], positions: np.ndarray, normal: np.ndarray) 
         first = int(repeated[0])
         problem = f"{len(repeated)} slices repeat a place: {names[first]} and {names[first + 1]} at {along[first]:g} mm"
         raise Unusable(problem, "Keep one of each: the folder may hold two copies or two time points")
-    typical = float(np.median(distances))
+    typical = float(median_low(distances))
     gaps = np.flatnonzero(distances > GAP * typical)
     if len(gaps):
         first = int(gaps[0])

@@ -39,22 +39,39 @@ def read_organs(
     """
     if not structures or len(structures) >= IGNORE or len(set(structures)) != len(structures):
         raise ValueError(f"structures is {list(structures)}; name 1 to {IGNORE - 1} different ones")
+    values = read_label_map(path, like)
+    with explained(Path(path)):
+        lookup = _lookup(values, label_names(Path(path), label_table), structures)
+    organs = np.empty(values.shape, dtype=np.uint8)
+    for plane, numbers in zip(organs, values, strict=True):  # a whole volume of 8-byte indices would not fit
+        np.take(lookup, numbers, out=plane)
+    return organs
+
+
+def read_label_map(path: str | os.PathLike[str], like: Volume) -> np.ndarray:
+    """Read a label map as it is, in the orientation of volumes.
+
+    Args:
+        path: as `read_organs`.
+        like: as `read_organs`.
+
+    Returns:
+        Integers (D, H, W) as stored.
+
+    Raises:
+        UnreadableImage: no integers, or another shape or affine than the volume's.
+    """
     place = Path(path)
     with explained(place):
         module = module_of(place)
         if not hasattr(module, "load_labels"):
             raise Unusable("a label map is one file of NIfTI, MHA or NRRD", "Convert it")
         values, affine = module.load_labels(place)
-        values = _as_integers(values)
-        lookup = _lookup(values, label_names(place, label_table), structures)
-        values, grid = canonical(values, affine, order=0, outside=0)
+        values, grid = canonical(_as_integers(values), affine, order=0, outside=0)
     if not grid.matches(like.grid):
         reason = f"the label map has {grid} and its volume {like.grid}"
         raise UnreadableImage(path, reason, "Segment this very volume again, or resample the label map to its grid")
-    organs = np.empty(values.shape, dtype=np.uint8)
-    for plane, numbers in zip(organs, values, strict=True):  # a whole volume of 8-byte indices would not fit
-        np.take(lookup, numbers, out=plane)
-    return organs
+    return values
 
 
 def _as_integers(values: np.ndarray) -> np.ndarray:
