@@ -9,7 +9,7 @@ import json
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import PurePath
 
 SPLITS = ("train", "val", "test")
@@ -35,11 +35,26 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the numbers of a CT volume's file become Hounsfield units and millimetres, where the file does not say it.
+
+    Args:
+        slope: Hounsfield units per stored number.
+        intercept: Hounsfield units of a stored 0.
+        spacing: millimetres between voxels, (depth, row, col), each above 0.
+    """
+
+    slope: float
+    intercept: float
+    spacing: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One image and all that is known about it.
 
     Args:
-        image: absolute path of the file.
+        image: absolute path of the file; of a CT series in DICOM, of its folder.
         patient_id: patients never cross splits.
         split: "train", "val" or "test".
         source: name of the data set.
@@ -49,6 +64,8 @@ class Record:
         boxes: rectangles around findings.
         landmarks: name -> (row, col) as fractions of (height, width).
         view: projection ("PA", "AP", ...) where it is known.
+        study_id: examination that this image is one series or reconstruction of, where there may be several.
+        calibration: of a CT volume whose publisher gives it in a table.
     """
 
     image: str
@@ -60,6 +77,8 @@ class Record:
     boxes: tuple[Box, ...] = ()
     landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     view: str | None = None
+    study_id: str | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -135,5 +154,9 @@ class Corpus:
             boxes = [(box.finding, box.top, box.left, box.bottom, box.right) for box in record.boxes]
             facts: list[object] = [PurePath(record.image).name, record.patient_id, record.split, labels, boxes]
             facts += [sorted(record.masks), sorted(record.landmarks.items()), record.view]
+            if record.study_id is not None:
+                facts.append(["study", record.study_id])
+            if record.calibration is not None:
+                facts.append(["calibration", astuple(record.calibration)])
             digest.update(json.dumps(facts).encode())
         return digest.hexdigest()[:12]

@@ -40,7 +40,7 @@ def main() -> int:
     print_missing(corpus, source)
     problems = list_lines("Patients in two splits", overlap)
     if not arguments.quick:
-        problems += print_files(inspect_all(corpus.records, arguments.workers, progress=sys.stderr.isatty()))
+        problems += print_files(inspect_all(corpus.records, arguments.workers, sys.stderr.isatty(), source.volumes))
     print(f"\n{'No problems found.' if not problems else f'Problems found: {problems}.'}")
     return int(problems > 0)
 
@@ -88,7 +88,7 @@ def print_missing(corpus: Corpus, source: Publication) -> None:
 
 def print_files(inspections: Sequence[Inspection]) -> int:
     sizes = Counter(inspection.size for inspection in inspections if inspection.size)
-    named = ", ".join(f"{height} x {width} ({count:,})" for (height, width), count in sizes.most_common(3))
+    named = ", ".join(f"{' x '.join(map(str, size))} ({count:,})" for size, count in sizes.most_common(3))
     print(f"\nSizes: {named}" + (f" and {len(sizes) - 3} others" if len(sizes) > 3 else ""))
     problems = list_lines("Files with problems", [line for found in inspections for line in found.problems])
     same = [" = ".join(f"{record.image} ({record.split})" for record in group) for group in repeats(inspections)]

@@ -15,6 +15,8 @@ from ..records import Record
 from .decode import image_size, read_image
 from .errors import UnreadableImage
 from .store_worker import resize
+from .volumes import read_volume
+from .volumes.organs import read_label_map
 
 HASH_SIZE = 64  # pixels: enough to tell two radiographs of one patient apart
 
@@ -26,13 +28,13 @@ class Inspection:
     Args:
         record: inspected.
         picture: hash of the resized pixels; None where the file cannot be read.
-        size: (H, W), or None.
+        size: (H, W), or (D, H, W) of a volume, or None.
         problems: one sentence each, naming the file and the remedy.
     """
 
     record: Record
     picture: str | None
-    size: tuple[int, int] | None
+    size: tuple[int, ...] | None
     problems: tuple[str, ...]
 
 
@@ -65,17 +67,36 @@ def inspect(record: Record) -> Inspection:
     return Inspection(record, picture_hash(picture), size, tuple(problems))
 
 
-def inspect_all(records: Sequence[Record], workers: int | None = None, progress: bool = True) -> list[Inspection]:
+def inspect_volume(record: Record) -> Inspection:
+    """Read a record's CT volume and compare its label map's grid with it."""
+    try:
+        volume = read_volume(record.image, record.calibration)
+    except UnreadableImage as error:
+        return Inspection(record, None, None, (str(error),))
+    problems = []
+    for path in record.masks.values():
+        try:
+            read_label_map(path, volume)
+        except UnreadableImage as error:
+            problems.append(str(error))
+    picture = hashlib.sha256(volume.hounsfield.tobytes()).hexdigest()[:16]
+    return Inspection(record, picture, volume.grid.shape, tuple(problems))
+
+
+def inspect_all(
+    records: Sequence[Record], workers: int | None = None, progress: bool = True, volumes: bool = False
+) -> list[Inspection]:
     """Inspect records in parallel, in their order.
 
     Args:
         records: to inspect.
         workers: processes; None takes all cores.
         progress: show a progress bar.
+        volumes: the records are of CT volumes.
     """
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), context) as pool:
-        results = pool.map(inspect, records, chunksize=16)
+        results = pool.map(inspect_volume, records) if volumes else pool.map(inspect, records, chunksize=16)
         return list(tqdm(results, total=len(records), unit="image", desc="inspecting", disable=not progress))
 
 

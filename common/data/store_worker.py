@@ -29,10 +29,19 @@ def start_worker(in_hand: Any, taken: "Synchronized[int]", parent: int) -> None:
         _cell = taken.value
         taken.value += 1
     _in_hand = in_hand
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
+    """End this process when another one, its parent, is gone.
+
+    Args:
+        parent: number of the process.
+    """
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.3)
     os._exit(1)

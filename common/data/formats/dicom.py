@@ -38,16 +38,22 @@ def labels(payload: bytes, path: Path) -> np.ndarray:
 
 def _stored(payload: bytes) -> tuple[Any, np.ndarray]:
     import pydicom
-    from pydicom.pixels import pixel_array
 
     dataset = pydicom.dcmread(io.BytesIO(payload), force=True)
+    return dataset, stored_values(dataset)
+
+
+def stored_values(dataset: Any) -> np.ndarray:
+    """Decode the pixels of a pydicom dataset, with the sign bit where BitsStored says it is."""
+    from pydicom.pixels import pixel_array
+
     _check(dataset)
     _complete_meta(dataset)
     if dataset.file_meta.TransferSyntaxUID == JPEG_EXTENDED and dataset.get("BitsStored") == 12:
         values = _jpeg_12_bit(dataset)
     else:
         values = pixel_array(dataset)
-    return dataset, _significant_bits(values, dataset)
+    return _significant_bits(values, dataset)
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:

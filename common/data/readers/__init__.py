@@ -12,7 +12,7 @@ from ..errors import DatasetError
 from .publication import Publication
 from .split_file import apply_split
 
-READERS = ("chestxray14", "eyepacs", "folder")
+READERS = ("chestxray14", "eyepacs", "folder", "ct_rate", "rad_chestct", "ratic", "ct_folder")
 
 __all__ = ["READERS", "Publication", "publication", "read"]
 

@@ -21,6 +21,7 @@ class Publication:
         splits: images in the publisher's own lists, by our split names; a validation share that we draw
             counts with "train".
         files: what the root should hold, one phrase each.
+        volumes: its images are CT volumes.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Publication:
     patients: int | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     files: Sequence[str] = ()
+    volumes: bool = False
 
     def compare(self, records: Sequence[Record]) -> list[str]:
         """Return one notice per count that differs from the publisher's; a subset is not an error."""

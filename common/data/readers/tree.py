@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".jp2"),
     *(".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".mhd", ".img"),
 )
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr", ".npz")
 CLUTTER = {"__MACOSX", "Thumbs.db"}
 
 
@@ -53,6 +55,17 @@ def images_of(files: Iterable[Path]) -> list[Path]:
     return [path for path in files if path.name.lower().endswith(SUFFIXES) or _is_nameless_dicom(path)]
 
 
+def volumes_of(files: Sequence[Path]) -> list[Path]:
+    """Return the files that are volumes by suffix, and the folders whose files are slices in DICOM."""
+    alone = [path for path in files if path.name.lower().endswith(VOLUME_SUFFIXES)]
+    others = defaultdict(list)
+    for path in files:
+        if not path.name.lower().endswith(VOLUME_SUFFIXES):
+            others[path.parent].append(path)
+    series = [folder for folder, listed in others.items() if any(_is_slice(path) for path in listed)]
+    return sorted([*alone, *series])
+
+
 def find_file(by_name: Mapping[str, Path], names: Sequence[str]) -> Path | None:
     """Return the first file of one of these names, as it is or packed (.gz, .zip); None where there is none."""
     candidates = (name + packed for name in names for packed in ("", ".gz", ".zip"))
@@ -62,7 +75,7 @@ def find_file(by_name: Mapping[str, Path], names: Sequence[str]) -> Path | None:
 def stem(name: str) -> str:
     """Return a file name without its suffix, `.nii.gz` counting as one."""
     lower = name.lower()
-    suffix = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
+    suffix = next((suffix for suffix in (*SUFFIXES, *VOLUME_SUFFIXES) if lower.endswith(suffix)), "")
     if suffix == ".nii" or not suffix:
         return name if not suffix else name[:-4]
     return name[: -len(suffix)]
@@ -70,6 +83,11 @@ def stem(name: str) -> str:
 
 def _clutter(name: str) -> bool:
     return name.startswith(".") or name in CLUTTER
+
+
+def _is_slice(path: Path) -> bool:
+    # Archives name slices by their UID or number; the first that tells is enough.
+    return path.suffix.lower() in (".dcm", ".dicom", ".ima") or _is_nameless_dicom(path)
 
 
 def _is_nameless_dicom(path: Path) -> bool:

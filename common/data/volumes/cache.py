@@ -1,0 +1,208 @@
+"""Prepared volumes on the disk, from which crops are read without decoding a volume again.
+
+MONAI's `PersistentDataset` does not serve: it writes one pickle per item, so that a crop costs reading the whole
+volume; it names it after the path and not the content; and it has no place for files that cannot be read.
+"""
+
+import errno
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ...records import Corpus, Record
+from ..errors import DatasetError
+from ..store import NAMED, Quarantined
+from ..store_build import locked
+from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry
+from .pool import run_tasks
+from .preparation import Preparation
+from .task import Task
+
+INDEX = "index.jsonl"
+CRASHED = {"reason": "the decoder crashed on it", "remedy": "The file is damaged: get it again or leave it out"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VolumeCache:
+    """The volumes of a corpus, prepared; make one with `open_volumes`.
+
+    Args:
+        corpus: with the records that could be prepared.
+        directory: of the cache.
+        entries: per record, its line of the index: key, shape, spacing, origin, organs.
+        quarantine: what is left out.
+    """
+
+    corpus: Corpus
+    directory: Path
+    entries: tuple[Line, ...]
+    quarantine: tuple[Quarantined, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """One per volume."""
+        return self.corpus.records
+
+    @property
+    def without_organs(self) -> int:
+        """How many volumes have no label map."""
+        return sum(not entry["organs"] for entry in self.entries)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return the voxels of a volume along (D, H, W)."""
+        depth, height, width = self.entries[index]["shape"]
+        return depth, height, width
+
+    def hounsfield(self, index: int) -> np.ndarray:
+        """Map a volume: int16 (D, H, W), read-only; pages come from the disk as they are touched."""
+        return np.load(self.directory / self.entries[index]["key"] / HOUNSFIELD, mmap_mode="r")
+
+    def organs(self, index: int) -> np.ndarray | None:
+        """Map a label map: uint8 (D, H, W), read-only; None where the volume has none."""
+        if not self.entries[index]["organs"]:
+            return None
+        return np.load(self.directory / self.entries[index]["key"] / ORGANS, mmap_mode="r")
+
+    def subset(
+        self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
+    ) -> "VolumeCache":
+        """Return fewer volumes of the same cache; arguments as `Corpus.subset`."""
+        corpus = self.corpus.subset(split, fraction, limit, seed)
+        place = {id(record): entry for record, entry in zip(self.records, self.entries, strict=True)}
+        return replace(self, corpus=corpus, entries=tuple(place[id(record)] for record in corpus.records))
+
+
+def open_volumes(
+    corpus: Corpus,
+    directory: str | os.PathLike[str],
+    preparation: Preparation,
+    workers: int | None = None,
+    progress: bool = True,
+) -> VolumeCache:
+    """Prepare what of a corpus is not yet in the cache, and open it; go on where a killed run stopped.
+
+    Each volume is prepared once, whatever runs and subsets ask for it, and is found again by the content of its files
+    and the settings. Several processes may call this at once: one prepares, the others wait. What cannot be used is
+    named in the log at every opening and left out; nothing stands in for it.
+
+    Args:
+        corpus: from a reader of CT volumes.
+        directory: where caches are kept; this one's own folder in it is named after corpus and settings.
+        preparation: what is done to each volume.
+        workers: processes; None takes all cores.
+        progress: show a progress bar.
+
+    Raises:
+        DatasetError: not one volume can be used, or the disk is full.
+    """
+    if not corpus.records:
+        raise DatasetError(corpus.name, "it has no volumes", "Check the key that names its folder")
+    place = Path(directory) / f"{corpus.name}-{preparation.name}"
+    tasks = {_name(task): task for task in (Task.of(record, bool(preparation.structures)) for record in corpus.records)}
+    lines = _current(place, tasks)
+    if len(lines) < len(tasks):
+        place.mkdir(parents=True, exist_ok=True)
+        with locked(place / ".lock"):
+            lines = _current(place, tasks)
+            missing = {name: task for name, task in tasks.items() if name not in lines}
+            try:
+                lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                problem = f"the disk is full ({shutil.disk_usage(place).free / 1e6:.0f} MB are free)"
+                remedy = "Free space or name another folder; the same command goes on from here"
+                raise DatasetError(place, problem, remedy) from None
+    cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
+    _tell(cache, len(corpus), bool(preparation.structures))
+    return cache
+
+
+def _name(task: Task) -> str:
+    return json.dumps([task.image, task.organs, task.calibration and astuple(task.calibration)])
+
+
+def _names(corpus: Corpus, preparation: Preparation) -> list[str]:
+    return [_name(Task.of(record, bool(preparation.structures))) for record in corpus.records]
+
+
+def _current(place: Path, tasks: Mapping[str, Task]) -> dict[str, Line]:
+    """Return the lines of the index whose files are still what they were."""
+    if not (place / INDEX).exists():
+        return {}
+    found: dict[str, Line] = {}
+    for text in (place / INDEX).read_text().splitlines():
+        try:
+            name, line = json.loads(text)
+        except ValueError:
+            continue  # torn by a kill: its volume is found again by content
+        found[name] = line
+    return {
+        name: found[name]
+        for name, task in tasks.items()
+        if name in found
+        and found[name]["stamps"] == task.stamps()
+        and ("reason" in found[name] or (place / found[name]["key"]).is_dir())
+    }
+
+
+def _build(
+    tasks: Mapping[str, Task], place: Path, preparation: Preparation, workers: int, progress: bool
+) -> dict[str, Line]:
+    for part in place.glob(f"*{PART}"):  # of a run that was killed: who writes holds the lock
+        shutil.rmtree(part)
+    lines: dict[str, Line] = {}
+    work = partial(prepare_entry, preparation=preparation, directory=str(place))
+    with (
+        (place / INDEX).open("a") as index,
+        tqdm(total=len(tasks), unit="volume", desc=place.name, disable=not progress) as bar,
+    ):
+        for name, line in run_tasks(tasks, work, _crashed, workers):
+            lines[name] = line
+            # A leading line break closes a line that a kill left torn.
+            index.write("\n" + json.dumps([name, line]))
+            index.flush()
+            bar.update()
+    return lines
+
+
+def _crashed(task: Task) -> Line:
+    return {"stamps": task.stamps(), "path": task.image, **CRASHED}
+
+
+def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
+    good = [number for number, line in enumerate(lines) if "reason" not in line]
+    bad = {
+        line["path"]: Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines if "reason" in line
+    }
+    if not good:
+        first = next(iter(bad.values()))
+        problem = f"none of {len(corpus)} volumes can be used; the first is {first.path} ({first.reason})"
+        raise DatasetError(corpus.name, problem, first.remedy)
+    kept = replace(corpus, records=tuple(corpus.records[number] for number in good))
+    return VolumeCache(kept, place, tuple(lines[number] for number in good), tuple(bad.values()))
+
+
+def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
+    """Say at every opening what is left out, since who trains is often not who prepared."""
+    if cache.quarantine:
+        named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in cache.quarantine[:NAMED])
+        more = " ..." if len(cache.quarantine) > NAMED else ""
+        message = "%d of %d volumes of %s cannot be used and are left out: %s%s. Listed in %s"
+        place = cache.directory / INDEX
+        logger.warning(message, count - len(cache), count, cache.corpus.name, named, more, place)
+    if structures and cache.without_organs:
+        logger.warning("%d of %d volumes of %s have no organ mask", cache.without_organs, len(cache), cache.corpus.name)

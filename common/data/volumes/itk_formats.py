@@ -1,0 +1,56 @@
+"""CT volumes and label maps in MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) through ITK."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..formats.depth import Unusable
+from .geometry import FLIP_LPS
+from .hounsfield import hounsfield
+
+HEADER_BYTES = 65_536
+# ITK takes 1 mm and the identity where a header is silent; it has to be read to know that it is not.
+NEEDED = {"mha": (b"elementspacing", b"elementsize"), "nrrd": (b"space directions",)}
+
+
+def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the volume in Hounsfield units, axes reversed to (slowest, ..., fastest), and its affine."""
+    values, affine = load_labels(path)
+    return hounsfield(values), affine
+
+
+def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stored numbers, axes reversed to (slowest, ..., fastest), and their affine.
+
+    Raises:
+        Unusable: a header without spacing or orientation.
+    """
+    import itk
+
+    with path.open("rb") as file:
+        check_header(file.read(HEADER_BYTES))
+    image = itk.imread(str(path))
+    values = np.asarray(itk.array_from_image(image))
+    if values.ndim != 3 or image.GetImageDimension() != 3:
+        shape = " x ".join(map(str, values.shape))
+        raise Unusable(f"it holds an array of {shape}", "One volume of single numbers is read: export it by itself")
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(itk.array_from_matrix(image.GetDirection())) @ np.diag(list(image.GetSpacing()))
+    affine[:3, 3] = list(image.GetOrigin())
+    # ITK counts x first, its array z first.
+    return values, FLIP_LPS @ affine @ FLIP_LPS
+
+
+def check_header(head: bytes) -> None:
+    """Refuse a header that says nothing about millimetres.
+
+    Args:
+        head: the beginning of the file.
+    """
+    kind = "nrrd" if head.startswith(b"NRRD") else "mha"
+    end = head.find(b"\n\n") if kind == "nrrd" else head.find(b"ElementDataFile")
+    fields = {line.partition(b":" if kind == "nrrd" else b"=")[0].strip().lower() for line in head[:end].split(b"\n")}
+    if not fields & set(NEEDED[kind]):
+        missing = NEEDED[kind][0].decode()
+        remedy = "Save it with its spacing and orientation: without them it has no size"
+        raise Unusable(f"its header has no spacing ('{missing}')", remedy)

@@ -1,0 +1,86 @@
+"""Which name each value of a label map has."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ..formats.depth import Unusable
+from .structures import TABLES
+
+SIDECAR = "labels.json"
+
+
+def label_names(path: Path, table: str | None = None) -> dict[str, int]:
+    """Return name -> id of a label map.
+
+    TotalSegmentator writes them into the NIfTI header; otherwise `<file>.json`, then `labels.json` beside it, then
+    the table that is stated.
+
+    Args:
+        path: of the label map.
+        table: "v1", "v2" or "ratic" for files that name nothing; None refuses them.
+
+    Raises:
+        Unusable: nothing names the values, or names that cannot be read.
+    """
+    if table is not None and table not in TABLES:
+        raise Unusable(f"label_table is {table!r}", f"It must be one of {', '.join(TABLES)}, or null")
+    names = _from_header(path)
+    if names:
+        return names
+    bare = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    for sidecar in (path.with_name(path.name + ".json"), path.with_name(bare + ".json"), path.with_name(SIDECAR)):
+        if sidecar.is_file():
+            return _from_sidecar(sidecar)
+    if table is not None:
+        return dict(TABLES[table])
+    remedy = f"Write {SIDECAR} beside it, {{name: id}}, or set label_table to {', '.join(TABLES)}"
+    raise Unusable("nothing names its labels", remedy)
+
+
+def names_in_extension(text: str) -> dict[str, int]:
+    """Return name -> id from the XML of a NIfTI header extension; nothing where it holds no label table.
+
+    Args:
+        text: such as `<CaretExtension>...<LabelTable><Label Key="1" ...><![CDATA[spleen]]></Label>...`.
+
+    Raises:
+        Unusable: a label table that cannot be read.
+    """
+    if "<LabelTable>" not in text:
+        return {}
+    try:
+        labels = list(ElementTree.fromstring(text).iter("Label"))
+        return _checked({str(label.text).strip(): int(label.attrib["Key"]) for label in labels}, len(labels))
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        remedy = f"Segment it again, or write {SIDECAR} and remove the extension"
+        raise Unusable(f"the label table in its header is damaged ({error})", remedy) from None
+
+
+def _from_header(path: Path) -> dict[str, int]:
+    from .nifti import open_header
+
+    if not path.name.endswith((".nii", ".nii.gz")):
+        return {}
+    found: dict[str, int] = {}
+    for extension in open_header(path).extensions:
+        content = extension.get_content()
+        text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+        found |= names_in_extension(text.strip("\0 \n"))
+    return found
+
+
+def _from_sidecar(path: Path) -> dict[str, int]:
+    try:
+        stated = json.loads(path.read_text())
+        return _checked({str(name): int(number) for name, number in stated.items()}, len(stated))
+    except (ValueError, AttributeError, TypeError) as error:
+        problem = f"{path.name} beside it is no table of label names ({error})"
+        raise Unusable(problem, 'It should read {"liver": 1, "spleen": 2, ...}') from None
+
+
+def _checked(names: Mapping[str, int], count: int) -> dict[str, int]:
+    if len(names) != count or len(set(names.values())) != len(names):
+        raise ValueError("a name or an id occurs twice")
+    return dict(names)

@@ -1,0 +1,84 @@
+"""CT volumes and label maps in NIfTI (.nii, .nii.gz)."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...records import Calibration
+from ..decode import load_bytes
+from ..formats.depth import Unusable
+from .geometry import FLIP_LPS, FLIP_RAS, check_affine
+from .hounsfield import hounsfield
+
+
+def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the volume in Hounsfield units, axes as in the file, and its affine (see `geometry`).
+
+    Args:
+        path: of the file.
+        calibration: replaces the file's scaling, spacing and orientation; its axes are then taken to run to the
+            patient's left, back and head, as those of CT-RATE's first version do.
+
+    Raises:
+        Unusable: a cut or corrupt file, time series, colours, or a file without orientation.
+    """
+    image, header = open_image(path)
+    if calibration is None:
+        return hounsfield(_three_axes(np.asarray(image.dataobj))), _affine(image, header)
+    values = hounsfield(_three_axes(np.asarray(image.dataobj)), calibration.slope, calibration.intercept)
+    return values, FLIP_LPS @ np.diag([*reversed(calibration.spacing), 1.0])
+
+
+def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stored integers, axes as in the file, and its affine."""
+    image, header = open_image(path)
+    return _three_axes(np.asarray(image.dataobj)), _affine(image, header)
+
+
+def open_image(path: Path) -> tuple[Any, Any]:
+    """Return nibabel's image of a whole file, decompressed in memory, and its header as it was written.
+
+    On the way in nibabel mends what it finds wrong in a header, and makes 1 mm of a spacing of 0.
+
+    Raises:
+        Unusable: the compressed part is cut or corrupt.
+    """
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.nifti2 import Nifti2Image
+
+    payload = load_bytes(path)
+    if payload.startswith(b"\x1f\x8b"):
+        try:
+            payload = gzip.decompress(payload)
+        except (EOFError, OSError, zlib.error) as error:
+            raise Unusable(f"its gzip data are cut or corrupt ({error})", "Get the file again") from None
+    family = Nifti2Image if payload[4:6] in (b"n+", b"ni") else Nifti1Image
+    image = family.from_bytes(payload)
+    return image, family.header_class(payload[: image.header.template_dtype.itemsize], check=False)
+
+
+def open_header(path: Path) -> Any:
+    """Return nibabel's header of a file, without reading its voxels."""
+    import nibabel
+
+    return nibabel.load(path).header
+
+
+def _affine(image: Any, header: Any) -> np.ndarray:
+    if int(header["sform_code"]) == 0:
+        if int(header["qform_code"]) == 0:
+            problem = "its header gives no orientation (qform and sform codes are 0)"
+            raise Unusable(problem, "Left and right cannot be told: convert it from its DICOM series again")
+        check_affine(np.diag([*np.asarray(header["pixdim"][1:4], dtype=float), 1.0]))
+    return FLIP_RAS @ image.affine
+
+
+def _three_axes(values: np.ndarray) -> np.ndarray:
+    further = values.shape[3:]
+    if values.dtype.kind == "V" or any(length != 1 for length in further):
+        what = "colours" if values.dtype.kind == "V" else f"{int(np.prod(further))} volumes"
+        raise Unusable(f"it holds {what}", "One volume of single numbers is read: export it as a file of its own")
+    return values.reshape(values.shape[:3])

@@ -1,0 +1,101 @@
+"""Organ masks of a volume, chosen by name."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UnreadableImage
+from ..formats.depth import Unusable
+from .geometry import canonical
+from .label_names import label_names
+from .read import explained, module_of
+from .structures import ids_of
+from .volume import Volume
+
+IGNORE = 255  # as in masks of single pictures: no label known
+MOST_LABELS = 4096  # more distinct values than this are brightness
+
+
+def read_organs(
+    path: str | os.PathLike[str], structures: Sequence[str], like: Volume, label_table: str | None = None
+) -> np.ndarray:
+    """Read a label map and renumber the structures wanted.
+
+    Args:
+        path: NIfTI, MHA or NRRD file of integers.
+        structures: names; the first becomes 1, and so on. A composite ("bowel", or "heart" in version 1) is the
+            union of its parts. At most 254.
+        like: the volume that it labels; the label map must lie on the same grid.
+        label_table: see `label_names`.
+
+    Returns:
+        uint8 (D, H, W), 0 for everything else.
+
+    Raises:
+        UnreadableImage: another shape or affine than the volume's, an unknown name, or values without name.
+        ValueError: no structure, too many, or one twice.
+    """
+    if not structures or len(structures) >= IGNORE or len(set(structures)) != len(structures):
+        raise ValueError(f"structures is {list(structures)}; name 1 to {IGNORE - 1} different ones")
+    values = read_label_map(path, like)
+    with explained(Path(path)):
+        lookup = _lookup(values, label_names(Path(path), label_table), structures)
+    organs = np.empty(values.shape, dtype=np.uint8)
+    for plane, numbers in zip(organs, values, strict=True):  # a whole volume of 8-byte indices would not fit
+        np.take(lookup, numbers, out=plane)
+    return organs
+
+
+def read_label_map(path: str | os.PathLike[str], like: Volume) -> np.ndarray:
+    """Read a label map as it is, in the orientation of volumes.
+
+    Args:
+        path: as `read_organs`.
+        like: as `read_organs`.
+
+    Returns:
+        Integers (D, H, W) as stored.
+
+    Raises:
+        UnreadableImage: no integers, or another shape or affine than the volume's.
+    """
+    place = Path(path)
+    with explained(place):
+        module = module_of(place)
+        if not hasattr(module, "load_labels"):
+            raise Unusable("a label map is one file of NIfTI, MHA or NRRD", "Convert it")
+        values, affine = module.load_labels(place)
+        values, grid = canonical(_as_integers(values), affine, order=0, outside=0)
+    if not grid.matches(like.grid):
+        reason = f"the label map has {grid} and its volume {like.grid}"
+        raise UnreadableImage(path, reason, "Segment this very volume again, or resample the label map to its grid")
+    return values
+
+
+def _as_integers(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+        raise Unusable("its values are no integers", "A label map has one integer per structure: was it interpolated?")
+    if values.min() < 0 or values.max() > MOST_LABELS:
+        problem = f"its values run from {values.min():g} to {values.max():g}"
+        raise Unusable(problem, f"Labels are integers from 0 to {MOST_LABELS}: is it a CT?")
+    return values.astype(np.int32) if values.dtype.kind == "f" else values
+
+
+def _lookup(values: np.ndarray, names: dict[str, int], structures: Sequence[str]) -> np.ndarray:
+    lookup = np.zeros(max(int(values.max()), *names.values()) + 1, dtype=np.uint8)
+    for number, structure in enumerate(structures, start=1):
+        for identity in ids_of(structure, names):
+            lookup[identity] = number
+    named = np.zeros(len(lookup), dtype=bool)
+    named[[0, *names.values()]] = True
+    # A value without a name means that the names belong to another version.
+    present = np.zeros(len(lookup), dtype=bool)
+    for plane in values:
+        present[plane] = True
+    strange = np.flatnonzero(present & ~named)
+    if len(strange):
+        problem = f"its value {int(strange[0])} has no name ({len(names)} are named, up to {max(names.values())})"
+        raise Unusable(problem, "Give the names of the version that made it (sidecar or label_table)")
+    return lookup

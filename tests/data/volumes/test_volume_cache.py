@@ -1,0 +1,295 @@
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from ct_files import ras_affine, save_nifti, save_series
+
+from common.data import DatasetError, SampleKey
+from common.data.volumes import Preparation, VolumeCrops, cache, entries, open_volumes
+from common.data.volumes.task import Task
+from common.records import Calibration, Corpus, Record
+
+SPACING = (3.0, 1.5, 1.5)
+SHAPE = (10, 12, 14)
+PREPARATION = Preparation(structures=("liver", "spleen"), label_table="v2")
+
+
+def values_of(number, shape=SHAPE):
+    """No value occurs twice, so that a value tells its place."""
+    return (np.arange(np.prod(shape)).reshape(shape) - 700 + number).astype(np.int16)
+
+
+def write(root, count=4):
+    """Volumes already at the final spacing, so that what comes out is what went in; every second has organs."""
+    records = []
+    for number in range(count):
+        image = save_nifti(root / f"v{number}.nii.gz", values_of(number), ras_affine(SPACING))
+        masks = {}
+        if number % 2 == 0:
+            organs = np.where(values_of(number) % 3 == 0, 5, 0).astype(np.uint8)
+            masks = {"organs": str(save_nifti(root / "m" / f"v{number}.nii.gz", organs, ras_affine(SPACING)))}
+        split = ("train", "test")[number % 2]
+        labels = (float(number), 1.0)
+        records.append(Record(str(image), f"p{number}", split, "toy", labels, masks, study_id=f"s{number}"))
+    return Corpus("toy", tuple(records), ("A", "B"), ("organs",))
+
+
+def opened(corpus, directory, workers=1, preparation=PREPARATION):
+    return open_volumes(corpus, directory, preparation, workers, progress=False)
+
+
+def stamps(directory):
+    return {path: path.stat().st_mtime_ns for path in sorted(directory.rglob("*.npy"))}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_went_in_comes_out_mapped(tmp_path, workers, caplog):
+    corpus = write(tmp_path / "data")
+    with caplog.at_level(logging.WARNING):
+        found = opened(corpus, tmp_path / "cache", workers)
+    assert "2 of 4 volumes of toy have no organ mask" in caplog.text and found.without_organs == 2
+    for number in range(4):
+        mapped, organs = found.hounsfield(number), found.organs(number)
+        assert isinstance(mapped, np.memmap) and not mapped.flags.writeable and mapped.dtype == np.int16
+        assert np.array_equal(mapped, values_of(number)) and found.shape(number) == SHAPE
+        assert (organs is None) == (number % 2 == 1)
+        if organs is not None:
+            assert organs.dtype == np.uint8 and np.array_equal(organs, values_of(number) % 3 == 0)
+    test = found.subset("test")
+    assert len(test) == 2 and np.array_equal(test.hounsfield(1), values_of(3))
+
+
+def test_nothing_is_prepared_twice(tmp_path, monkeypatch):
+    corpus = write(tmp_path / "data")
+    opened(corpus.subset("train"), tmp_path / "cache")
+    before = stamps(tmp_path / "cache")
+    prepared = []
+    original = Preparation.prepare
+    monkeypatch.setattr(Preparation, "prepare", lambda self, task: prepared.append(task.image) or original(self, task))
+    opened(corpus, tmp_path / "cache")
+    assert [path[-8] for path in prepared] == ["1", "3"]
+    opened(corpus, tmp_path / "cache")
+    assert len(prepared) == 2 and before.items() <= stamps(tmp_path / "cache").items()
+    # The same content elsewhere is the same volume.
+    (tmp_path / "data").rename(tmp_path / "moved")
+    moved = [
+        replace(
+            record,
+            image=record.image.replace("/data/", "/moved/"),
+            masks={key: path.replace("/data/", "/moved/") for key, path in record.masks.items()},
+        )
+        for record in corpus.records
+    ]
+    assert len(opened(replace(corpus, records=tuple(moved)), tmp_path / "cache")) == 4 and len(prepared) == 2
+
+
+def test_other_content_settings_or_calibration_is_another_volume(tmp_path):
+    corpus = write(tmp_path / "data", 1)
+    first = opened(corpus, tmp_path / "cache")
+    coarse = opened(corpus, tmp_path / "cache", preparation=Preparation((6.0, 3.0, 3.0)))
+    assert coarse.directory != first.directory and coarse.shape(0) == (5, 6, 7)
+    save_nifti(tmp_path / "data" / "v0.nii.gz", values_of(90), ras_affine(SPACING))
+    assert np.array_equal(opened(corpus, tmp_path / "cache").hounsfield(0), values_of(90))
+    labels = np.full(SHAPE, 1, np.uint8)
+    save_nifti(tmp_path / "data" / "m" / "v0.nii.gz", labels, ras_affine(SPACING))
+    assert (opened(corpus, tmp_path / "cache").organs(0) == 2).all()
+    record = replace(corpus.records[0], calibration=Calibration(1.0, -50.0, SPACING), masks={})
+    shifted = opened(replace(corpus, records=(record,)), tmp_path / "cache").hounsfield(0)
+    assert np.array_equal(np.sort(shifted.ravel()), np.sort(values_of(90).ravel() - 50))
+
+
+def test_a_slice_that_is_overwritten_in_place_is_noticed(tmp_path):
+    save_series(tmp_path / "s", values_of(0), SPACING)
+    corpus = Corpus("toy", (Record(str(tmp_path / "s"), "p", "train", "toy"),))
+    opened(corpus, tmp_path / "cache")
+    (path,) = (tmp_path / "s").glob("*-4.dcm")
+    content = bytearray(path.read_bytes())
+    content[-2:] = (777).to_bytes(2, "little")
+    with path.open("r+b") as file:
+        file.write(content)
+    assert opened(corpus, tmp_path / "cache").hounsfield(0)[4, -1, -1] == 777
+
+
+def test_what_cannot_be_used_is_named_and_left_out(tmp_path, caplog):
+    corpus = write(tmp_path / "data")
+    cut = tmp_path / "data" / "v1.nii.gz"
+    content = cut.read_bytes()
+    cut.write_bytes(content[:-20])
+    mask = tmp_path / "data" / "m" / "v2.nii.gz"
+    save_nifti(mask, np.zeros((10, 12, 13), np.uint8), ras_affine(SPACING))
+    with caplog.at_level(logging.WARNING):
+        found = opened(corpus, tmp_path / "cache", workers=2)
+    assert [record.patient_id for record in found.records] == ["p0", "p3"]
+    assert {bad.path for bad in found.quarantine} == {str(cut), str(mask)}
+    assert "2 of 4 volumes of toy cannot be used" in caplog.text and "gzip data are cut" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        opened(corpus, tmp_path / "cache")
+    assert "2 of 4 volumes of toy cannot be used" in caplog.text  # said at every opening
+    cut.write_bytes(content)
+    assert len(opened(corpus, tmp_path / "cache")) == 3
+    for path in (tmp_path / "data").glob("*.nii.gz"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="none of 4 volumes can be used"):
+        opened(corpus, tmp_path / "cache")
+
+
+def crash_on_v1(task, preparation, directory):
+    if "v1" in task.image:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return entries.prepare_entry(task, preparation, directory)
+
+
+def test_a_decoder_that_crashes_costs_one_volume(tmp_path, monkeypatch):
+    corpus = write(tmp_path / "data", 6)
+    monkeypatch.setattr(cache, "prepare_entry", crash_on_v1)
+    found = opened(corpus, tmp_path / "cache", workers=2)
+    assert [record.patient_id for record in found.records] == ["p0", "p2", "p3", "p4", "p5"]
+    assert [bad.reason for bad in found.quarantine] == ["the decoder crashed on it"]
+
+
+def slow(task, preparation, directory):
+    time.sleep(0.3)
+    return entries.prepare_entry(task, preparation, directory)
+
+
+def build(corpus, directory, prepare, workers=2):
+    cache.prepare_entry = prepare
+    opened(corpus, directory, workers)
+
+
+def test_a_killed_build_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    corpus = write(tmp_path / "data", 8)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=build, args=(corpus, tmp_path / "cache", slow))
+    process.start()
+    deadline = time.monotonic() + 60
+    while len(stamps(tmp_path / "cache")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    (place,) = (tmp_path / "cache").iterdir()
+    draft = place / "0123.99.part"  # as a kill in the middle of writing leaves it
+    draft.mkdir()
+    with (place / "index.jsonl").open("a") as index:
+        index.write('["torn')
+    whole = [path for path in place.iterdir() if path.is_dir() and path.suffix != ".part"]
+    assert 1 <= len(whole) < 8 and all((path / "facts.json").is_file() for path in whole)
+    prepared = []
+    original = Preparation.prepare
+    monkeypatch.setattr(Preparation, "prepare", lambda self, task: prepared.append(task.image) or original(self, task))
+    found = opened(corpus, tmp_path / "cache")
+    assert len(found) == 8 and len(prepared) <= 8 - len(whole)
+    assert not list(place.glob("*.part"))
+    assert all(np.array_equal(found.hounsfield(number), values_of(number)) for number in range(8))
+
+
+def test_two_builders_at_once_prepare_each_volume_once(tmp_path):
+    corpus = write(tmp_path / "data", 5)
+    context = multiprocessing.get_context("fork")
+    pair = [context.Process(target=build, args=(corpus, tmp_path / "cache", slow)) for _ in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join(60)
+    assert [process.exitcode for process in pair] == [0, 0]
+    (index,) = (tmp_path / "cache").rglob("index.jsonl")
+    names = [json.loads(line)[0] for line in index.read_text().splitlines() if line]
+    assert len(names) == len(set(names)) == 5
+    assert len(opened(corpus, tmp_path / "cache")) == 5
+
+
+def test_equal_files_share_one_entry(tmp_path):
+    image = save_nifti(tmp_path / "a.nii.gz", values_of(0), ras_affine(SPACING))
+    copy = tmp_path / "b.nii.gz"
+    copy.write_bytes(image.read_bytes())
+    records = tuple(Record(str(path), path.name, "train", "toy") for path in (image, copy))
+    found = opened(Corpus("toy", records), tmp_path / "cache", workers=2)
+    assert len(found) == 2 and len(stamps(tmp_path / "cache")) == 1
+    assert Task(str(image)).content() == Task(str(copy)).content() != Task(str(image), str(copy)).content()
+
+
+def crops(found, **options):
+    return VolumeCrops(found, **{"crop": (4, 6, 8), "window": (-1000, 1000), "seed": 3, **options})
+
+
+def test_a_crop_is_a_piece_of_the_volume_and_its_organs(tmp_path):
+    corpus = write(tmp_path / "data")
+    data = crops(opened(corpus, tmp_path / "cache"))
+    starts = set()
+    for epoch in range(12):
+        for number in range(4):
+            item = data[SampleKey(epoch, number)]
+            assert item["image"].shape == (1, 4, 6, 8) and item["image"].dtype == torch.float32
+            assert item["organs"].shape == (4, 6, 8) and item["organs"].dtype == torch.uint8
+            values = torch.round(item["image"][0] * 1000).int().numpy()
+            whole = values_of(number)
+            d, h, w = np.argwhere(whole == values[0, 0, 0])[0]
+            assert np.array_equal(values, whole[d : d + 4, h : h + 6, w : w + 8])
+            starts.add((int(d), int(h), int(w)))
+            if number % 2:
+                assert (item["organs"] == 255).all()
+            else:
+                expected = whole[d : d + 4, h : h + 6, w : w + 8] % 3 == 0
+                assert np.array_equal(item["organs"].numpy(), expected)
+            assert item["label"].tolist() == [number, 1] and item["source"] == corpus.records[number].image
+            assert item["study"] == f"s{number}"
+    for axis, room in enumerate((6, 6, 6)):
+        drawn = {start[axis] for start in starts}
+        assert min(drawn) == 0 and max(drawn) == room
+
+
+def test_crops_depend_on_seed_epoch_and_index_alone(tmp_path):
+    found = opened(write(tmp_path / "data"), tmp_path / "cache")
+    keys = [SampleKey(epoch, index) for epoch in range(2) for index in range(4)]
+    once = [crops(found)[key]["image"] for key in keys]
+    loader = torch.utils.data.DataLoader(crops(found), batch_size=1, sampler=keys[::-1], num_workers=2)
+    again = [batch["image"][0] for batch in loader][::-1]
+    assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
+    other = [crops(found, seed=4)[key]["image"] for key in keys]
+    assert not all(torch.equal(a, b) for a, b in zip(once, other, strict=True))
+    assert not torch.equal(once[0], once[4])
+
+
+def test_the_frame_is_about_the_centre_and_padding_is_air(tmp_path):
+    found = opened(write(tmp_path / "data"), tmp_path / "cache")
+    whole = crops(found, crop=(14, 8, 14), frame=(14, 8, 14), random=False)
+    item = whole[0]
+    inside = (item["image"][0] * 1000).round().numpy()
+    assert np.array_equal(inside[2:12], values_of(0)[:, 2:10])  # 10 in 14: 2 before, 2 after; 8 of 12: from 2
+    assert (item["image"][0, :2] == -1).all() and (item["image"][0, 12:] == -1).all()
+    assert (item["organs"][:2] == 0).all() and (item["organs"][2:12] == 1).any()
+    for epoch in range(20):  # crops stay inside the frame
+        piece = crops(found, crop=(4, 4, 4), frame=(6, 6, 6))[SampleKey(epoch, 1)]["image"][0]
+        values = (piece * 1000).round().numpy().astype(int)
+        d, h, w = np.argwhere(values_of(1) == values[0, 0, 0])[0]
+        assert 2 <= d <= 4 and 3 <= h <= 5 and 4 <= w <= 6
+    centre = crops(found, random=False)[1]["image"][0]
+    assert np.array_equal((centre * 1000).round().numpy(), values_of(1)[3:7, 3:9, 3:11])
+
+
+def test_a_volume_smaller_than_the_crop_is_padded_or_refused_by_name(tmp_path):
+    found = opened(write(tmp_path / "data"), tmp_path / "cache")
+    item = crops(found, crop=(16, 6, 8))[0]
+    assert (item["image"][0, :3] == -1).all() and (item["image"][0, 3:13] > -1).all()
+    with pytest.raises(DatasetError, match="4 volumes are smaller than 16 x 6 x 8 voxels; this one has 10") as error:
+        crops(found, crop=(16, 6, 8), pad=False)
+    assert error.value.where.endswith("v0.nii.gz")
+    crops(found, crop=(10, 12, 14), pad=False)
+    for wrong in ({"crop": (4, 4)}, {"window": (200, -1000)}, {"frame": (4, 6, 7)}):
+        with pytest.raises(ValueError, match="crop"):
+            crops(found, **wrong)
+
+
+def test_without_labels_every_finding_is_unknown(tmp_path):
+    corpus = write(tmp_path / "data", 1)
+    bare = replace(corpus, records=(replace(corpus.records[0], labels=None, study_id=None),))
+    item = crops(opened(bare, tmp_path / "cache"))[0]
+    assert item["label"].isnan().tolist() == [True, True] and item["study"] == item["source"]
