@@ -1,0 +1,166 @@
+"""One chest CT with its lobes, heart and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy import Trunk, build_trunk, great_vessels
+from ..patient import Patient, make_patient, stream
+from ..solids import Array, Solid, union
+from .abdomen_organs import BOWEL, KIDNEYS, build_belly, fluid_level
+from .chest_findings import (
+    CHEST_LASTING,
+    CHEST_PREVALENCE,
+    Burden,
+    displaced,
+    heart_of,
+    place_chest,
+    sample_burden,
+)
+from .layers import AIR, BACKGROUND, BLOOD, Layer, paint
+from .lesions import Candidate, draw_presence, points_inside
+from .lobes import LOBES, lobe_layers
+from .scanner import Protocol, expose, make_grid, sample_position, sample_protocol
+from .torso import bone_layers, torso_layers, vessel_layers
+
+STRUCTURES = (
+    *LOBES,
+    "heart",
+    "aorta",
+    "superior_vena_cava",
+    "inferior_vena_cava",
+    "trachea",
+    "liver",
+    "spleen",
+    "gallbladder",
+    *KIDNEYS,
+    *BOWEL,
+    "urinary_bladder",
+)
+
+
+@dataclass(frozen=True)
+class PhantomCT:
+    """A volume and its truth; axes run to the head, to the back and to the patient's left.
+
+    Args:
+        hounsfield: (D, H, W) int16.
+        labels: (D, H, W) uint8 indices into `names`.
+        names: the background, then `STRUCTURES`.
+        spacing: (d, h, w) in mm.
+        origin: (z, y, x) in mm of the first voxel in the scanner, z to the head, y to the back, x to the left.
+        findings: whether present, by name.
+        slices: for findings that are marked slice by slice, which of the D slices show them.
+        protocol: how it was made.
+    """
+
+    hounsfield: Array
+    labels: Array
+    names: tuple[str, ...]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    findings: Mapping[str, bool]
+    slices: Mapping[str, Array]
+    protocol: Protocol
+
+
+def make_chest(
+    seed: int, patient: int, scan: int = 0, reconstruction: int = 0, size: int = 96, thickness: float = 5.0
+) -> PhantomCT:
+    """Make one reconstruction; the result depends on the arguments only.
+
+    Args:
+        seed: of the whole collection.
+        patient: from 1; keeps the anatomy and the lasting findings.
+        scan: from 0; another position, breath and passing findings.
+        reconstruction: from 0; another kernel, thickness and noise of the same scan.
+        size: rows and columns, at least 48.
+        thickness: mm between slices, in (0, 10]; a reconstruction has 0.8, 1 or 1.25 times as much.
+
+    Raises:
+        ValueError: a size or thickness at which the findings would vanish.
+    """
+    check_sampling(size, thickness)
+    person = make_patient(seed, patient)
+    present = draw_presence(
+        CHEST_PREVALENCE, CHEST_LASTING, stream(seed, 31, patient), stream(seed, 32, patient, scan)
+    )
+    lasting, passing = stream(seed, 33, patient), stream(seed, 34, patient, scan)
+    burden, position = sample_burden(lasting, passing), sample_position(stream(seed, 35, patient, scan))
+    form = displaced(person.form, burden, frozenset(CHEST_PREVALENCE) - present, position.breath)
+    trunk = build_trunk(form, heart_of(form, burden, present))
+    layers = _layers(person, trunk, burden, present, lasting, passing)
+    settings = stream(seed, 36, patient, scan, reconstruction)
+    protocol = sample_protocol(settings, form, size, thickness)
+    grid, origin = make_grid(protocol, position, form.level(1.08) + float(settings.uniform(0, 12)), form.apex - 18)
+    names = (BACKGROUND, *STRUCTURES)
+    hounsfield, labels = paint(layers, grid, names)
+    stored = expose(hounsfield, protocol, settings)
+    findings = {name: name in present for name in CHEST_PREVALENCE}
+    return PhantomCT(stored, labels, names, grid.spacing, origin, findings, {}, protocol)
+
+
+def check_sampling(size: int, thickness: float) -> None:
+    """Refuse what is too coarse.
+
+    Raises:
+        ValueError: naming the value and its bound.
+    """
+    if size < 48:
+        raise ValueError(f"size is {size}, below 48: lesions would vanish; ask for 96 or more")
+    if not 0 < thickness <= 10:
+        raise ValueError(f"thickness is {thickness} mm; it must lie in (0, 10]")
+
+
+def _layers(
+    person: Patient,
+    trunk: Trunk,
+    burden: Burden,
+    present: frozenset[str],
+    lasting: np.random.Generator,
+    passing: np.random.Generator,
+) -> list[Layer]:
+    placed = place_chest(trunk, burden, lasting, passing)
+    bystanders = place_chest(trunk, burden, passing, passing)
+    air = float(passing.normal(-845, 18))
+    lesions = [layer for name, item in placed.items() if name in present for layer in item.real]
+    mimics = [layer for name, item in placed.items() if name not in present for layer in item.mimic]
+    # Meaningless lesions also lie about beside real ones, so that one in a wrong place does not speak against a finding.
+    mimics += [layer for item in bystanders.values() if passing.random() < 0.5 for layer in item.mimic]
+    inside = [layer for layer in lesions if layer.within]
+    belly = build_belly(trunk)
+    bubble = 0.0 if "Emphysema" in present else _volume(placed["Emphysema"], passing)
+    return [
+        *torso_layers(person, trunk),
+        *lobe_layers(trunk, air, 0.45),
+        Layer(union(*(tube.solid for tube in person.vessels)), BLOOD, within=LOBES),
+        *inside,
+        Layer(trunk.heart, BLOOD, "heart"),
+        *vessel_layers(great_vessels(trunk.form)),
+        *(Layer(tube.solid, AIR, "trachea" if name == "trachea" else None) for name, tube in person.airways.items()),
+        *(Layer(solid, _PLAIN.get(name, 40.0), name) for name, solid in belly.organs.items()),
+        Layer(_stomach_gas(belly.organs["stomach"], bubble, passing), AIR),
+        *mimics,
+        *(layer for layer in lesions if not layer.within),
+        *bone_layers(person),
+    ]
+
+
+_PLAIN = {"liver": 56.0, "spleen": 48.0, "kidney_left": 34.0, "kidney_right": 34.0, "gallbladder": 8.0, "stomach": 25.0}
+
+
+def _volume(emphysema: Candidate, rng: np.random.Generator) -> float:
+    solid = emphysema.real[0].solid
+    box = np.prod(np.array(solid.high) - np.array(solid.low))
+    return float(box * len(points_inside(solid, rng)) / 6000)
+
+
+def _stomach_gas(stomach: Solid, extra: float, rng: np.random.Generator) -> Solid:
+    # At most nine tenths of the stomach; `extra` is in mm3.
+    spots = points_inside(stomach, rng)
+    volume = float(np.prod(np.array(stomach.high) - np.array(stomach.low))) * len(spots) / 6000
+    share = min(float(rng.uniform(0.05, 0.3)) + extra / volume, 0.9)
+    return fluid_level(stomach, float(np.quantile(spots[:, 1], share)))
