@@ -22,7 +22,7 @@ def coronary(trunk: Trunk, rng: np.random.Generator) -> Candidate:
     start, stop = CORONARIES[int(rng.integers(3))]
     where = np.sort(rng.random(2)) if rng.random() < 0.5 else np.array([0.1, 0.9])
     depth = float(rng.uniform(5.5, 8.0))
-    shares = np.linspace(*where, int(rng.integers(4, 8)))
+    shares = np.linspace(where[0], where[1], int(rng.integers(4, 8)))
     surface = [_below_surface(trunk.heart, np.array(start) * (1 - t) + np.array(stop) * t, depth) for t in shares]
     return _candidate(np.array(surface), _elsewhere(trunk.form, rng, len(shares), ("cartilage", "node")), rng)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..anatomy import Trunk, build_trunk, great_vessels
 from ..patient import Patient, make_patient, stream
-from ..solids import Array, Solid, union
-from .abdomen_organs import BOWEL, KIDNEYS, build_belly, fluid_level
+from ..solids import Solid, union
+from .abdomen_organs import build_belly, fluid_level
 from .chest_findings import (
     CHEST_LASTING,
     CHEST_PREVALENCE,
@@ -20,51 +17,12 @@ from .chest_findings import (
     place_chest,
     sample_burden,
 )
-from .layers import AIR, BACKGROUND, BLOOD, Layer, paint
+from .layers import AIR, BLOOD, Layer, paint
 from .lesions import Candidate, draw_presence, points_inside
 from .lobes import LOBES, lobe_layers
-from .scanner import Protocol, expose, make_grid, sample_position, sample_protocol
+from .scanner import expose, make_grid, sample_position, sample_protocol
 from .torso import bone_layers, torso_layers, vessel_layers
-
-STRUCTURES = (
-    *LOBES,
-    "heart",
-    "aorta",
-    "superior_vena_cava",
-    "inferior_vena_cava",
-    "trachea",
-    "liver",
-    "spleen",
-    "gallbladder",
-    *KIDNEYS,
-    *BOWEL,
-    "urinary_bladder",
-)
-
-
-@dataclass(frozen=True)
-class PhantomCT:
-    """A volume and its truth; axes run to the head, to the back and to the patient's left.
-
-    Args:
-        hounsfield: (D, H, W) int16.
-        labels: (D, H, W) uint8 indices into `names`.
-        names: the background, then `STRUCTURES`.
-        spacing: (d, h, w) in mm.
-        origin: (z, y, x) in mm of the first voxel in the scanner, z to the head, y to the back, x to the left.
-        findings: whether present, by name.
-        slices: for findings that are marked slice by slice, which of the D slices show them.
-        protocol: how it was made.
-    """
-
-    hounsfield: Array
-    labels: Array
-    names: tuple[str, ...]
-    spacing: tuple[float, float, float]
-    origin: tuple[float, float, float]
-    findings: Mapping[str, bool]
-    slices: Mapping[str, Array]
-    protocol: Protocol
+from .volume import NAMES, PhantomCT, check_sampling
 
 
 def make_chest(
@@ -85,9 +43,7 @@ def make_chest(
     """
     check_sampling(size, thickness)
     person = make_patient(seed, patient)
-    present = draw_presence(
-        CHEST_PREVALENCE, CHEST_LASTING, stream(seed, 31, patient), stream(seed, 32, patient, scan)
-    )
+    present = draw_presence(CHEST_PREVALENCE, CHEST_LASTING, stream(seed, 31, patient), stream(seed, 32, patient, scan))
     lasting, passing = stream(seed, 33, patient), stream(seed, 34, patient, scan)
     burden, position = sample_burden(lasting, passing), sample_position(stream(seed, 35, patient, scan))
     form = displaced(person.form, burden, frozenset(CHEST_PREVALENCE) - present, position.breath)
@@ -96,23 +52,10 @@ def make_chest(
     settings = stream(seed, 36, patient, scan, reconstruction)
     protocol = sample_protocol(settings, form, size, thickness)
     grid, origin = make_grid(protocol, position, form.level(1.08) + float(settings.uniform(0, 12)), form.apex - 18)
-    names = (BACKGROUND, *STRUCTURES)
-    hounsfield, labels = paint(layers, grid, names)
+    hounsfield, labels = paint(layers, grid, NAMES)
     stored = expose(hounsfield, protocol, settings)
     findings = {name: name in present for name in CHEST_PREVALENCE}
-    return PhantomCT(stored, labels, names, grid.spacing, origin, findings, {}, protocol)
-
-
-def check_sampling(size: int, thickness: float) -> None:
-    """Refuse what is too coarse.
-
-    Raises:
-        ValueError: naming the value and its bound.
-    """
-    if size < 48:
-        raise ValueError(f"size is {size}, below 48: lesions would vanish; ask for 96 or more")
-    if not 0 < thickness <= 10:
-        raise ValueError(f"thickness is {thickness} mm; it must lie in (0, 10]")
+    return PhantomCT(stored, labels, grid.spacing, origin, findings, {}, protocol)
 
 
 def _layers(
@@ -128,13 +71,13 @@ def _layers(
     air = float(passing.normal(-845, 18))
     lesions = [layer for name, item in placed.items() if name in present for layer in item.real]
     mimics = [layer for name, item in placed.items() if name not in present for layer in item.mimic]
-    # Meaningless lesions also lie about beside real ones, so that one in a wrong place does not speak against a finding.
+    # Meaningless lesions lie about beside real ones, too: one in a wrong place does not speak against a finding.
     mimics += [layer for item in bystanders.values() if passing.random() < 0.5 for layer in item.mimic]
     inside = [layer for layer in lesions if layer.within]
     belly = build_belly(trunk)
     bubble = 0.0 if "Emphysema" in present else _volume(placed["Emphysema"], passing)
     return [
-        *torso_layers(person, trunk),
+        *torso_layers(trunk),
         *lobe_layers(trunk, air, 0.45),
         Layer(union(*(tube.solid for tube in person.vessels)), BLOOD, within=LOBES),
         *inside,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from . import calcium
 from .layers import Layer
 from .lesions import Candidate, cluster, in_wall, moved, points_inside, spot_inside, wall_spot
 from .lobes import LOBES, build_lobes
+from .torso import raised
 
 # Shares of the scans, so that every finding has enough positives in a few hundred volumes.
 CHEST_PREVALENCE = {
@@ -73,9 +73,7 @@ def displaced(form: Form, burden: Burden, absent: frozenset[str], breath: float)
         segment = np.arccos(share) - share * np.sqrt(1 - share * share)
         rise = 0.5 * form.half_width * form.half_depth * segment * 0.75 * form.lung_height / (floor / 2)
         right, left = (right + rise, left) if burden.side == "lung_right" else (right, left + rise)
-    most = 0.25 * form.lung_height
-    right, left = min(right, most), min(left, most)
-    return replace(form, dome=form.dome + right, dome_step=form.dome_step + right - left)
+    return raised(form, right, left)
 
 
 def heart_of(form: Form, burden: Burden, present: frozenset[str]) -> Solid:

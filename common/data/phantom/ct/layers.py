@@ -63,7 +63,9 @@ def paint(layers: Iterable[Layer], grid: Grid, names: Sequence[str]) -> tuple[Ar
         for layer in layers:
             near = nearby(*place, layer.solid.low, layer.solid.high)
             if near is not None:
-                _paint_one(layer, [axis[near] for axis in place], hounsfield[slab][near], labels[slab][near], index, softness)
+                _paint_one(
+                    layer, [axis[near] for axis in place], hounsfield[slab][near], labels[slab][near], index, softness
+                )
     return hounsfield, labels
 
 

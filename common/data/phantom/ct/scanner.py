@@ -74,7 +74,9 @@ def sample_protocol(rng: np.random.Generator, form: Form, size: int, thickness: 
     return Protocol(size, field, thickness * factor, sharp, noise, bool(rng.random() < 0.3))
 
 
-def make_grid(protocol: Protocol, position: Position, low: float, high: float) -> tuple[Grid, tuple[float, float, float]]:
+def make_grid(
+    protocol: Protocol, position: Position, low: float, high: float
+) -> tuple[Grid, tuple[float, float, float]]:
     """Voxel positions in the patient, and where the first voxel lies in the scanner.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..anatomy import Form, Trunk, build_body, spinal_mass
@@ -32,10 +34,19 @@ def cavity(form: Form, abdomen: Solid) -> Solid:
     return difference(intersection(inside_cage(form, 4.0), inner), spinal_mass(form))
 
 
-def torso_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
+def raised(form: Form, right: float, left: float) -> Form:
+    """The same patient with both domes of the diaphragm higher by some mm, at most a quarter of the lung."""
+    most = 0.25 * form.lung_height
+    right, left = min(right, most), min(left, most)
+    return replace(form, dome=form.dome + right, dome_step=form.dome_step + right - left)
+
+
+def torso_layers(trunk: Trunk) -> list[Layer]:
     """Everything outside of the organs, to be painted first."""
     form = trunk.form
-    column = [(z, *(float(v) for v in form.spine(np.array(z)))) for z in np.arange(form.apex - 60, form.level(2.28), 20)]
+    column = [
+        (z, *(float(v) for v in form.spine(np.array(z)))) for z in np.arange(form.apex - 60, form.level(2.28), 20)
+    ]
     muscle = 5 + 0.2 * form.wall
     return [
         *_table(form),
