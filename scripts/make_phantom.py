@@ -29,7 +29,8 @@ def main() -> int:
     if options.thickness is not None and options.layout not in CT_WRITERS:
         parser.error(f"--thickness is {options.thickness}, but {options.layout} has no slices: leave it out")
     start = time.perf_counter()
-    size = options.size or (96 if options.layout in CT_WRITERS else 256)
+    usual = 96 if options.layout in CT_WRITERS else 256
+    size = usual if options.size is None else options.size
     try:
         if options.layout in CT_WRITERS:
             thickness = 5.0 if options.thickness is None else options.thickness

@@ -33,6 +33,14 @@ class Belly:
     loops: dict[str, Tube]
     sinuses: tuple[Solid, ...]
 
+    def open_vertices(self, name: str) -> list[int]:
+        """Which inner points of a hollow organ's course no other organ covers; all of them if every one is covered."""
+        points = self.loops[name].points
+        covering = list(self.organs)[list(self.organs).index(name) + 1 :]
+        room = np.min([-self.cavity.value(*points.T), *(self.organs[other].value(*points.T) for other in covering)], 0)
+        inner = range(1, len(points) - 1)
+        return [number for number in inner if room[number] > 6] or list(inner)
+
 
 def build_belly(trunk: Trunk) -> Belly:
     """Make the abdominal organs; the same form always gives the same organs."""

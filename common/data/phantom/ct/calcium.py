@@ -18,17 +18,17 @@ CORONARIES = (
 
 
 def coronary(trunk: Trunk, rng: np.random.Generator) -> Candidate:
-    """Coronary artery wall calcification; otherwise the cartilage of a rib or a lymph node calcifies."""
+    """Coronary artery wall calcification; otherwise a rib's cartilage or a ligament calcifies."""
     start, stop = CORONARIES[int(rng.integers(3))]
     where = np.sort(rng.random(2)) if rng.random() < 0.5 else np.array([0.1, 0.9])
     depth = float(rng.uniform(5.5, 8.0))
     shares = np.linspace(where[0], where[1], int(rng.integers(4, 8)))
     surface = [_below_surface(trunk.heart, np.array(start) * (1 - t) + np.array(stop) * t, depth) for t in shares]
-    return _candidate(np.array(surface), _elsewhere(trunk.form, rng, len(shares), ("cartilage", "node")), rng)
+    return _candidate(np.array(surface), _elsewhere(trunk.form, rng, len(shares)), rng)
 
 
 def arterial(form: Form, rng: np.random.Generator) -> Candidate:
-    """Arterial wall calcification of the aorta; otherwise a ligament of the spine or a lymph node calcifies."""
+    """Arterial wall calcification of the aorta; otherwise a rib's cartilage or a ligament calcifies."""
     aorta = great_vessels(form)["aorta"]
     first = float(rng.uniform(1.0, 4.6))
     angle = float(rng.uniform(0, 2 * np.pi))
@@ -43,7 +43,7 @@ def arterial(form: Form, rng: np.random.Generator) -> Candidate:
         radius = aorta.radii[number] - 3.0
         wall.append(middle + radius * (np.cos(angle) * across + np.sin(angle) * over))
         angle += float(rng.normal(0, 0.5))
-    return _candidate(np.array(wall), _elsewhere(form, rng, len(wall), ("ligament", "node")), rng)
+    return _candidate(np.array(wall), _elsewhere(form, rng, len(wall)), rng)
 
 
 def _candidate(real: Array, mimic: Array, rng: np.random.Generator) -> Candidate:
@@ -65,19 +65,16 @@ def _below_surface(heart: Solid, direction: Array, depth: float) -> Array:
     return centre + (last - depth) * heading
 
 
-def _elsewhere(form: Form, rng: np.random.Generator, count: int, kinds: tuple[str, ...]) -> Array:
-    kind = kinds[int(rng.integers(len(kinds)))]
-    side, share = float(rng.choice([-1, 1])), np.linspace(0, 1, count)
-    if kind == "cartilage":
+def _elsewhere(form: Form, rng: np.random.Generator, count: int) -> Array:
+    # Far from heart and aorta even in a short chest: rib cartilage in front, or the spine's ligament on the right.
+    side, share, height = float(rng.choice([-1, 1])), np.linspace(0, 1, count), float(rng.uniform(0.4, 0.75))
+    if rng.random() < 0.5:
         x = side * (28 + float(rng.uniform(0, 12)) + share * 30)
-        z = form.level(float(rng.uniform(0.4, 0.75))) + 12 * share
+        z = form.level(height) + 12 * share
         half_width, half_depth, middle = form.cage(z)
         y = middle - half_depth * np.sqrt(1 - np.clip(x / half_width, -0.95, 0.95) ** 2) - 4
-    elif kind == "ligament":
-        z = form.level(float(rng.uniform(0.35, 0.8))) + 32 * share
+    else:
+        z = form.level(height) + 32 * share
         back, bend = form.spine(z)
         y, x = back - 14 + 10 * share, bend - 21
-    else:
-        z = form.level(form.hilum_share) + float(rng.uniform(-8, 14)) + rng.normal(0, 6, count)
-        y, x = 4 + rng.normal(0, 6, count), side * 27 + rng.normal(0, 4, count)
-    return np.stack([np.broadcast_to(axis, (count,)) for axis in (z, y, x)], 1)
+    return np.stack([z, y, x], 1)

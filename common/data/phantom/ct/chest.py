@@ -18,7 +18,7 @@ from .chest_findings import (
     sample_burden,
 )
 from .layers import AIR, BLOOD, Layer, paint
-from .lesions import Candidate, draw_presence, points_inside
+from .lesions import draw_presence, points_inside, volume_of
 from .lobes import LOBES, lobe_layers
 from .scanner import expose, make_grid, sample_position, sample_protocol
 from .torso import bone_layers, torso_layers, vessel_layers
@@ -69,41 +69,34 @@ def _layers(
     placed = place_chest(trunk, burden, lasting, passing)
     bystanders = place_chest(trunk, burden, passing, passing)
     air = float(passing.normal(-845, 18))
-    lesions = [layer for name, item in placed.items() if name in present for layer in item.real]
-    mimics = [layer for name, item in placed.items() if name not in present for layer in item.mimic]
+    shown = [(name, item.real if name in present else item.mimic) for name, item in placed.items()]
     # Meaningless lesions lie about beside real ones, too: one in a wrong place does not speak against a finding.
-    mimics += [layer for item in bystanders.values() if passing.random() < 0.5 for layer in item.mimic]
-    inside = [layer for layer in lesions if layer.within]
+    shown += [(name, item.mimic) for name, item in bystanders.items() if passing.random() < 0.5]
+    calcium = [layer for name, layers in shown if "calcification" in name for layer in layers]
+    others = [layer for name, layers in shown if "calcification" not in name for layer in layers]
     belly = build_belly(trunk)
-    bubble = 0.0 if "Emphysema" in present else _volume(placed["Emphysema"], passing)
+    bubble = 0.0 if "Emphysema" in present else volume_of(placed["Emphysema"].real[0].solid, passing)
     return [
         *torso_layers(trunk),
         *lobe_layers(trunk, air, 0.45),
         Layer(union(*(tube.solid for tube in person.vessels)), BLOOD, within=LOBES),
-        *inside,
+        *(layer for layer in others if layer.within),
         Layer(trunk.heart, BLOOD, "heart"),
         *vessel_layers(great_vessels(trunk.form)),
         *(Layer(tube.solid, AIR, "trachea" if name == "trachea" else None) for name, tube in person.airways.items()),
         *(Layer(solid, _PLAIN.get(name, 40.0), name) for name, solid in belly.organs.items()),
         Layer(_stomach_gas(belly.organs["stomach"], bubble, passing), AIR),
-        *mimics,
-        *(layer for layer in lesions if not layer.within),
+        *(layer for layer in others if not layer.within),
         *bone_layers(person),
+        *calcium,
     ]
 
 
 _PLAIN = {"liver": 56.0, "spleen": 48.0, "kidney_left": 34.0, "kidney_right": 34.0, "gallbladder": 8.0, "stomach": 25.0}
 
 
-def _volume(emphysema: Candidate, rng: np.random.Generator) -> float:
-    solid = emphysema.real[0].solid
-    box = np.prod(np.array(solid.high) - np.array(solid.low))
-    return float(box * len(points_inside(solid, rng)) / 6000)
-
-
 def _stomach_gas(stomach: Solid, extra: float, rng: np.random.Generator) -> Solid:
     # At most nine tenths of the stomach; `extra` is in mm3.
     spots = points_inside(stomach, rng)
-    volume = float(np.prod(np.array(stomach.high) - np.array(stomach.low))) * len(spots) / 6000
-    share = min(float(rng.uniform(0.05, 0.3)) + extra / volume, 0.9)
+    share = min(float(rng.uniform(0.05, 0.3)) + extra / volume_of(stomach, rng), 0.9)
     return fluid_level(stomach, float(np.quantile(spots[:, 1], share)))

@@ -11,7 +11,7 @@ from ..anatomy import Trunk, build_body
 from ..solids import Array, Solid, Tube, difference, ellipsoid, intersection, union
 from .abdomen_organs import KIDNEYS, Belly
 from .layers import BACKGROUND, Layer
-from .lesions import Candidate, cluster, in_wall, moved, points_inside, wall_spot
+from .lesions import Candidate, cluster, in_wall, moved, points_inside, volume_of, wall_spot
 
 GRADED = ("liver", "spleen", "kidney")
 # Shares of the studies, far above the publisher's: a few hundred phantoms must hold enough of each.
@@ -86,7 +86,7 @@ def _laceration(trunk: Trunk, belly: Belly, organ: str, grade: str, rng: np.rand
     spots = points_inside(whole, rng)
     depth = -whole.value(*spots.T)
     start = spots[int(np.abs(depth - rng.uniform(3, 9)).argmin())]
-    offsets = rng.normal(0, 0.5, (4, 3))
+    offsets = np.vstack([np.zeros(3), rng.normal(0, 0.5, (3, 3))])
     frames = [np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in offsets]
 
     def clefts(size: float) -> Solid:
@@ -97,7 +97,7 @@ def _laceration(trunk: Trunk, belly: Belly, organ: str, grade: str, rng: np.rand
         return union(*parts)
 
     shape = clefts(_solve(lambda size: _share(clefts(size), spots), share))
-    volume = share * float(np.prod(np.array(whole.high) - np.array(whole.low))) * len(spots) / 6000
+    volume = share * volume_of(whole, rng)
     density = float(rng.normal(BLEEDING, 4))
     return Candidate((Layer(shape, density, within=(name,)),), (Layer(_bruise(trunk, volume, rng), density),))
 
@@ -125,18 +125,19 @@ def _perforation(trunk: Trunk, belly: Belly, rng: np.random.Generator) -> Candid
     # A thick stretch of wall, and gas outside of the bowel; the mimic is gas inside of it, and a bruise.
     name = ("small_bowel", "small_bowel", "colon", "duodenum")[int(rng.integers(4))]
     loop = belly.loops[name]
-    middle = int(rng.integers(1, len(loop.points) - 1))
+    vertices = belly.open_vertices(name)
+    middle = int(rng.choice(vertices))
     part = slice(middle - 1, middle + 2)
     outer, lumen = (Tube(loop.points[part], loop.radii[part] + by) for by in (4.5, -2.0))
     wall = intersection(difference(outer.solid, lumen.solid), belly.cavity)
     radii = rng.uniform(4.5, 8.0, int(rng.integers(2, 5)))
     free = _beside(belly, loop.points[middle], rng, len(radii), float(radii.max()))
-    along = loop.points[rng.choice(len(loop.points), len(radii))] + rng.normal(0, 2, (len(radii), 3))
+    along = loop.points[rng.choice(vertices, len(radii), replace=len(vertices) < len(radii))]
 
     def gas(spots: Array) -> Solid:
         return union(*(ellipsoid(spot, np.full(3, radius)) for spot, radius in zip(spots, radii, strict=True)))
 
-    volume = float(np.prod(np.array(wall.high) - np.array(wall.low))) * len(points_inside(wall, rng)) / 6000
+    volume = volume_of(wall, rng)
     return Candidate(
         (Layer(wall, BOWEL_WALL, name, within=(BACKGROUND, name)), Layer(gas(free), GAS, within=(BACKGROUND,))),
         (Layer(_bruise(trunk, volume, rng), BOWEL_WALL), Layer(gas(along), GAS, within=(name,))),
@@ -164,8 +165,7 @@ def _leak(trunk: Trunk, belly: Belly, blush: float, rng: np.random.Generator) ->
     spot = _beside(belly, start, rng, 1, size)[0]
     pool, blood = cluster(spot, size, rng, 4, 0.6), cluster(spot, 1.8 * size, rng, 3, 0.4)
     drunk = ("stomach", "colon", "small_bowel")[int(rng.integers(3))]
-    loop = belly.loops[drunk].points
-    inside = moved(pool, loop[int(rng.integers(1, len(loop) - 1))] - spot)
+    inside = moved(pool, belly.loops[drunk].points[int(rng.choice(belly.open_vertices(drunk)))] - spot)
     return Candidate(
         (Layer(intersection(blood, belly.cavity), BLEEDING, within=(BACKGROUND,)),
          Layer(intersection(pool, belly.cavity), blush, within=(BACKGROUND,))),

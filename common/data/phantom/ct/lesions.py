@@ -52,6 +52,11 @@ def points_inside(solid: Solid, rng: np.random.Generator, count: int = TRIES) ->
     return spots[solid.value(*spots.T) < 0]
 
 
+def volume_of(solid: Solid, rng: np.random.Generator) -> float:
+    """A solid's volume in mm3, within a few per cent."""
+    return float(np.prod(np.array(solid.high) - np.array(solid.low))) * len(points_inside(solid, rng)) / TRIES
+
+
 def spot_inside(solid: Solid, rng: np.random.Generator, margin: float) -> Array:
     """A point (z, y, x) at least `margin` mm below a solid's surface, or the deepest one found where there is none."""
     spots = rng.uniform(solid.low, solid.high, (TRIES, 3))
@@ -71,10 +76,11 @@ def wall_spot(form: Form, rng: np.random.Generator, levels: tuple[float, float],
 
 
 def in_wall(shape: Solid, form: Form, body: Solid) -> Solid:
-    """The part of a shape between muscles and skin."""
+    """The part of a shape between ribs and skin."""
     inner = inside_cage(form, -2.0)
     outside = Solid(lambda z, y, x: -inner.value(z, y, x), shape.low, shape.high)
-    return intersection(shape, outside, body)
+    below_skin = Solid(lambda z, y, x: body.value(z, y, x) + 3, shape.low, shape.high)
+    return intersection(shape, outside, below_skin)
 
 
 def cluster(centre: Array, size: float, rng: np.random.Generator, count: int, spread: float) -> Solid:

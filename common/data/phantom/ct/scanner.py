@@ -95,9 +95,9 @@ def make_grid(
     heights = low - np.arange(count) * protocol.thickness
     z, y, x = np.meshgrid(heights, across - position.shift[1], across - position.shift[2], indexing="ij")
     cos, sin = np.cos(position.roll), np.sin(position.roll)
-    places = [part.astype(np.float32) for part in (z, cos * y - sin * x, sin * y + cos * x)]
+    z, y, x = (part.astype(np.float32) for part in (z, cos * y - sin * x, sin * y + cos * x))
     origin = (float(position.shift[0] - low), float(across[0]), float(across[0]))
-    return Grid(*places, (protocol.thickness, pixel, pixel)), origin
+    return Grid(z, y, x, (protocol.thickness, pixel, pixel)), origin
 
 
 def expose(hounsfield: Array, protocol: Protocol, rng: np.random.Generator) -> Array:
