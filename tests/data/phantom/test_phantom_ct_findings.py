@@ -116,7 +116,7 @@ def test_lacerations_take_their_share_of_the_organ(monkeypatch, silent, organ, g
         dark = change > np.median(change[mask_of(torn, *names) & (change > 8)]) / 2
         shares = [dark[mask_of(torn, name)].mean() for name in names]
         low, high = SHARES[grade]
-        assert 0.5 * low < max(shares) < 1.3 * high  # where cysts or fat were, nothing turns darker
+        assert 0.5 * low < max(shares) < 1.5 * high  # half-dark rims count in full, cysts and fat do not
         assert min(shares) == 0 or len(shares) == 1  # one kidney
         inside = mask_of(torn, *names)
         assert dark[~inside].mean() < 0.02 and torn.findings[f"{organ}_{grade}"] and torn.findings["any_injury"]

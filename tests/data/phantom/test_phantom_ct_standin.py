@@ -16,7 +16,7 @@ from common.data.phantom.ct import NAMES, make_abdomen, make_chest
 from common.data.phantom.ct.abdomen_organs import BOWEL, KIDNEYS
 from common.data.phantom.ct.lobes import LOBES
 
-SEED, COUNT, HIDDEN, PLAIN = 3, 400, 0.65, 0.85
+SEED, COUNT, HIDDEN, PLAIN = 3, 300, 0.65, 0.85
 
 
 def mask_of(volume, *names):
@@ -38,15 +38,12 @@ def held_out_auc(features, target):
 
 def roundness(values, spacing, mask):
     """Largest smallest curvature: high in a ball, zero along a vessel."""
-    best = 0.0
-    for width in (4.0, 5.5):
-        hessian = np.zeros((*values.shape, 3, 3), np.float32)
-        for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
-            order = [(i == axis) + (j == axis) for axis in range(3)]
-            scale = width * width / (spacing[i] * spacing[j])
-            hessian[..., i, j] = hessian[..., j, i] = scale * gaussian_filter(values, width / spacing, order)
-        best = max(best, float(-np.linalg.eigvalsh(hessian[mask])[:, 2].min()))
-    return best
+    width, hessian = 4.8, np.zeros((*values.shape, 3, 3), np.float32)
+    for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
+        order = [(i == axis) + (j == axis) for axis in range(3)]
+        curvature = gaussian_filter(values, width / spacing, order) * width**2 / (spacing[i] * spacing[j])
+        hessian[..., i, j] = hessian[..., j, i] = curvature
+    return -np.linalg.eigvalsh(hessian[mask])[:, 2].min()
 
 
 def chest_oracle(volume):
@@ -144,13 +141,11 @@ def test_findings_of_the_chest_need_anatomy(chests):
 @pytest.mark.slow
 def test_injuries_of_the_abdomen_need_anatomy(abdomens):
     everywhere, inside, findings = abdomens
-    for name, present in findings.items():
-        if name.endswith("_healthy"):
-            continue
-        hidden = held_out_auc(everywhere, present)
-        organ = name.split("_")[0]
-        ill = {"any": [], "low": ~findings.get(f"{organ}_high", present)}.get(name.split("_")[1], slice(None))
-        plain = roc_auc_score(present[ill], inside[organ][ill]) if organ in inside else np.nan
-        print(f"{name}: {present.sum()} of {COUNT}, whole volume {hidden:.2f}, inside of the organ {plain:.2f}")
+    for name in ("any_injury", *(name for name in findings if name.endswith(("_low", "_high", "_injury")))):
+        hidden = held_out_auc(everywhere, findings[name])
+        print(f"{name}: {findings[name].sum()} of {COUNT}, whole volume {hidden:.2f}")
         assert hidden < HIDDEN, name
-        assert organ == "any" or plain > PLAIN, name
+    for organ, feature in inside.items():
+        plain = roc_auc_score(~findings[f"{organ}_healthy"], feature)
+        print(f"{organ}: inside of the organ {plain:.2f}")
+        assert plain > PLAIN, organ
