@@ -1,4 +1,4 @@
-"""Make phantom radiographs in ChestX-ray14's layout: `python scripts/make_phantom.py OUT --count 200`."""
+"""Make a phantom collection in a publisher's layout: `python scripts/make_phantom.py OUT --count 200`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,41 @@ import time
 from pathlib import Path
 
 from common.data.phantom import write_phantom
+from common.data.phantom.ct import write_ct_rate, write_ratic
+
+CT_WRITERS = {"ct_rate": write_ct_rate, "ratic": write_ratic}
+UNITS = {"chestxray14": "images", "ct_rate": "volumes", "ratic": "patients"}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write into")
-    parser.add_argument("--count", type=int, default=200, help="number of images")
-    parser.add_argument("--size", type=int, default=256, help="rows and columns of an image")
+    parser.add_argument("--layout", choices=UNITS, default="chestxray14", help="whose data set it looks like")
+    parser.add_argument(
+        "--count", type=int, default=200, help="number of images, of CT volumes, or of RATIC's patients"
+    )
+    parser.add_argument("--size", type=int, help="rows and columns of an image (256) or of a slice (96)")
+    parser.add_argument("--thickness", type=float, help="mm between the slices of a CT (5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; the files are the same for any number")
     options = parser.parse_args()
+    if options.thickness is not None and options.layout not in CT_WRITERS:
+        parser.error(f"--thickness is {options.thickness}, but {options.layout} has no slices: leave it out")
     start = time.perf_counter()
+    usual = 96 if options.layout in CT_WRITERS else 256
+    size = usual if options.size is None else options.size
     try:
-        write_phantom(options.out, options.count, options.size, options.seed, options.workers)
+        if options.layout in CT_WRITERS:
+            thickness = 5.0 if options.thickness is None else options.thickness
+            write = CT_WRITERS[options.layout]
+            write(options.out, options.count, size, thickness, options.seed, options.workers)
+        else:
+            write_phantom(options.out, options.count, size, options.seed, options.workers)
     except (ValueError, OSError) as error:
         print(f"make_phantom: {error}", file=sys.stderr)
         return 1
-    print(f"{options.count} images of {options.size} px in {options.out} ({time.perf_counter() - start:.0f} s)")
+    taken = time.perf_counter() - start
+    print(f"{options.count} {UNITS[options.layout]} of {size} px in {options.out} ({taken:.0f} s)")
     return 0
 
 

@@ -42,6 +42,8 @@ class Form:
     breast: float  # 0 for none
     gas: float  # size of the stomach bubble, 0 for none
     seed: int  # of the vessel tree
+    oblique: float  # where the oblique fissures meet the back, as a share of the lung
+    horizontal: float  # height of the horizontal fissure, as a share of the lung
 
     @property
     def apex(self) -> float:
@@ -110,6 +112,8 @@ def sample_form(rng: np.random.Generator, female: bool, seed: int) -> Form:
         breast=float(np.clip(rng.normal(1, 0.35), 0.3, 1.8)) if female else 0.0,
         gas=float(np.clip(rng.normal(0.4, 0.45), 0, 1.3)),
         seed=seed,
+        oblique=rng.normal(0.22, 0.03),
+        horizontal=rng.normal(0.52, 0.03),
     )
 
 
@@ -144,7 +148,7 @@ def build_trunk(form: Form, heart: Solid | None = None) -> Trunk:
     heart, abdomen = heart or build_heart(form), _abdomen(form)
     arteries = great_vessels(form)
     slab = ellipsoid((form.level(0.40), -5, 2), (0.75 * form.lung_height, 0.70 * form.half_depth, 31))
-    mediastinum = union(slab, *(tube.solid for tube in arteries.values()), _spinal_mass(form))
+    mediastinum = union(slab, *(tube.solid for tube in arteries.values()), spinal_mass(form))
     lungs = {name: _lung(form, side, heart, mediastinum, abdomen) for name, side in SIDES.items()}
     organs = [
         Organ("liver", intersection(ellipsoid((form.dome_top + 62, -5, -48), (75, 85, 105)), abdomen), 60),
@@ -155,7 +159,7 @@ def build_trunk(form: Form, heart: Solid | None = None) -> Trunk:
         radii = np.array([17, 20, 30]) * form.gas
         bubble = ellipsoid((form.dome_top + form.dome_step + 12 + radii[0], -20, 72), radii)
         organs.append(Organ("gas", intersection(bubble, abdomen), -950))
-    return Trunk(form, _body(form), heart, mediastinum, abdomen, lungs, tuple(organs))
+    return Trunk(form, build_body(form), heart, mediastinum, abdomen, lungs, tuple(organs))
 
 
 SIDES = {"lung_right": -1.0, "lung_left": 1.0}  # the patient's right is the image's left
@@ -222,7 +226,8 @@ def great_vessels(form: Form) -> dict[str, Tube]:
     }
 
 
-def _spinal_mass(form: Form) -> Solid:
+def spinal_mass(form: Form) -> Solid:
+    """The column with the muscles along it."""
     low, high = form.apex - 150, form.level(1.9)
 
     def value(z: Array, y: Array, x: Array) -> Array:
@@ -254,7 +259,8 @@ def _ring(across: Array, along: Array) -> Array:
     return 0.5 * (np.sqrt(across + along) + np.sqrt(np.sqrt(across * across + along * along)))
 
 
-def _body(form: Form) -> Solid:
+def build_body(form: Form, arms: bool = True) -> Solid:
+    """The skin; without arms for a CT, where they are raised out of the picture."""
     top, wall = form.apex, form.wall
     muscle = 9 + 0.33 * wall
 
@@ -282,6 +288,7 @@ def _body(form: Form) -> Solid:
         joint = (top + 52, 18, side * form.shoulder)
         slope = np.array([(top - 30, 30, side * 25), (top + 20, 30, side * 0.55 * form.shoulder), joint], float)
         parts.append(Tube(slope, np.array([48, 48, 48]) + 0.2 * wall).solid)
-        arm = np.array([joint, (form.level(2.2), 10, side * (form.shoulder + 22))], float)
-        parts.append(Tube(arm, np.array([50, 44]) + 0.25 * wall).solid)
+        if arms:
+            arm = np.array([joint, (form.level(2.2), 10, side * (form.shoulder + 22))], float)
+            parts.append(Tube(arm, np.array([50, 44]) + 0.25 * wall).solid)
     return union(*parts, blend=16.0)

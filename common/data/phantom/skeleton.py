@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from .anatomy import Form
@@ -18,7 +20,7 @@ def build_skeleton(form: Form) -> dict[str, Tube]:
             bones[f"rib{number}_{name}"] = _rib(form, side, number)
         bones[f"clavicle_{name}"] = _clavicle(form, side)
         bones.update({f"{part}_{name}": tube for part, tube in _shoulder(form, side).items()})
-    bones.update(_vertebrae(form))
+    bones.update(vertebrae(form, range(-4, 14)))
     bones["sternum"] = _tube(
         [(form.level(0.12), 0, 0), (form.level(0.30), 0, 0), (form.level(0.66), 0, 0)], [17, 10, 9]
     )
@@ -84,10 +86,11 @@ def _off(point: Array, z: float, y: float, x: float) -> Array:
     return point + np.array([z, y, x])
 
 
-def _vertebrae(form: Form) -> dict[str, Tube]:
+def vertebrae(form: Form, numbers: Iterable[int]) -> dict[str, Tube]:
+    """Bodies, arches and processes by number: 1 is T1; below 1 the neck, above 12 the loins."""
     bones = {}
     pitch = 0.089 * form.lung_height
-    for number in range(-4, 14):  # 1 is T1; below 1 the neck, above 12 the loins
+    for number in numbers:
         z = form.level(-0.03) + (number - 1) * pitch
         y, x = (float(v) for v in form.spine(np.array(z)))
         radius = 12.5 + 0.35 * max(number, -2)

@@ -59,7 +59,7 @@ class Tube:
             reach = max(r0, r1)
             low = (min(z0, z1) - reach, min(y0, y1) - reach, min(x0, x1) - reach)
             high = (max(z0, z1) + reach, max(y0, y1) + reach, max(x0, x1) + reach)
-            near = _near(z, y, x, low, high)
+            near = nearby(z, y, x, low, high)
             if near is None:
                 continue
             az, ay, ax = z1 - z0, y1 - y0, x1 - x0
@@ -108,7 +108,7 @@ def union(*solids: Solid, blend: float = 0.0) -> Solid:
     def value(z: Array, y: Array, x: Array) -> Array:
         total = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), FAR, dtype=z.dtype)
         for solid in solids:
-            near = _near(z, y, x, solid.low, solid.high, MARGIN + blend)
+            near = nearby(z, y, x, solid.low, solid.high, MARGIN + blend)
             if near is None:
                 continue
             before, other = total[near], solid.value(z[near], y[near], x[near])
@@ -143,7 +143,7 @@ def difference(first: Solid, *others: Solid) -> Solid:
     def value(z: Array, y: Array, x: Array) -> Array:
         total = first.value(z, y, x)
         for other in others:
-            near = _near(z, y, x, other.low, other.high)
+            near = nearby(z, y, x, other.low, other.high)
             if near is not None:
                 total[near] = np.maximum(total[near], -other.value(z[near], y[near], x[near]))
         return total
@@ -151,7 +151,7 @@ def difference(first: Solid, *others: Solid) -> Solid:
     return Solid(value, first.low, first.high)
 
 
-def _near(
+def nearby(
     z: Array, y: Array, x: Array, low: tuple[float, ...], high: tuple[float, ...], margin: float = MARGIN
 ) -> tuple[slice, ...] | None:
     """The part of a 3D grid of points that can meet a box: most of the work is saved by leaving out the rest.
