@@ -96,7 +96,7 @@ def test_a_crop_that_does_not_fit_names_the_nearest(architecture):
             build_backbone(architecture, crop)
     with pytest.raises(ValueError, match="W = 40"):
         small("r3d_18")(volumes((32, 32, 40)))
-    with pytest.raises(ValueError, match="H = 176 is no multiple of 32.* 160 or 192"):
+    with pytest.raises(ValueError, match=r"H = 176 is no multiple of 32.* 160 or 192"):
         build_backbone("resnet10", ABDOMEN)
 
 

@@ -144,7 +144,7 @@ def test_another_network_is_refused_and_named(tmp_path):
     published("r3d_18", tmp_path / "kinetics.pth")
     backbone = build_backbone("swin3d_t", SMALL)
     before = backbone.body.norm.weight.clone()
-    with pytest.raises(PoorMatchError, match="is no swin3d_t.*torchvision's video ResNet"):
+    with pytest.raises(PoorMatchError, match=r"is no swin3d_t.*torchvision's video ResNet"):
         load_published(backbone, tmp_path / "kinetics.pth")
     assert torch.equal(backbone.body.norm.weight, before)
     with pytest.raises(PoorMatchError, match="is no resnet10"):
