@@ -155,4 +155,4 @@ class InjuryLoss(nn.Module):
         """Mean over known labels of weight times loss; 0, with a gradient of 0, where none is known."""
         weights = weights * known
         count = weights.sum() if self.divide_by_weights else known.sum()
-        return (losses * weights).sum() / count.clamp_min(1)
+        return (losses * weights).sum() / torch.where(count > 0, count, 1)

@@ -55,7 +55,7 @@ def train(module, handlers=(), segmentation=True):
 def test_following_the_dynamics_changes_no_bit(tmp_path):
     plain, followed = network(), network()
     train(plain)
-    handler = LogDynamics(None, tmp_path, sharpness_every=1, dataset=Volumes(), count=2, products=3)
+    handler = LogDynamics(None, tmp_path, sharpness_every=1, dataset=Volumes(), count=2, products=2)
     trainer = train(followed, [handler])
     for key, value in plain.state_dict().items():
         assert torch.equal(value, followed.state_dict()[key]), key
