@@ -34,9 +34,20 @@ class ClipGradients:
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             return
-        norms = list(torch._foreach_norm(gradients))
         if self.mode == "global":
-            norms = [torch.linalg.vector_norm(torch.stack([n.to(norms[0].device) for n in norms]))] * len(gradients)
+            norms = [global_norm(gradients)] * len(gradients)
+        else:
+            norms = list(torch._foreach_norm(gradients))
         # the small number is torch.nn.utils.clip_grad_norm_'s, so that both agree to the last bit
         factors = [(self.max_norm / (norm + 1e-6)).clamp(max=1.0) for norm in norms]
         torch._foreach_mul_(gradients, [f.to(g.device) for f, g in zip(factors, gradients, strict=True)])
+
+
+def global_norm(gradients: list[Tensor]) -> Tensor:
+    """Euclidean norm of tensors taken together, as one scalar on the first one's device.
+
+    Args:
+        gradients: one or more.
+    """
+    norms = torch._foreach_norm(gradients)
+    return torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))

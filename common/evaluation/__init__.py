@@ -16,6 +16,7 @@ from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
 from .save_report import SaveReport
 from .segmentation import SegmentationReport
+from .sharpness import Sharpness, network_sharpness
 from .stop_early import StopEarly
 
 __all__ = [
@@ -31,9 +32,11 @@ __all__ = [
     "SaveEncodings",
     "SaveReport",
     "SegmentationReport",
+    "Sharpness",
     "Spread",
     "StopEarly",
     "better_than",
     "encoding_batch",
+    "network_sharpness",
     "save_metrics",
 ]

@@ -15,7 +15,7 @@ from .report import Outcome, Report, Row, defined_mean
 
 Values = NDArray[np.float64]
 
-THRESHOLD_METRICS = ("sensitivity", "specificity", "precision", "f1")
+THRESHOLD_METRICS = ("sensitivity", "specificity", "precision", "f1", "f1_weighted")
 
 
 def auc(scores_N: Values, labels_N: Values) -> float:
@@ -37,6 +37,10 @@ def youden_threshold(scores_N: Values, labels_N: Values) -> float:
 def at_threshold(scores_N: Values, labels_N: Values, threshold: float) -> dict[str, float]:
     """Sensitivity, specificity, precision and F1 of the decision `score >= threshold`.
 
+    `f1` is that of the positives. `f1_weighted` averages it with that of the negatives by their numbers: of a rare
+    finding it is mostly the latter, and it alone can exceed both sensitivity and precision, as published values do
+    (methods E12).
+
     A ratio without cases is nan: sensitivity and F1 without positives, specificity without negatives, precision
     where nothing is called positive. All are nan for a threshold of nan.
     """
@@ -44,12 +48,16 @@ def at_threshold(scores_N: Values, labels_N: Values, threshold: float) -> dict[s
         return dict.fromkeys(THRESHOLD_METRICS, float("nan"))
     called, true = scores_N >= threshold, labels_N == 1
     hits, positives, calls = (called & true).sum(), true.sum(), called.sum()
-    negatives = (~true).sum()
+    rejections, negatives, refusals = (~called & ~true).sum(), (~true).sum(), (~called).sum()
+    f1 = _ratio(2 * hits, positives + calls) if positives else float("nan")
+    f1_negative = _ratio(2 * rejections, negatives + refusals)
+    weighted = sum(number * value for number, value in ((positives, f1), (negatives, f1_negative)) if number)
     return {
         "sensitivity": _ratio(hits, positives),
-        "specificity": _ratio((~called & ~true).sum(), negatives),
+        "specificity": _ratio(rejections, negatives),
         "precision": _ratio(hits, calls),
-        "f1": _ratio(2 * hits, positives + calls) if positives else float("nan"),
+        "f1": f1,
+        "f1_weighted": _ratio(weighted, positives + negatives),
     }
 
 
@@ -157,5 +165,5 @@ def _has_both(labels_N: Values) -> bool:
     return bool(len(labels_N)) and bool(labels_N.min() != labels_N.max())
 
 
-def _ratio(part: int, whole: int) -> float:
+def _ratio(part: float, whole: int) -> float:
     return float(part / whole) if whole else float("nan")

@@ -3,6 +3,9 @@
 Shapes: B batch, K classes.
 """
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,11 +16,23 @@ class LabelLoss(nn.Module):
     Args:
         exclusive: False for findings that occur together or alone (sigmoid), also for a single one; True for classes
             of which each image has exactly one (softmax; labels are one-hot).
+        weights: one factor, 0 or more, for the loss of each of the K findings or classes; None weighs all alike. The
+            mean stays one over labels, not over weights (methods E10).
+
+    Raises:
+        ValueError: negative weights.
     """
 
-    def __init__(self, exclusive: bool = False):
+    weights: Tensor | None
+
+    def __init__(self, exclusive: bool = False, weights: Sequence[float] | None = None):
         super().__init__()
+        if weights is not None and (len(weights) == 0 or min(weights) < 0):
+            raise ValueError(
+                f"loss_function#weights is {list(weights)}; expected a number of 0 or more for each label."
+            )
         self.exclusive = exclusive
+        self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
 
     def forward(self, logits_BK: Tensor, labels_BK: Tensor) -> Tensor:
         """Mean loss over known labels (nan is unknown); 0 with the network's gradient where none is known."""
@@ -26,12 +41,23 @@ class LabelLoss(nn.Module):
                 f"Logits {tuple(logits_BK.shape)} and labels {tuple(labels_BK.shape)} differ in shape: the network "
                 "needs one output for each of `findings`."
             )
-        logits_BK, labels_BK = logits_BK.float(), labels_BK.float()
+        if self.weights is not None and len(self.weights) != logits_BK.shape[1]:
+            raise ValueError(
+                f"loss_function#weights has {len(self.weights)} numbers for {logits_BK.shape[1]} labels; give one each."
+            )
+        logits_BK = at_least_single(logits_BK)
+        labels_BK = labels_BK.to(logits_BK.dtype)
         known_BK = labels_BK.isfinite()
         labels_BK = labels_BK.nan_to_num(0)
+        weights_K: Tensor | float = 1.0 if self.weights is None else self.weights.to(logits_BK)
         if self.exclusive:
-            known_B = known_BK.all(dim=1).float()
-            loss_B = -(labels_BK * logits_BK.log_softmax(dim=1)).sum(dim=1)
+            known_B = known_BK.all(dim=1)
+            loss_B = -(weights_K * labels_BK * logits_BK.log_softmax(dim=1)).sum(dim=1)
             return (loss_B * known_B).sum() / known_B.sum().clamp_min(1)
-        loss_BK = F.binary_cross_entropy_with_logits(logits_BK, labels_BK, reduction="none")
+        loss_BK = weights_K * F.binary_cross_entropy_with_logits(logits_BK, labels_BK, reduction="none")
         return (loss_BK * known_BK).sum() / known_BK.sum().clamp_min(1)
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision as single; sums over a batch would round. Double stays double."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
-from torch import Tensor
+from torch import Tensor, nn
 
 from .encoders import Encoder
 
@@ -87,8 +87,38 @@ def fill(
         PoorMatchError: fewer matched; names the nearest keys.
     """
     weights, resampled = _resample(encoder, weights)
-    # Counters that old files lack and inference never reads are no weights.
-    ours = {key: value for key, value in encoder.body.state_dict().items() if not key.endswith("num_batches_tracked")}
+    report = replace(report, resampled=tuple(resampled))
+    return fill_module(encoder.body, weights, report, encoder.description.architecture, min_share)
+
+
+def fill_module(
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    report: LoadReport,
+    architecture: str,
+    min_share: float = MIN_SHARE,
+    new: tuple[str, ...] = (),
+) -> LoadReport:
+    """Copy weights into any module by name, and account for every one of them.
+
+    Args:
+        module: filled in place, or left as it was if the match is poor.
+        weights: by the module's names.
+        report: source, layout and the names that were resampled; the rest is filled in.
+        architecture: what to call the module in messages.
+        min_share: least share of the module's weights that the file must give.
+        new: beginnings of the names of parts that stay as they are by design; they count neither as missing nor as
+            unused.
+
+    Raises:
+        PoorMatchError: fewer matched; names the nearest keys.
+    """
+
+    def counts(key: str) -> bool:
+        # Counters that old files lack and inference never reads, and tables of indices, are no weights.
+        return not key.endswith(("num_batches_tracked", "relative_position_index")) and not key.startswith(new)
+
+    ours = {key: value for key, value in module.state_dict().items() if counts(key)}
     shapes = {key: (tuple(weights[key].shape), tuple(ours[key].shape)) for key in ours if key in weights}
     matched = {key: weights[key].float() for key, (theirs, own) in shapes.items() if theirs == own}
     report = replace(
@@ -96,14 +126,14 @@ def fill(
         matched=tuple(matched),
         missing=tuple(key for key in ours if key not in weights),
         mismatched={key: pair for key, pair in shapes.items() if pair[0] != pair[1]},
-        unused=tuple(key for key in weights if key not in ours and not key.endswith("num_batches_tracked")),
-        resampled=tuple(key for key in resampled if key in matched),
+        unused=tuple(key for key in weights if key not in ours and counts(key)),
+        resampled=tuple(key for key in report.resampled if key in matched),
     )
     if report.share < min_share:
-        raise PoorMatchError(report, _refusal(encoder, report, min_share))
-    encoder.body.load_state_dict(matched, strict=False)
+        raise PoorMatchError(report, _refusal(architecture, report, min_share))
+    module.load_state_dict(matched, strict=False)
     if report.missing or report.mismatched:
-        warnings.warn(f"Some weights of the encoder stay random. {report}", stacklevel=3)
+        warnings.warn(f"Some weights of the encoder stay random. {report}", stacklevel=4)
     return report
 
 
@@ -128,13 +158,13 @@ def _resample(encoder: Encoder, weights: Mapping[str, Tensor]) -> tuple[dict[str
     return new, changed
 
 
-def _refusal(encoder: Encoder, report: LoadReport, min_share: float) -> str:
+def _refusal(architecture: str, report: LoadReport, min_share: float) -> str:
     found = [f"{key} has shape {a}, not {b}" for key, (a, b) in list(report.mismatched.items())[:3]]
     for key in report.missing[:3]:
         close = difflib.get_close_matches(key, report.unused, n=1, cutoff=0.5)
         found.append(f"{key} is missing" + (f" (nearest in the file: {close[0]})" if close else ""))
     return (
-        f"{report.source} ({report.layout}) is no {encoder.description.architecture}: it gives {report.share:.0%} of "
+        f"{report.source} ({report.layout}) is no {architecture}: it gives {report.share:.0%} of "
         f"the encoder's weights, {min_share:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
         f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
     )
@@ -144,6 +174,10 @@ def guess_architecture(report: LoadReport) -> str:
     """Words for the kind of network that a file's names suggest."""
     names = (*report.matched, *report.mismatched, *report.unused)
     for mark, words in (
+        ("layers1.0.blocks.0.", "the encoder of a SwinUNETR"),
+        ("pos_encoding.class_token", "torchvision's MViT"),
+        ("features.0.0.attn.", "torchvision's Swin transformer"),
+        ("layer1.0.conv1.0.", "torchvision's video ResNet"),
         ("layers.0.blocks.0.", "a Swin transformer"),
         ("blocks.0.attn.", "a ViT"),
         ("layer1.0.conv3.", "a ResNet with bottlenecks (50 layers or more)"),

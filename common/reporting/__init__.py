@@ -4,19 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .dynamics import LogDynamics, dynamics_figure
     from .figures import matches_figure, views_figure
     from .log_views import LogViews
     from .tracking import Tracking
 
 LATE = {
+    "LogDynamics": "dynamics",
     "LogViews": "log_views",
     "Tracking": "tracking",
+    "dynamics_figure": "dynamics",
     "matches_figure": "figures",
     "views_figure": "figures",
 }
 """These import MONAI and matplotlib, which take seconds."""
 
-__all__ = ["LogViews", "Tracking", "matches_figure", "views_figure"]
+__all__ = ["LogDynamics", "LogViews", "Tracking", "dynamics_figure", "matches_figure", "views_figure"]
 
 
 def __getattr__(name: str) -> Any:

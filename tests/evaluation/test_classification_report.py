@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from common.evaluation.classification import ClassificationReport, at_threshold, auc, youden_threshold
 from common.evaluation.report import better_than
@@ -62,16 +62,26 @@ def test_youden_threshold_is_the_best_of_all_scores(noisy):
 def test_threshold_metrics_agree_with_an_independent_implementation(noisy):
     scores, labels = noisy
     precision, recall, f1, _ = precision_recall_fscore_support(labels, scores >= 0.6)
+    weighted = f1_score(labels, scores >= 0.6, average="weighted")
     result = at_threshold(scores, labels, 0.6)
-    assert result == pytest.approx(
-        {"sensitivity": recall[1], "specificity": recall[0], "precision": precision[1], "f1": f1[1]}
+    expected = {"sensitivity": recall[1], "specificity": recall[0], "precision": precision[1]}
+    assert result == pytest.approx({**expected, "f1": f1[1], "f1_weighted": weighted})
+
+
+def test_weighted_f1_of_a_rare_finding_can_exceed_sensitivity_and_precision():
+    """The published F1 that no F1 of the positives can be (methods E12)."""
+    labels = np.repeat([1.0, 0.0], [10, 90])
+    scores = np.concatenate([np.repeat([1.0, 0.0], [7, 3]), np.repeat([1.0, 0.0], [15, 75])])
+    result = at_threshold(scores, labels, 0.5)
+    assert result["f1"] < result["sensitivity"] and result["f1_weighted"] > max(
+        result["sensitivity"], result["precision"]
     )
 
 
 def test_ratios_without_cases_are_nan():
     result = at_threshold(np.array([0.1, 0.2]), np.array([0.0, 0.0]), 0.5)
     assert math.isnan(result["sensitivity"]) and math.isnan(result["precision"]) and math.isnan(result["f1"])
-    assert result["specificity"] == 1
+    assert result["specificity"] == 1 and result["f1_weighted"] == 1
     assert at_threshold(np.array([0.1, 0.2]), np.array([0.0, 1.0]), 0.5)["f1"] == 0
 
 

@@ -34,3 +34,29 @@ def test_nothing_known_is_zero_with_a_gradient_of_zero(exclusive):
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="`findings`"):
         LabelLoss()(torch.zeros(2, 3), torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_weights_multiply_and_do_not_divide(exclusive):
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    labels = F.one_hot(torch.tensor([2, 0, 1, 1]), 3).float()
+    weights = torch.tensor([1.0, 5.0, 0.5])
+    if exclusive:
+        expected = -(weights * labels * logits.softmax(1).log()).sum() / 4
+    else:
+        expected = (weights * F.binary_cross_entropy(logits.sigmoid(), labels, reduction="none")).sum() / 12
+    loss = LabelLoss(exclusive, weights=[1, 5, 0.5])
+    assert torch.allclose(loss(logits, labels), expected) and not loss.state_dict()
+
+
+def test_gradients_in_double_precision():
+    labels = torch.tensor([[1, 0, float("nan")], [0, float("nan"), 1]], dtype=torch.float64)
+    logits = torch.randn(2, 3, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: LabelLoss(weights=[1, 2, 3])(x, labels), logits)
+
+
+def test_bad_weights_are_named():
+    with pytest.raises(ValueError, match="weights is"):
+        LabelLoss(weights=[1, -1])
+    with pytest.raises(ValueError, match="2 numbers for 3 labels"):
+        LabelLoss(weights=[1, 1])(torch.zeros(2, 3), torch.zeros(2, 3))

@@ -1,0 +1,90 @@
+"""The paper's table of metrics: one row per class, and the means."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from bundles.ct_diagnosis_classification.scripts.study_report import StudyReport
+from common.engines import rank
+from common.evaluation import Outcome
+from common.evaluation.report import defined_mean
+
+from ignite.engine import Engine, Events  # isort: skip
+
+# In the order of the paper's table; F1 in both conventions (methods E12).
+METRICS = {
+    "auc": "AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "f1_weighted": "F1 (weighted)",
+    "f1": "F1 (positives)",
+    "precision": "Precision",
+}
+
+
+def table_rows(outcome: Outcome, averages: dict[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
+    """Metrics in [0, 1] by class and then by mean; nan where undefined, which no mean counts.
+
+    Args:
+        outcome: of a report; without thresholds from another split it has AUC only.
+        averages: names of the means and the classes they take.
+    """
+    table = {row["class"]: row for row in outcome.table}
+    metrics = [name for name in METRICS if name in outcome.table[0]]
+    rows = {name: {metric: float(row[metric]) for metric in metrics} for name, row in table.items()}
+    means = {
+        name: {metric: defined_mean([rows[row][metric] for row in classes]) for metric in metrics}
+        for name, classes in averages.items()
+    }
+    return rows | means
+
+
+def markdown(rows: dict[str, dict[str, float]]) -> str:
+    """The rows as a Markdown table in percent, as papers print them."""
+    metrics = list(next(iter(rows.values())))
+    lines = [
+        "| Class | " + " | ".join(METRICS[metric] for metric in metrics) + " |",
+        "| --- |" + " ---: |" * len(metrics),
+    ]
+    for name, row in rows.items():
+        values = ("undefined" if math.isnan(row[metric]) else f"{100 * row[metric]:.2f}" for metric in metrics)
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+class SavePaperTable:
+    """Handler of an evaluator that leaves `paper_table.md` and `paper_table.json`.
+
+    Args:
+        report: the metric of the evaluator.
+        directory: where the files go; made when absent.
+        tracking: keeps the files with the run; None leaves them as files.
+        about: facts to keep beside the numbers, such as the data set, the split and the weights.
+    """
+
+    def __init__(self, report: StudyReport, directory: str, tracking: Any = None, about: dict[str, Any] | None = None):
+        self.report, self.directory, self.tracking, self.about = report, Path(directory), tracking, about or {}
+
+    def attach(self, engine: Engine) -> None:
+        """Write at the end of the evaluator's run, on the first process."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write both files."""
+        outcome = self.report.outcome
+        if outcome is None or rank():
+            return
+        rows = table_rows(outcome, self.report.averages)
+        numbers = {
+            name: {metric: None if math.isnan(value) else value for metric, value in row.items()}
+            for name, row in rows.items()
+        }
+        self.directory.mkdir(parents=True, exist_ok=True)
+        content = {**self.about, "volumes_or_studies": len(outcome.images), "rows": numbers, "notices": outcome.notices}
+        (self.directory / "paper_table.json").write_text(json.dumps(content, indent=2) + "\n")
+        notes = "".join(f"\n- {notice}" for notice in outcome.notices)
+        (self.directory / "paper_table.md").write_text(markdown(rows) + notes + ("\n" if notes else ""))
+        if self.tracking is not None:
+            for name in ("paper_table.json", "paper_table.md"):
+                self.tracking.log_artifact(self.directory / name)

@@ -1,0 +1,90 @@
+"""Losses for label maps, of which some voxels or whole volumes may not be annotated.
+
+Shapes: B batch, S structures with background, D H W space.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.decode import IGNORE
+from .classification import at_least_single
+
+
+class LabelMapLoss(nn.Module):
+    """Cross-entropy of one structure per voxel, Dice, or both, over what is annotated.
+
+    Cross-entropy is the mean over all annotated voxels of the batch. Dice is MONAI's, of all structures but the
+    background, over the annotated voxels of the batch taken together, as in `DiceBCE`.
+
+    Args:
+        cross_entropy_weight: the paper uses it alone.
+        dice_weight: 0 leaves Dice out; in the paper Dice, and Dice with cross-entropy, do similarly.
+
+    Raises:
+        ValueError: a negative weight, or both 0.
+
+    Source: the CT method's segmentation loss; methods, section 5.
+    """
+
+    def __init__(self, cross_entropy_weight: float = 1.0, dice_weight: float = 0.0):
+        super().__init__()
+        if min(cross_entropy_weight, dice_weight) < 0 or cross_entropy_weight + dice_weight == 0:
+            raise ValueError(
+                f"cross_entropy_weight {cross_entropy_weight} and dice_weight {dice_weight} must not be negative nor "
+                "both 0; to train without segmentation leave the loss out (segmentation: null)."
+            )
+        self.weights = {"cross_entropy": cross_entropy_weight, "dice": dice_weight}
+        self.dice: Any = None
+        if dice_weight:
+            from monai.losses import DiceLoss  # MONAI takes seconds to import
+
+            self.dice = DiceLoss(include_background=False, batch=True)
+
+    def forward(self, logits_BSDHW: Tensor, labels_B1DHW: Tensor) -> dict[str, Tensor]:
+        """Losses by name; `loss` is the one to differentiate.
+
+        Args:
+            logits_BSDHW: of the S structures.
+            labels_B1DHW: integers, 0 background to S - 1; 255 not annotated. A volume without a mask is 255 all over.
+
+        Returns:
+            `loss`, the parts that have a weight, and `with_mask`: the share of the volumes that have any annotation.
+            Where none has, losses are 0 with a gradient of 0.
+
+        Raises:
+            ValueError: shapes that do not fit, or a label that no output stands for.
+        """
+        self._check(logits_BSDHW, labels_B1DHW)
+        logits_BSDHW = at_least_single(logits_BSDHW)  # sums over millions of voxels overflow or round in half precision
+        labels_BDHW = labels_B1DHW[:, 0].long()
+        annotated_BDHW = labels_BDHW != IGNORE
+        parts: dict[str, Tensor] = {}
+        if self.weights["cross_entropy"]:
+            total = F.cross_entropy(logits_BSDHW, labels_BDHW, ignore_index=IGNORE, reduction="sum")
+            parts["cross_entropy"] = total / annotated_BDHW.sum().clamp_min(1)
+        if self.dice is not None:
+            annotated_B1DHW = annotated_BDHW.unsqueeze(1)
+            index_B1DHW = labels_BDHW.unsqueeze(1) * annotated_B1DHW
+            truth_BSDHW = torch.zeros_like(logits_BSDHW).scatter_(1, index_B1DHW, 1.0)
+            parts["dice"] = self.dice(logits_BSDHW.softmax(1) * annotated_B1DHW, truth_BSDHW * annotated_B1DHW)
+        loss = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+        with_mask = annotated_BDHW.flatten(1).any(1).to(loss).mean()
+        return {"loss": loss, **parts, "with_mask": with_mask}
+
+    def _check(self, logits_BSDHW: Tensor, labels_B1DHW: Tensor) -> None:
+        expected = (logits_BSDHW.shape[0], 1, *logits_BSDHW.shape[2:])
+        if tuple(labels_B1DHW.shape) != expected:
+            raise ValueError(
+                f"Masks are {tuple(labels_B1DHW.shape)}; expected {expected}, integers on the volume's grid."
+            )
+        structures = logits_BSDHW.shape[1]
+        # on a GPU an index out of range would end the process with a message about neither
+        if bool(((labels_B1DHW >= structures) & (labels_B1DHW != IGNORE)).any() | (labels_B1DHW < 0).any()):
+            values = sorted(set(labels_B1DHW.unique().tolist()) - {*range(structures), IGNORE})
+            raise ValueError(
+                f"Masks hold {values}, and the network has outputs for 0 to {structures - 1} (255 is not annotated): "
+                "num_structures must count the background and every structure of the masks."
+            )

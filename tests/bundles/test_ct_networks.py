@@ -1,0 +1,246 @@
+"""The paper's table of shapes, the head that only training knows, and checkpointing that changes nothing."""
+
+import pytest
+import torch
+
+from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
+from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
+
+CHEST, ABDOMEN, SMALL = (96, 192, 192), (160, 176, 192), (32, 32, 32)
+PAPER = {"r3d_18": (512, 33.1), "mvit_v2_s": (768, 34.3), "swin3d_t": (768, 27.8)}
+MEDICAL = {"swin_unetr": (768, 32), "resnet10": (512, 32), "resnet50": (2048, 32)}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=PAPER)
+def architecture(request):
+    return request.param
+
+
+def small(architecture, num_structures=3, **options):
+    return DiagnosisNetwork(build_backbone(architecture, SMALL, **options), 4, num_structures)
+
+
+def volumes(size=SMALL, batch=2):
+    return torch.randn(batch, 1, *size)
+
+
+@pytest.mark.parametrize(("crop", "grid"), [(CHEST, (6, 12, 12)), (ABDOMEN, (10, 11, 12))])
+def test_shapes_at_paper_size(architecture, crop, grid):
+    """Methods, section 5: computed without memory or arithmetic."""
+    channels, millions = PAPER[architecture]
+    with torch.device("meta"), torch.no_grad():
+        backbone = build_backbone(architecture, crop)
+        assert backbone.features(torch.empty(1, 1, *crop)).shape == (1, channels, *grid)
+    count = sum(parameter.numel() for parameter in backbone.parameters()) / 1e6
+    assert int(count * 10) / 10 == millions or round(count, 1) == millions
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        ("r3d_18", ["48x96x96x64", "48x96x96x64", "24x48x48x128", "12x24x24x256", "6x12x12x512"]),
+        ("swin3d_t", ["6x96x96x96", "6x96x96x96", "6x48x48x192", "6x24x24x384", "6x12x12x768"]),
+    ],
+)
+def test_grids_of_the_stages_at_paper_size(architecture, expected):
+    with torch.device("meta"), torch.no_grad():
+        body = build_backbone(architecture, CHEST).body
+        x = (body.stem if architecture == "r3d_18" else body.patch_embed)(torch.empty(1, 1, *CHEST))
+        stages = [body.layer1, body.layer2, body.layer3, body.layer4] if architecture == "r3d_18" else body.features
+        found = [x]
+        for stage in stages:
+            merged = not isinstance(stage, torch.nn.Sequential)
+            x = stage(x)
+            found += [] if merged else [x]
+    shapes = [tuple(x.shape[1:]) for x in found]
+    if architecture == "r3d_18":
+        shapes = [(d, h, w, c) for c, d, h, w in shapes]
+    assert ["x".join(map(str, shape)) for shape in shapes] == expected
+
+
+def test_mvit_begins_with_the_tokens_of_the_paper():
+    with torch.device("meta"), torch.no_grad():
+        body = build_backbone("mvit_v2_s", CHEST).body
+        tokens = body.pos_encoding(body.conv_proj(torch.empty(1, 1, *CHEST)).flatten(2).transpose(1, 2))
+    assert tokens.shape == (1, 55297, 96)
+    assert (body.pos_encoding.temporal_size, *body.pos_encoding.spatial_size) == (6, 96, 96)
+
+
+@pytest.mark.parametrize("architecture", MEDICAL)
+def test_shapes_of_medical_backbones(architecture):
+    channels, stride = MEDICAL[architecture]
+    backbone = build_backbone(architecture, (64, 32, 96)).eval()
+    with torch.no_grad():
+        features = backbone.features(volumes((64, 32, 96), 1))
+    assert features.shape == (1, channels, 64 // stride, 32 // stride, 96 // stride)
+
+
+def test_without_pooling_a_resnet_fits_the_abdomen():
+    with torch.device("meta"), torch.no_grad():
+        backbone = build_backbone("resnet50", ABDOMEN, max_pool=False)
+        assert backbone.features(torch.empty(1, 1, *ABDOMEN)).shape == (1, 2048, 10, 11, 12)
+
+
+def test_a_crop_that_does_not_fit_names_the_nearest(architecture):
+    for crop, words in (
+        ((96, 200, 192), r"H = 200 is no multiple of 16. Set crop_size#1 to 192 or 208"),
+        ((8, 192, 192), r"D = 8 is no multiple of 16. Set crop_size#0 to 16"),
+        ((96, 192), "three numbers"),
+    ):
+        with pytest.raises(ValueError, match=words), torch.device("meta"):
+            build_backbone(architecture, crop)
+    with pytest.raises(ValueError, match="W = 40"):
+        small("r3d_18")(volumes((32, 32, 40)))
+    with pytest.raises(ValueError, match=r"H = 176 is no multiple of 32.* 160 or 192"):
+        build_backbone("resnet10", ABDOMEN)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="expected one of r3d_18"):
+        build_backbone("r3d_19", SMALL)
+    with pytest.raises(ValueError, match="pool is 'max'"):
+        build_backbone("mvit_v2_s", SMALL, pool="max")
+    with pytest.raises(ValueError, match="background included"):
+        DiagnosisNetwork(build_backbone("resnet10", SMALL), 4, 1)
+
+
+def test_other_sizes_than_the_one_built_for(architecture):
+    network = small(architecture).eval()
+    with torch.no_grad():
+        assert network(volumes((48, 32, 64), 1)).shape == (1, 4)
+
+
+def test_heads_are_what_the_paper_says(architecture):
+    network, x = small(architecture), volumes()
+    torch.manual_seed(1)
+    outputs = network(x)
+    torch.manual_seed(1)
+    features = network.backbone.features(x)
+    weight, bias = network.classifier.weight, network.classifier.bias
+    assert torch.allclose(outputs["logits"], features.flatten(2).mean(2) @ weight.T + bias, atol=1e-6)
+    grid = torch.einsum("bcdhw,sc->bsdhw", features, network.segmenter.weight[:, :, 0, 0, 0])
+    grid = grid + network.segmenter.bias.view(1, -1, 1, 1, 1)
+    assert outputs["segmentation"].shape == (2, 3, *SMALL)
+    # away from the border, trilinear without aligned corners puts the average of 8 cells where they meet
+    between = outputs["segmentation"][:, :, 15:17, 15:17, 15:17].mean((2, 3, 4))
+    assert torch.allclose(between, grid.mean((2, 3, 4)), atol=1e-4)
+    # and repeats a corner cell in the corner
+    assert torch.allclose(outputs["segmentation"][:, :, 0, 0, 0], grid[:, :, 0, 0, 0], atol=1e-4)
+
+
+def test_mvit_pools_patches_and_on_request_the_class_token():
+    mean, token = (build_backbone("mvit_v2_s", SMALL, pool=pool).eval() for pool in ("mean", "cls"))
+    token.load_state_dict(mean.state_dict())
+    x = volumes()
+    with torch.no_grad():
+        features, vector = mean.encode(x)
+        same_features, class_token = token.encode(x)
+        mean.body.head = torch.nn.Identity()
+        grid = (2, 16, 16)
+        mean.body.pos_encoding.temporal_size, mean.body.pos_encoding.spatial_size = grid[0], grid[1:]
+        assert torch.allclose(class_token, mean.body(x), atol=1e-5)  # torchvision's own forward pass
+    assert torch.allclose(vector, features.mean((2, 3, 4))) and torch.equal(features, same_features)
+    assert not torch.allclose(vector, class_token, atol=1e-2)
+
+
+def test_training_alone_knows_the_second_task(architecture):
+    network, x = small(architecture), volumes(batch=1)
+    alone = DiagnosisNetwork(network.backbone, 4)
+    assert set(network.train()(x)) == {"logits", "segmentation"}
+    assert isinstance(alone.train()(x), torch.Tensor)
+    with torch.no_grad():
+        assert network.eval()(x).shape == (1, 4)
+
+
+def test_both_arms_begin_with_the_same_weights():
+    torch.manual_seed(5)
+    with_head = small("resnet10").state_dict()
+    torch.manual_seed(5)
+    without = small("resnet10", num_structures=0).state_dict()
+    assert set(with_head) - set(without) == {"segmenter.weight", "segmenter.bias"}
+    assert all(torch.equal(with_head[key], value) for key, value in without.items())
+
+
+def nodes(network, x):
+    graph = torch.jit.freeze(torch.jit.trace(network.eval(), x)).graph
+    return sorted(node.kind() for node in graph.nodes())
+
+
+def test_the_traced_network_has_no_trace_of_the_head(architecture):
+    network, x = small(architecture), volumes(batch=1)
+    alone = DiagnosisNetwork(network.backbone, 4)
+    alone.classifier = network.classifier
+    bare = network.without_segmentation()
+    assert not [key for key in bare.state_dict() if "segmenter" in key]
+    assert bare.state_dict().keys() == alone.state_dict().keys()
+    with torch.no_grad():
+        assert torch.equal(network.eval()(x), bare.eval()(x))
+        assert nodes(bare, x) == nodes(alone, x) == nodes(network, x)
+        assert torch.allclose(torch.jit.trace(bare, x)(x), alone.eval()(x), atol=1e-5)
+
+
+def test_the_onnx_graph_has_no_trace_of_the_head(tmp_path):
+    import onnx
+
+    network, x = small("r3d_18").eval(), volumes(batch=1)
+    alone = DiagnosisNetwork(network.backbone, 4).eval()
+    counts = []
+    for name, module in (("bare", network.without_segmentation()), ("alone", alone)):
+        torch.onnx.export(module, (x,), tmp_path / f"{name}.onnx", dynamo=True, verbose=False)
+        graph = onnx.load(tmp_path / f"{name}.onnx", load_external_data=False).graph
+        counts.append((len(graph.node), len(graph.initializer), [list(map(str, o.name)) for o in graph.output]))
+        assert not [i.name for i in graph.initializer if "segmenter" in i.name]
+    assert counts[0] == counts[1] and counts[0][0] > 30 and len(counts[0][2]) == 1
+
+
+def test_the_bare_network_follows_training():
+    network = small("resnet10")
+    bare = network.without_segmentation()
+    assert bare.training and network.segmenter is not None
+    with torch.no_grad():
+        network.classifier.bias.add_(1)
+    assert torch.equal(bare.classifier.bias, network.classifier.bias)
+    assert not bare.eval().backbone.training
+
+
+def gradients(network, x):
+    network.zero_grad()
+    torch.manual_seed(2)  # of stochastic depth
+    outputs = network(x)
+    (outputs["logits"].pow(2).mean() + outputs["segmentation"].pow(2).mean()).backward()
+    return [parameter.grad.clone() for parameter in network.parameters()]
+
+
+@pytest.mark.parametrize("architecture", [*PAPER, "swin_unetr", "resnet10"])
+def test_checkpointing_changes_nothing(architecture):
+    plain, spared = small(architecture), small(architecture, checkpointing=True)
+    spared.load_state_dict(plain.state_dict())
+    x = volumes((32, 64, 32))
+    for one, other in zip(gradients(plain, x), gradients(spared, x), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-7)
+    # running statistics too: the second pass over the same batch is not noted
+    for key, value in plain.state_dict().items():
+        assert torch.equal(value, spared.state_dict()[key]), key
+
+
+def test_checkpointing_keeps_less():
+    kept = {}
+    for checkpointing in (False, True):
+        network, sizes = small("r3d_18", checkpointing=checkpointing), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, s=sizes: s.append(t.numel()) or t, lambda t: t):
+            network(volumes())
+        kept[checkpointing] = sum(sizes)
+    assert kept[True] < kept[False] / 3
+
+
+def test_channels_last_gives_the_same(architecture):
+    network, x = small(architecture).eval(), volumes()
+    with torch.no_grad():
+        expected = network(x)
+        fast = network.to(memory_format=torch.channels_last_3d)
+        assert torch.allclose(fast(x.to(memory_format=torch.channels_last_3d)), expected, atol=1e-4)
