@@ -14,6 +14,7 @@ from .encoding import (
 from .method_loss import MethodLoss
 from .report import Outcome, Report, better_than
 from .save_encodings import SaveEncodings
+from .save_probabilities import SaveProbabilities
 from .save_report import SaveReport
 from .segmentation import SegmentationReport
 from .sharpness import Sharpness, network_sharpness
@@ -30,6 +31,7 @@ __all__ = [
     "PatchProbe",
     "Report",
     "SaveEncodings",
+    "SaveProbabilities",
     "SaveReport",
     "SegmentationReport",
     "Sharpness",

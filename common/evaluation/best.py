@@ -24,8 +24,8 @@ class KeepBest(StopEarly):
 
     It writes into `directory`:
     - `model.pt`: state dict of `network`, the best by the evaluator's key metric;
-    - `network.json`: a config overlay with everything `network_def` was built from, and `encoder_file: null`, so that
-      evaluation, inference and export need neither the encoder file nor the command of the training;
+    - `network.json`: a config overlay with everything `network_def` was built from, so that evaluation, inference and
+      export need neither the encoder's file nor the command of the training;
     - `best.json`: metric, value and epoch, for people to read.
 
     Its state belongs into the checkpoints (`extra` of `Checkpoints`), so that a resumed run knows the best before it.
@@ -84,8 +84,13 @@ class KeepBest(StopEarly):
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:
-    """Values of the config keys that the downstream recipes build an encoder from, without its file."""
-    encoder: Any = network.encoder
+    """Values of the config keys that the downstream recipes build an encoder from, without its file.
+
+    A network without an `encoder` of the collection has none; its recipe names what rebuilds it in `settings`.
+    """
+    encoder: Any = getattr(network, "encoder", None)
+    if encoder is None:
+        return {}
     described = encoder.description
     return {
         "architecture": described.architecture,

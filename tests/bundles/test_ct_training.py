@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
-from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
+from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork, WithSegmentation
 from common.data import SeededSampler
 from common.engines import ClipGradients, Trainer
 from common.evaluation import network_sharpness
@@ -35,7 +35,8 @@ def prepare(batch, device, non_blocking, **kwargs):
 
 def network(architecture="r3d_18", num_structures=3, **options):
     torch.manual_seed(0)
-    return DiagnosisNetwork(build_backbone(architecture, CROP, **options), 2, num_structures)
+    alone = DiagnosisNetwork(build_backbone(architecture, CROP, **options), 2)
+    return WithSegmentation(alone, num_structures) if num_structures else alone
 
 
 def loss_function(segmentation=True):
@@ -85,9 +86,12 @@ def test_the_masks_reach_the_backbone_and_not_the_classifier():
     images = torch.randn(2, 1, *CROP)
     targets = {"label": torch.full((2, 2), float("nan")), "mask": torch.randint(0, 3, (2, 1, *CROP))}
     losses(module(images), targets)["loss"].backward()
-    assert module.segmenter.weight.grad.abs().sum() > 0 and module.backbone.body.stem[0].weight.grad.abs().sum() > 0
-    assert torch.all(module.classifier.weight.grad == 0)
+    assert (
+        module.segmenter.weight.grad.abs().sum() > 0
+        and module.network.backbone.body.stem[0].weight.grad.abs().sum() > 0
+    )
+    assert torch.all(module.network.classifier.weight.grad == 0)
     targets = {"label": torch.tensor([[0.0, 1], [1, 0]]), "mask": torch.full((2, 1, *CROP), 255)}
     module.zero_grad()
     losses(module(images), targets)["loss"].backward()
-    assert torch.all(module.segmenter.weight.grad == 0) and module.classifier.weight.grad.abs().sum() > 0
+    assert torch.all(module.segmenter.weight.grad == 0) and module.network.classifier.weight.grad.abs().sum() > 0

@@ -1,4 +1,4 @@
-"""Write what a classifier says of a folder of images to a table."""
+"""Write what a classifier says of a folder of images or volumes to a table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from ignite.engine import Engine, Events
 
 
 class SaveProbabilities:
-    """Handler of an evaluator: one CSV row per image, `source` and a probability per finding.
+    """Handler of an evaluator: one CSV row per image or volume, `source` and a probability per finding.
 
     Args:
         path: of the CSV file; its folder is made when absent.
@@ -37,4 +37,4 @@ class SaveProbabilities:
     def _write(self, engine: Engine) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(self.rows).to_csv(self.path, index=False, float_format="%.6f")
-        print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} images to {self.path}")
+        print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} of them to {self.path}")

@@ -1,0 +1,69 @@
+"""Inference of files that are in no cache: from a path to a crop, and from logits to probabilities."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from torch import Tensor
+
+from common.data.volumes import Preparation
+from common.data.volumes.resample import cut, scaled
+from common.data.volumes.task import Task
+from common.losses import InjuryOutputs
+
+
+class PrepareVolumed(MapTransform):
+    """Read, resample, crop about the centre and scale a volume, as training and evaluation do.
+
+    Args:
+        keys: items that hold the path of a file or of the folder of a series.
+        preparation: what is done to each volume.
+        crop: voxels (D, H, W) about the centre; what the volume lacks is air.
+        window: Hounsfield units (low, high) that become -1 and 1.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, preparation: Preparation, crop: Sequence[int], window: Sequence[float]
+    ) -> None:
+        super().__init__(keys)
+        self.preparation, self.crop = preparation, tuple(crop)
+        self.low, self.high = (float(value) for value in window)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Replace paths by float32 tensors (1, D, H, W) in [-1, 1]."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            values = self.preparation.prepare(Task(str(item[key]))).hounsfield
+            start = [(have - want) // 2 for have, want in zip(values.shape, self.crop, strict=True)]
+            # One unit below the window, so that rounding cannot lift the padding above -1.
+            item[key] = torch.from_numpy(scaled(cut(values, start, self.crop, self.low - 1), self.low, self.high))[None]
+        return item
+
+
+class Probabilitiesd(MapTransform):
+    """Turn the logits of one volume into probabilities.
+
+    Args:
+        keys: items of logits (K,).
+        injuries: names of the `binary` injuries and the `graded` organs of the trauma task, whose grades exclude each
+            other; None for findings that occur together or alone.
+    """
+
+    def __init__(self, keys: KeysCollection, injuries: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(keys)
+        self.outputs = None if injuries is None else InjuryOutputs(tuple(injuries["binary"]), tuple(injuries["graded"]))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Replace logits by probabilities (K,)."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            item[key] = self._probabilities(item[key])
+        return item
+
+    def _probabilities(self, logits_K: Tensor) -> Tensor:
+        if self.outputs is None:
+            return logits_K.sigmoid()
+        binary_1N, graded_1OG = self.outputs.split(logits_K[None])
+        return torch.cat([binary_1N.sigmoid(), graded_1OG.softmax(2).flatten(1)], dim=1)[0]
