@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from common.records import Box, Corpus, Record
+from common.records import Box, Calibration, Corpus, Record
 
 
 def corpus_of(count):
@@ -78,3 +78,15 @@ def test_the_fingerprint_ignores_folders_and_sees_everything_else():
 def test_records_travel_to_workers():
     record = Record("/a/1.png", "p", "train", "toy", (1.0,), {"lung": "m"}, (Box("F", 0, 0, 1, 1),), {"a": (0.1, 0.2)})
     assert pickle.loads(pickle.dumps(record)) == record
+
+
+def test_study_and_calibration_change_the_fingerprint_only_where_they_are():
+    corpus = corpus_of(2)
+    study, calibrated = (
+        dataclasses.replace(corpus, records=(dataclasses.replace(corpus.records[0], **facts), corpus.records[1]))
+        for facts in ({"study_id": "s"}, {"calibration": Calibration(1.0, -1024.0, (3.0, 1.5, 1.5))})
+    )
+    plain = dataclasses.replace(corpus.records[0], study_id=None, calibration=None)
+    same = dataclasses.replace(corpus, records=(plain, corpus.records[1]))
+    assert same.fingerprint() == corpus.fingerprint()
+    assert len({corpus.fingerprint(), study.fingerprint(), calibrated.fingerprint()}) == 3

@@ -1,7 +1,8 @@
 """Prepared volumes on the disk, from which crops are read without decoding a volume again.
 
-MONAI's `PersistentDataset` does not serve: it writes one pickle per item, so that a crop costs reading the whole
-volume; it names it after the path and not the content; and it has no place for files that cannot be read.
+MONAI's `PersistentDataset` does not serve: it writes one pickle per item, so that every crop costs reading a whole
+volume into each worker's own memory; it names the pickle after the path and not the content, so that a changed file
+goes unnoticed; one unreadable file ends the epoch; and two processes that start together both prepare everything.
 """
 
 import errno

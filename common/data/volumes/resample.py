@@ -89,12 +89,11 @@ def scaled(hounsfield: np.ndarray, low: float, high: float) -> np.ndarray:
     Returns:
         float32, its own memory.
     """
-    values = hounsfield.astype(np.float32)
-    np.clip(values, low, high, out=values)
-    values -= low
-    values *= 2 / (high - low)
-    values -= 1
-    return values
+    slope = 2 / (high - low)
+    # Three passes over a crop, and clipped last: what lies below the window is -1 to the last bit.
+    values = np.multiply(hounsfield, np.float32(slope), dtype=np.float32)
+    values -= np.float32(low * slope + 1)
+    return np.clip(values, -1, 1, out=values)
 
 
 def cut(values: np.ndarray, start: Sequence[int], size: Sequence[int], outside: float) -> np.ndarray:
