@@ -10,7 +10,7 @@ from common.data.phantom.ct.injuries import SHARES, Injuries, draw_injuries
 from common.data.phantom.ct.lesions import draw_presence
 from common.data.phantom.ct.lobes import LOBES
 
-SEED, PATIENTS = 4, (1, 2, 5, 8)
+SEED, PATIENTS = 4, (1, 2, 8)
 HEALTHY = dict.fromkeys(("liver", "spleen", "kidney"), "healthy")
 
 

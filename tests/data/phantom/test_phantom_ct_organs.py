@@ -7,7 +7,7 @@ from common.data.phantom import make_patient
 from common.data.phantom.ct import NAMES, make_abdomen, make_chest
 from common.data.phantom.ct.abdomen_organs import BOWEL, KIDNEYS, build_belly
 from common.data.phantom.ct.layers import BACKGROUND, Grid, Layer, paint
-from common.data.phantom.ct.lobes import LOBES, build_lobes
+from common.data.phantom.ct.lobes import LOBES, build_lobes, lobe_layers
 from common.data.phantom.solids import ellipsoid
 
 SEED = 4
@@ -45,8 +45,6 @@ def test_painted_lobes_are_the_solids():
     lobes, form = build_lobes(person.trunk), person.form
     spacing = (8.0, 6.0, 6.0)
     grid = grid_of((form.apex, -120, -170), (form.level(1.0), 120, 170), spacing)
-    from common.data.phantom.ct.lobes import lobe_layers
-
     _, labels = paint(lobe_layers(person.trunk, -850.0, 0.0), grid, (BACKGROUND, *LOBES))
     for number, name in enumerate(LOBES, start=1):
         wanted = lobes[name].value(grid.z, grid.y, grid.x) < 0

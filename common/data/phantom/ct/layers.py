@@ -9,7 +9,7 @@ import numpy as np
 
 from ..solids import Array, Solid, nearby
 
-AIR, WATER, FAT, MUSCLE, BLOOD = -1000.0, 0.0, -100.0, 50.0, 42.0
+AIR, FAT, MUSCLE, BLOOD = -1000.0, -100.0, 50.0, 42.0
 BACKGROUND = "background"
 SLAB = 48  # slices painted at a time, so that large volumes need little memory
 

@@ -1,4 +1,4 @@
-"""What writers of phantom CTs share: several processes, and splits by patient."""
+"""What the writers of phantom CTs share."""
 
 from __future__ import annotations
 
