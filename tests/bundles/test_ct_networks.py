@@ -1,4 +1,4 @@
-"""The paper's table of shapes, the head that only training knows, and checkpointing that changes nothing."""
+"""The paper's table of shapes, and the head that only training knows."""
 
 import pytest
 import torch
@@ -164,60 +164,6 @@ def test_both_arms_begin_with_the_same_weights():
     without = small("resnet10", num_structures=0).state_dict()
     assert with_head.keys() == without.keys() and not [key for key in without if "segmenter" in key]
     assert all(torch.equal(with_head[key], value) for key, value in without.items())
-
-
-def nodes(network, x):
-    graph = torch.jit.freeze(torch.jit.trace(network.eval(), x)).graph
-    return sorted(node.kind() for node in graph.nodes())
-
-
-def test_the_traced_network_has_no_trace_of_the_head(architecture):
-    """The network that training kept, and that a training wrapped in the second task evaluates: one graph."""
-    trained, x = small(architecture), volumes(batch=1)
-    with torch.no_grad():
-        assert nodes(trained.network, x) == nodes(trained, x) == nodes(small(architecture, num_structures=0), x)
-
-
-def test_the_onnx_graph_has_no_trace_of_the_head(tmp_path):
-    import onnx
-
-    x, counts = volumes(batch=1), []
-    for name, module in (("trained", small("r3d_18").network), ("alone", small("r3d_18", num_structures=0))):
-        torch.onnx.export(module.eval(), (x,), tmp_path / f"{name}.onnx", dynamo=True, verbose=False)
-        graph = onnx.load(tmp_path / f"{name}.onnx", load_external_data=False).graph
-        counts.append((len(graph.node), len(graph.initializer), [list(map(str, o.name)) for o in graph.output]))
-        assert not [i.name for i in graph.initializer if "segmenter" in i.name]
-    assert counts[0] == counts[1] and counts[0][0] > 30 and len(counts[0][2]) == 1
-
-
-def gradients(network, x):
-    network.zero_grad()
-    torch.manual_seed(2)  # of stochastic depth
-    outputs = network(x)
-    (outputs["logits"].pow(2).mean() + outputs["segmentation"].pow(2).mean()).backward()
-    return [parameter.grad.clone() for parameter in network.parameters()]
-
-
-@pytest.mark.parametrize("architecture", [*PAPER, "swin_unetr", "resnet10"])
-def test_checkpointing_changes_nothing(architecture):
-    plain, spared = small(architecture), small(architecture, checkpointing=True)
-    spared.load_state_dict(plain.state_dict())
-    x = volumes((32, 64, 32))
-    for one, other in zip(gradients(plain, x), gradients(spared, x), strict=True):
-        assert torch.allclose(one, other, rtol=1e-4, atol=1e-7)
-    # running statistics too: the second pass over the same batch is not noted
-    for key, value in plain.state_dict().items():
-        assert torch.equal(value, spared.state_dict()[key]), key
-
-
-def test_checkpointing_keeps_less():
-    kept = {}
-    for checkpointing in (False, True):
-        network, sizes = small("r3d_18", checkpointing=checkpointing), []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, s=sizes: s.append(t.numel()) or t, lambda t: t):
-            network(volumes())
-        kept[checkpointing] = sum(sizes)
-    assert kept[True] < kept[False] / 3
 
 
 def test_channels_last_gives_the_same(architecture):
