@@ -70,7 +70,7 @@ def export_bundle(
     configs = _configs(bundle, facts)
     network = _network(configs.get("inference", configs["train"]), facts.weights)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
-    images, output = probe_network(network, *_input_size(network, metadata))
+    images, output = probe_network(network, _input_shape(network, metadata))
     metadata = complete_metadata(metadata, images, output, facts.metrics, facts.provenance, facts.classes)
 
     out.mkdir(parents=True, exist_ok=True)
@@ -113,14 +113,16 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
     return configs
 
 
-def _input_size(network: nn.Module, metadata: Mapping[str, Any]) -> tuple[int, int]:
-    """Channels and side in pixels of the network's images: its encoder says, otherwise the bundle's metadata."""
+def _input_shape(network: nn.Module, metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    """Channels and sizes of the network's images or volumes: its encoder says, otherwise the bundle's metadata."""
     for module in network.modules():
         description = getattr(module, "description", None)
         if description is not None:
-            return description.in_channels, description.image_size
+            return description.in_channels, description.image_size, description.image_size
+        if hasattr(module, "crop_size"):  # a backbone of volumes
+            return 1, *module.crop_size
     image = metadata["network_data_format"]["inputs"]["image"]
-    return image["num_channels"], image["spatial_shape"][0]
+    return image["num_channels"], *image["spatial_shape"]
 
 
 def _network(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> nn.Module:

@@ -8,9 +8,14 @@ import torch
 from torch import Tensor, nn
 
 
-def probe_network(network: nn.Module, in_channels: int, image_size: int) -> tuple[Tensor, Tensor]:
-    """One fixed random image (1, C, S, S) in [0, 1], and what the network answers in evaluation mode."""
-    images = torch.rand(1, in_channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
+def probe_network(network: nn.Module, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """One fixed random image or volume (1, C, ...) in [0, 1], and what the network answers in evaluation mode.
+
+    Args:
+        network: takes the image.
+        shape: C, and the sizes.
+    """
+    images = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         return images, network.eval()(images)
 
@@ -27,7 +32,7 @@ def complete_metadata(
 
     Args:
         metadata: the bundle's own, as in `configs/metadata.json`.
-        images: an input (1, C, S, S) of the network.
+        images: an input (1, C, ...) of the network.
         output: its answer (1, K, ...).
         metrics: measured values by name; they replace `eval_metrics`.
         provenance: where the weights come from, such as commit and data fingerprint; empty entries are left out.

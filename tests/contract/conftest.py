@@ -22,12 +22,22 @@ def phantom(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def workshop(nursery, phantom, tmp_path_factory):
+def phantom_ct(tmp_path_factory) -> Path:
+    from common.data.phantom.ct import write_ct_rate
+
+    folder = tmp_path_factory.mktemp("phantom_ct")
+    write_ct_rate(folder, count=10, size=48, thickness=10.0, seed=0, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workshop(nursery, request, tmp_path_factory):
     """A bundle's workshop, the same one for every check of the bundle."""
     shops: dict[Path, Workshop] = {}
 
     def open_shop(bundle: Path) -> Workshop:
         if bundle not in shops:
+            phantom = request.getfixturevalue("phantom_ct" if bundle.name.startswith("ct_") else "phantom")
             shops[bundle] = Workshop(bundle, phantom, nursery, tmp_path_factory.mktemp(bundle.name))
         return shops[bundle]
 

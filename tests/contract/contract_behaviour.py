@@ -33,7 +33,7 @@ def properties(shop: Workshop) -> list[str]:
     data = [f"output_root={shop.folder / 'properties'}", "run_name=properties"]
     data += [f"{key}={path}" for key, path in shop.data.items()]
     train = [script, "train", ",".join(map(str, shop.train_files)), str(shop.bundle), *data]
-    infer = [script, "infer", str(configs / "inference.yaml"), str(shop.bundle), f"dataset_dir={shop.phantom}/images"]
+    infer = [script, "infer", str(configs / "inference.yaml"), str(shop.bundle), f"dataset_dir={shop.images}"]
     return shop.failures(
         shop.job("properties-train", train), shop.job("properties-infer", infer + _inference_weights(shop, "{}={}"))
     )
@@ -96,7 +96,7 @@ def inference(shop: Workshop) -> list[str]:
     run, out = shop.run_folder("trained"), shop.folder / "inference"
     files = [shop.bundle / "configs" / "inference.yaml"]
     files += [run / "network.json"] if (run / "network.json").is_file() else []
-    arguments = shop.arguments(files, dataset_dir=shop.phantom / "images", **shop.output(out))
+    arguments = shop.arguments(files, dataset_dir=shop.images, **shop.output(out))
     problems = shop.failures(shop.job("inference", arguments + _inference_weights(shop, "--{} {}")))
     return problems or ([] if any(out.rglob("*.*")) else ["inference wrote nothing"])
 

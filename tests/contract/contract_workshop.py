@@ -30,6 +30,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_adam_v2": PLAIN_STEPS,
     "cxr_leader": {**PLAIN_STEPS, "network_def#drop_path": 0.0},
     "cxr_srhrs": {**PLAIN_STEPS, "projector#batch_norm": False},
+    "ct_diagnosis_classification": PLAIN_STEPS,
     "image_classification": {**PLAIN_STEPS, "network_def#encoder#drop_path": 0.0},
     "image_segmentation": {
         **PLAIN_STEPS,
@@ -53,6 +54,11 @@ class Workshop:
         self.config: dict[str, Any] = {}
         for path in self.train_files:
             self.config = merge(self.config, load(path))
+
+    @property
+    def images(self) -> Path:
+        """What inference gets: the phantom's images, or all of its volumes."""
+        return self.phantom / "images" if (self.phantom / "images").is_dir() else self.phantom
 
     @property
     def data(self) -> dict[str, Path]:
@@ -168,7 +174,7 @@ class Workshop:
         shutil.copytree(self.exported[0], folder)
         (folder / "runs").mkdir()
         shutil.copyfile(self.nursery.tables, folder / "runs" / "mlflow.db")
-        data = {"DATA": self.phantom, "PROBE_DATA": self.phantom, "IMAGES": self.phantom / "images"}
+        data = {"DATA": self.phantom, "PROBE_DATA": self.phantom, "IMAGES": self.images}
         card = (folder / "docs" / "README.md").read_text()
         jobs = {}
         for line in re.findall(r"^python (-m monai\.bundle run .*)$", card, re.MULTILINE):
