@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,37 +65,35 @@ def load_expert(
     file = _there(Path(path), key)
     if file.is_dir():
         if (file / "network.json").is_file() and (file / "model.pt").is_file():
-            return encoder_expert(_of_run(file), _hash(file / "model.pt"), image_size)
+            return encoder_expert(_of_run(file), image_size)
         file = _there(file / "encoder.safetensors", key)
     if file.suffix in SUFFIXES:
         return CachedExpert.read([file])
-    fingerprint = _hash(file)
     if file.suffix == ".onnx":
-        return onnx_expert(file, fingerprint, image_size, channels, mean, std)
+        return onnx_expert(file, _hash(file), image_size, channels, mean, std)
     if _is_torchscript(file):
-        return torchscript_expert(file, fingerprint, image_size, channels, mean, std)
+        return torchscript_expert(file, _hash(file), image_size, channels, mean, std)
     if not is_safetensors(file) and not _is_weights(file):
         raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
     if not is_safetensors(file) and _of_classifier(content := read_checkpoint(file)):
         if (file.parent / "network.json").is_file():
-            return encoder_expert(_of_run(file.parent, file), fingerprint, image_size)
+            return encoder_expert(_of_run(file.parent, file), image_size)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
-        return encoder_expert(_filled(encoder, content), fingerprint, image_size)
+        return encoder_expert(_filled(encoder, content), image_size)
     encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part)
-    return encoder_expert(encoder, fingerprint, image_size)
+    return encoder_expert(encoder, image_size)
 
 
-def encoder_expert(encoder: Encoder, fingerprint: str = "", image_size: int | None = None) -> NetworkExpert:
+def encoder_expert(encoder: Encoder, image_size: int | None = None) -> NetworkExpert:
     """An encoder as an expert; it normalises by itself.
 
     Args:
         encoder: frozen here.
-        fingerprint: of its weights.
         image_size: side in pixels of the images it gets; None takes its own.
     """
     described = encoder.description
     size, channels = image_size or described.image_size, described.in_channels
-    return NetworkExpert(encoder, size, channels, fingerprint=fingerprint, forward=encoder.embed)
+    return NetworkExpert(encoder, size, channels, weights=_contents(encoder), forward=encoder.embed)
 
 
 def seeded_expert(
@@ -112,8 +111,7 @@ def seeded_expert(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(architecture, channels, image_size, options=options)
-    fingerprint = f"seed {seed} of {encoder.description.to_json()}"
-    return encoder_expert(encoder, hashlib.sha256(fingerprint.encode()).hexdigest()[:16])
+    return encoder_expert(encoder)
 
 
 def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
@@ -135,6 +133,16 @@ def _filled(encoder: Encoder, content: Mapping[str, Tensor]) -> Encoder:
         {name.removeprefix(OF_CLASSIFIER): value for name, value in content.items() if name.startswith(OF_CLASSIFIER)}
     )
     return encoder
+
+
+def _contents(encoder: Encoder) -> str:
+    """Hash of what an encoder computes with: one file gives several, by part, key map, options and normalisation."""
+    described = replace(encoder.description, method="", corpora=(), commit="")  # where it comes from changes nothing
+    content = hashlib.sha256(described.to_json().encode())
+    for name, value in encoder.state_dict().items():
+        content.update(name.encode())
+        content.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return content.hexdigest()
 
 
 def _of_classifier(content: Mapping[str, Any]) -> bool:
@@ -166,4 +174,4 @@ def _there(path: Path, key: str) -> Path:
 
 def _hash(file: Path) -> str:
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -48,8 +48,8 @@ def dataset(phantom, tmp_path_factory):
     return StoreRegions([source], AugmentedCrop(SIZE, flip=1.0), seed=0)
 
 
-def counted(fingerprint: str = "counted") -> NetworkExpert:
-    expert = NetworkExpert(Counted(), SIZE, fingerprint=fingerprint)
+def counted(weights: str = "counted") -> NetworkExpert:
+    expert = NetworkExpert(Counted(), SIZE, weights=weights)
     expert.network.asked = 0
     return expert
 
@@ -88,7 +88,8 @@ def test_only_what_is_missing_is_asked_about(dataset, tmp_path):
 def test_a_folder_holds_one_file_per_expert_and_size(dataset, tmp_path):
     for name in ("one", "two", "one"):
         remember(counted(name), [dataset], tmp_path)
-    assert {path.name for path in tmp_path.glob("[!.]*")} == {"one-16px-of-64px.npz", "two-16px-of-64px.npz"}
+    expected = {f"{counted(name).fingerprint}-16px-of-64px.npz" for name in ("one", "two")}
+    assert {path.name for path in tmp_path.glob("[!.]*")} == expected
 
 
 def test_names_may_be_relative_to_a_folder(dataset, phantom, tmp_path):
@@ -99,9 +100,19 @@ def test_names_may_be_relative_to_a_folder(dataset, phantom, tmp_path):
 
 
 def test_another_expert_s_file_is_refused(dataset, tmp_path):
-    remember(counted("one"), [dataset], tmp_path / "cache.npz")
-    with pytest.raises(ValueError, match=r'"expert": "one".*"expert": "two"'):
-        remember(counted("two"), [dataset], tmp_path / "cache.npz")
+    one, two = counted("one"), counted("two")
+    remember(one, [dataset], tmp_path / "cache.npz")
+    with pytest.raises(ValueError, match=f'"expert": "{one.fingerprint}".*"expert": "{two.fingerprint}"'):
+        remember(two, [dataset], tmp_path / "cache.npz")
+
+
+def test_the_same_graph_with_another_normalisation_is_asked_anew(dataset, tmp_path):
+    plain, normalised = NetworkExpert(Counted(), SIZE), NetworkExpert(Counted(), SIZE, mean=0.5, std=0.25)
+    told = [remember(expert, [dataset], tmp_path)._table for expert in (plain, normalised)]
+    torch.testing.assert_close(told[1][:, 0], (told[0][:, 0] - 0.5) / 0.25)
+    remember(plain, [dataset], tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="another expert"):
+        remember(normalised, [dataset], tmp_path / "one.npz")
 
 
 def test_wrong_kinds_of_file_and_expert_are_refused(dataset, tmp_path):
