@@ -1,6 +1,5 @@
 """An expert whose embeddings were computed beforehand."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ class CachedExpert(Expert):
             raise ValueError(f"{name}: embeddings differ in length, {lengths}; they come from different experts.")
         self.embed_dim, self.name = lengths[0], name
         self._table = torch.from_numpy(np.concatenate([table.embeddings for table in tables]))
-        self.fingerprint = hashlib.sha256(self._table.numpy().tobytes()).hexdigest()[:16]
         self._rows: dict[tuple[str, Edges], int] = {}
         for table in tables:
             for file, edges in zip(table.files, table.edges.tolist(), strict=True):

@@ -189,4 +189,4 @@ def test_killed_between_the_whole_table_and_its_parts_removal_it_goes_on(dataset
     parts = tmp_path / "cache.npz.parts"
     parts.mkdir()
     (parts / "00000.npz").write_bytes(path.read_bytes())
-    assert remember(counted(), [dataset], path).fingerprint == whole.fingerprint
+    assert torch.equal(remember(counted(), [dataset], path)._table, whole._table)
