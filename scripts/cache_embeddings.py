@@ -6,7 +6,6 @@ python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/x
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -39,10 +38,8 @@ def main() -> int:
             )
         regions = RegionSource(store.subset(arguments.split, limit=arguments.limit), patches=rule)
         dataset = StoreRegions([regions], AugmentedCrop(1, area=None), seed=0)
-        root = Path(arguments.root).resolve()
-        files = [] if arguments.absolute else [record.image for record in store.records]
-        names = {file: os.path.relpath(file, root) for file in files}
-        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, names)
+        root = None if arguments.absolute else Path(arguments.root).resolve()
+        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
     except (DatasetError, OSError, ValueError, RuntimeError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -73,7 +70,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--enlarge", type=float, default=3.0, help="patch over box (default: %(default)s)")
     parser.add_argument("--side", type=float, nargs=2, default=(0.25, 0.5), help="of random patches without a box")
     parser.add_argument("--patch-seed", type=int, default=0, help="of the random patches (default: %(default)s)")
-    parser.add_argument("--absolute", action="store_true", help="name files by whole paths, not relative to the folder")
+    parser.add_argument(
+        "--absolute",
+        action="store_true",
+        help="name files by whole paths, not relative to the folder, for several data sets in one table",
+    )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
