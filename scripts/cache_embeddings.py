@@ -14,7 +14,7 @@ import torch
 from common.data import DatasetError, PatchRule, RegionSource, StoreRegions, open_store
 from common.data.readers import READERS, read
 from common.data.readers.options import parse_options
-from common.teachers import load_expert, remember
+from common.teachers import CachedExpert, load_expert, remember
 from common.views import AugmentedCrop
 
 
@@ -24,6 +24,10 @@ def main() -> int:
     foreign = {name: getattr(arguments, name) for name in ("image_size", "channels", "mean", "std", "architecture")}
     try:
         expert = load_expert(arguments.expert, "expert", **foreign)
+        if isinstance(expert, CachedExpert):
+            raise ValueError(
+                f"{arguments.expert} holds embeddings already; give the expert that they are to come from."
+            )
         corpus = read(arguments.dataset, arguments.root, **parse_options(arguments.option))
         store = open_store(corpus, arguments.stores, arguments.store_size, arguments.store_channels)
         rule = None
