@@ -2,6 +2,7 @@
 
 python scripts/cache_embeddings.py expert.onnx chestxray14 /data/ChestX-ray14 cxr14.parquet --image-size 448
 python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/xrays out.npz --boxes --anywhere 1
+python scripts/cache_embeddings.py theirs.pth folder /data/xrays out.npz --architecture resnet50 --key-map '^trunk[.]='
 """
 
 import argparse
@@ -21,8 +22,11 @@ from common.views import AugmentedCrop
 def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    foreign = {name: getattr(arguments, name) for name in ("image_size", "channels", "mean", "std", "architecture")}
+    told = ("image_size", "channels", "mean", "std", "architecture", "part")
+    foreign = {name: getattr(arguments, name) for name in told}
     try:
+        foreign["options"] = parse_options(arguments.architecture_option, "--architecture-option") or None
+        foreign["key_map"] = _key_map(arguments.key_map)
         expert = load_expert(arguments.expert, "expert", **foreign)
         if isinstance(expert, CachedExpert):
             raise ValueError(
@@ -51,6 +55,14 @@ def main() -> int:
     return 0
 
 
+def _key_map(pairs: list[str]) -> dict[str, str] | None:
+    """Names hold no "=", but regular expressions may."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise ValueError(f"--key-map {pair!r} is not OLD=NEW; write for example '^trunk[.]='.")
+    return dict((pair.rpartition("=")[0], pair.rpartition("=")[2]) for pair in pairs) or None
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("expert", help="encoder file, run folder, TorchScript, ONNX or weights")
@@ -62,6 +74,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mean", type=float, nargs="+", help="per channel, of a graph that does not normalise")
     parser.add_argument("--std", type=float, nargs="+", help="likewise")
     parser.add_argument("--architecture", help="timm name, of weights that do not describe themselves")
+    parser.add_argument("--architecture-option", action="append", default=[], metavar="KEY=VALUE", help="likewise")
+    parser.add_argument("--part", default="teacher", choices=("teacher", "student"), help="of files that hold both")
+    parser.add_argument(
+        "--key-map",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="regular expression in the weights' names and what takes its place to make them timm's; repeatable",
+    )
     parser.add_argument("--stores", default="runs/stores", help="where stores are kept (default: %(default)s)")
     parser.add_argument("--store-size", type=int, default=1024, help="as in the recipe (default: %(default)s)")
     parser.add_argument("--store-channels", type=int, default=1, choices=(1, 3), help="as in the recipe")

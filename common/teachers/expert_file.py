@@ -36,6 +36,7 @@ def load_expert(
     architecture: str | None = None,
     options: Mapping[str, Any] | None = None,
     part: str = "teacher",
+    key_map: Mapping[str, str] | None = None,
 ) -> Expert:
     """Read an expert; what it is follows from the file itself.
 
@@ -53,34 +54,43 @@ def load_expert(
         architecture: timm name, for weights that do not describe themselves.
         options: of timm, likewise.
         part: `teacher` or `student`, for published files that hold both.
+        key_map: regular expressions and replacements that turn the names of foreign weights into timm's, as in
+            `load_encoder`.
 
     Raises:
-        ValueError: no path, a kind of file that is not known, or an option that is missing.
+        ValueError: no path, a kind of file that is not known, an option that is missing, or one that this kind of file
+            leaves nothing to say of.
         FileNotFoundError: nothing there.
     """
     if path is None:
         raise ValueError(f"{key} is null: name the expert. It can be {KINDS}.")
+    of_weights = {"architecture": architecture, "options": options, "key_map": key_map}
+    of_input = {"channels": channels, "mean": mean, "std": std}
     if not isinstance(path, str | Path):
         return CachedExpert.read([_there(Path(one), key) for one in path])
     file = _there(Path(path), key)
     if file.is_dir():
         if (file / "network.json").is_file() and (file / "model.pt").is_file():
+            _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file), image_size)
         file = _there(file / "encoder.safetensors", key)
     if file.suffix in SUFFIXES:
         return CachedExpert.read([file])
     if file.suffix == ".onnx":
+        _refuse(file, of_weights)
         return onnx_expert(file, _hash(file), image_size, channels, mean, std)
     if _is_torchscript(file):
+        _refuse(file, of_weights)
         return torchscript_expert(file, _hash(file), image_size, channels, mean, std)
     if not is_safetensors(file) and not _is_weights(file):
         raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
-    if not is_safetensors(file) and _of_classifier(content := read_checkpoint(file)):
+    if not is_safetensors(file) and key_map is None and _of_classifier(content := read_checkpoint(file)):
         if (file.parent / "network.json").is_file():
+            _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file.parent, file), image_size)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
         return encoder_expert(_filled(encoder, content), image_size)
-    encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part)
+    encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part, key_map=key_map)
     return encoder_expert(encoder, image_size)
 
 
@@ -164,6 +174,13 @@ def _zip_has(file: Path, name: str) -> bool:
         return False
     with zipfile.ZipFile(file) as archive:
         return any(entry.rpartition("/")[2] == name for entry in archive.namelist())
+
+
+def _refuse(file: Path, given: Mapping[str, Any]) -> None:
+    """An option that changes nothing would leave its giver with another expert than the one meant."""
+    idle = [name for name, value in given.items() if value is not None]
+    if idle:
+        raise ValueError(f"{file} says by itself what {', '.join(idle)} would say; leave out what is given of them.")
 
 
 def _there(path: Path, key: str) -> Path:

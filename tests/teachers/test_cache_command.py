@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -46,3 +45,34 @@ def test_a_table_is_no_expert_to_ask(command, tmp_path, capsys):
     said = capsys.readouterr()
     assert "table.npz" in said.err and "embeddings already" in said.err and not said.out
     assert not (tmp_path / "out.npz").exists()
+
+
+OPTIONS = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
+FLAGS = ["--architecture", "vit_tiny_patch16_224", "--image-size", 16, "--channels", 1]
+FLAGS += [word for item in OPTIONS.items() for word in ("--architecture-option", "{}={}".format(*item))]
+
+
+def test_weights_of_foreign_names_come_in_by_a_key_map(command, tmp_path, capsys):
+    """Two encoders in one file, with names of their own, as an author might publish them."""
+    torch.manual_seed(0)
+    encoders = {part: build_encoder("vit_tiny_patch16_224", 1, 16, options=OPTIONS) for part in ("teacher", "student")}
+    content = {
+        part: {f"trunk.{name}".replace("weight", "gamma"): value for name, value in encoder.body.state_dict().items()}
+        for part, encoder in encoders.items()
+    }
+    torch.save(content, tmp_path / "theirs.pth")
+    mapped = ["--key-map", "^(?=trunk)trunk[.]=", "--key-map", "gamma$=weight"]
+    for part, encoder in encoders.items():
+        out = tmp_path / f"{part}.npz"
+        assert command(tmp_path / "theirs.pth", out, *FLAGS, *mapped, "--part", part) == 0
+        encoder.eval()
+        key_map = {"^(?=trunk)trunk[.]": "", "gamma$": "weight"}
+        known = {"architecture": "vit_tiny_patch16_224", "image_size": 16, "channels": 1, "options": OPTIONS}
+        expert = load_expert(tmp_path / "theirs.pth", part=part, key_map=key_map, **known)
+        images = torch.rand(2, 1, 16, 16)
+        torch.testing.assert_close(expert.embed(images, {}), encoder.embed(images).detach())
+        assert read_table(out).about["expert"] == expert.fingerprint
+    one, two = (read_table(tmp_path / f"{part}.npz").embeddings for part in encoders)
+    assert one.shape == two.shape == (6, 24) and not np.allclose(one, two)
+    assert command(tmp_path / "theirs.pth", tmp_path / "no.npz", *FLAGS, "--key-map", "trunk") == 2
+    assert "'trunk' is not OLD=NEW" in capsys.readouterr().err

@@ -108,6 +108,20 @@ def test_what_is_no_expert_is_refused_by_its_key(folder, name, error, says):
         load_expert(None if name is None else folder / name, "disease_file")
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("graph.pt", {"architecture": "resnet18", "image_size": SIZE}),
+        ("graph.onnx", {"key_map": {"a": "b"}}),
+        ("classification", {"mean": 0.5}),
+        ("classification/model.pt", {"options": OPTIONS}),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(folder, name, given):
+    with pytest.raises(ValueError, match=f"what {next(iter(given))} would say"):
+        load_expert(folder / name, **given)
+
+
 def test_images_are_brought_to_the_expert_s_size_and_channels():
     network = Features(3).eval()
     expert = NetworkExpert(network, SIZE, channels=3)
