@@ -3,19 +3,26 @@
 python scripts/cache_embeddings.py expert.onnx chestxray14 /data/ChestX-ray14 cxr14.parquet --image-size 448
 python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/xrays out.npz --boxes --anywhere 1
 python scripts/cache_embeddings.py theirs.pth folder /data/xrays out.npz --architecture resnet50 --key-map '^trunk[.]='
+
+With --list and no expert, OUT (.csv or .parquet) names every image and patch. With one more column, `embedding`, of
+what an expert elsewhere says of each, a .parquet of it is a table of embeddings:
+python scripts/cache_embeddings.py --list chestxray14 /data/ChestX-ray14 items.csv --boxes --anywhere 1
 """
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from common.data import DatasetError, PatchRule, RegionSource, StoreRegions, open_store
 from common.data.readers import READERS, read
 from common.data.readers.options import parse_options
 from common.teachers import CachedExpert, load_expert, remember
+from common.teachers.embedding_table import EDGES, row_key
 from common.views import AugmentedCrop
 
 
@@ -27,7 +34,7 @@ def main() -> int:
     try:
         foreign["options"] = parse_options(arguments.architecture_option, "--architecture-option") or None
         foreign["key_map"] = _key_map(arguments.key_map)
-        expert = load_expert(arguments.expert, "expert", **foreign)
+        expert = None if arguments.list else load_expert(arguments.expert, "expert", **foreign)
         if isinstance(expert, CachedExpert):
             raise ValueError(
                 f"{arguments.expert} holds embeddings already; give the expert that they are to come from."
@@ -47,12 +54,29 @@ def main() -> int:
         regions = RegionSource(store.subset(arguments.split, limit=arguments.limit), patches=rule)
         dataset = StoreRegions([regions], AugmentedCrop(1, area=None), seed=0)
         root = None if arguments.absolute else Path(arguments.root).resolve()
+        if expert is None:
+            count = _write_list(dataset, Path(arguments.out), root)
+            print(f"{count:,} images and patches: {arguments.out}")
+            return 0
         cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
     except (DatasetError, OSError, ValueError, RuntimeError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     print(f"{len(dataset):,} images and patches, {cached.embed_dim} numbers each: {arguments.out}")
     return 0
+
+
+def _write_list(dataset: StoreRegions, out: Path, root: Path | None) -> int:
+    if out.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{out} is no kind of list; its name must end in .csv or .parquet.")
+    rows = {}
+    for file, edges in dict.fromkeys(dataset.keys()):  # what recurs is listed once
+        name = file if root is None else os.path.relpath(file, root)
+        rows[row_key(name, edges)] = name, *edges
+    table = pd.DataFrame(list(rows.values()), columns=["source", *EDGES])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
+    return len(table)
 
 
 def _key_map(pairs: list[str]) -> dict[str, str] | None:
@@ -65,10 +89,11 @@ def _key_map(pairs: list[str]) -> dict[str, str] | None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("expert", help="encoder file, run folder, TorchScript, ONNX or weights")
+    parser.add_argument("expert", nargs="?", help="encoder file, run folder, TorchScript, ONNX or weights")
     parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
     parser.add_argument("root", help="the downloaded folder")
-    parser.add_argument("out", help="table to write or to go on with: .npz or .parquet")
+    parser.add_argument("out", help="table to write or to go on with: .npz or .parquet; or list")
+    parser.add_argument("--list", action="store_true", help="list images and patches, without an expert")
     parser.add_argument("--image-size", type=int, help="pixels per side of the images that the expert takes")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="likewise (default: what the file says, or 1)")
     parser.add_argument("--mean", type=float, nargs="+", help="per channel, of a graph that does not normalise")
@@ -102,7 +127,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # a first argument that may be left out needs all of them together
+    if arguments.list == (arguments.expert is not None):
+        parser.error("give either an expert or --list")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -5,13 +5,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from common.data import PatchRule, RegionSource, StoreRegions, open_store, read
 from common.data.phantom import write_phantom
 from common.networks import build_encoder
 from common.teachers import load_expert
 from common.teachers.embedding_table import read_table
+from common.views import AugmentedCrop
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "cache_embeddings.py"
 
@@ -76,3 +79,43 @@ def test_weights_of_foreign_names_come_in_by_a_key_map(command, tmp_path, capsys
     assert one.shape == two.shape == (6, 24) and not np.allclose(one, two)
     assert command(tmp_path / "theirs.pth", tmp_path / "no.npz", *FLAGS, "--key-map", "trunk") == 2
     assert "'trunk' is not OLD=NEW" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_the_list_of_a_patch_rule_with_embeddings_added_is_an_expert(command, phantom, tmp_path, suffix, absolute):
+    """As for an expert that runs elsewhere: what is listed here is embedded there."""
+    rule = ["--boxes", "--anywhere", 2, "--patch-seed", 3]
+    listed = tmp_path / f"items{suffix}"
+    assert command(None, listed, "--list", *rule, *(["--absolute"] if absolute else [])) == 0
+    items = pd.read_csv(listed) if suffix == ".csv" else pd.read_parquet(listed)
+    items["embedding"] = [[float(number), 1.0] for number in range(len(items))]
+    items.to_parquet(tmp_path / "embeddings.parquet")
+
+    store = open_store(read("chestxray14", phantom), tmp_path / "stores", 64, progress=False)
+    source = RegionSource(store, patches=PatchRule(True, anywhere=2, seed=3))
+    dataset = StoreRegions([source], AugmentedCrop(16, area=None), seed=0)
+    expert = load_expert(tmp_path / "embeddings.parquet")
+    expert.check(dataset.keys())
+    assert len(items) == len(dataset) > 3 * len(store)
+    batch = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
+    order = expert.embed(batch["image"], batch)[:, 0].int().tolist()
+    named = [items["source"][row] for row in order]
+    assert all(file.endswith(name) for file, name in zip(batch["source"], named, strict=True))
+    edges = items.loc[order, ["top", "left", "bottom", "right"]].to_numpy()
+    np.testing.assert_allclose(edges, batch["patch"].numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [((None, "out.csv"), "either an expert or --list"), (("expert.onnx", "out.csv", "--list"), "either an expert or")],
+)
+def test_a_list_needs_no_expert_and_embeddings_do(command, tmp_path, capsys, words, says):
+    expert, out, *flags = words
+    assert command(expert, tmp_path / out, *flags) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_list_of_another_kind_is_refused(command, tmp_path, capsys):
+    assert command(None, tmp_path / "out.npz", "--list") == 2
+    assert ".csv or .parquet" in capsys.readouterr().err
