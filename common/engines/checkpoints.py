@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents
-from .files import PARTIAL, claim, damage, link_atomically, save_atomically
+from .files import PARTIAL, claim, first_sound, link_atomically, save_atomically
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -222,13 +222,8 @@ class Checkpoints:
         """Newest sound checkpoint; torn ones are renamed, so that they are not counted as kept."""
         for leftover in self.directory.glob(f".*{PARTIAL}"):
             leftover.unlink()
-        for path in [*self.files(), self.directory / "best.pt"]:
-            problem = damage(path) if path.is_file() else "missing"
-            if problem is None:
-                return path
-            if path.is_file():
-                logger.warning(
-                    "Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path
-                )
-                path.rename(f"{path}.torn")
-        return None
+        sound, torn = first_sound([*self.files(), self.directory / "best.pt"])
+        for path, problem in torn.items():
+            logger.warning("Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path)
+            path.rename(f"{path}.torn")
+        return sound
