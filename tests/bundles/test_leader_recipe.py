@@ -1,5 +1,8 @@
 """Every number of LeADER's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
+import ast
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,20 @@ def test_the_supplement_s_data_sets_are_mixed():
     seven = ["PadChest", "ChestX-ray14", "CheXpert", "Shenzhen", "RSNA", "MIMIC-CXR", "VinDr-CXR"]
     assert sets["disease"] == [f"data/{name}" for name in seven]
     assert sets["both"] == [f"data/{name}" for name in ("VinDr-CXR", "ChestX-Det", "NODE21", "TBX11K")]
+
+
+def test_the_metadata_name_what_reading_an_expert_needs():
+    """An exported bundle has no requirements.txt: what is imported late would be missed at the first such expert."""
+    root = Path(__file__).parents[2]
+    trees = [ast.parse(file.read_text()) for file in (root / "common/teachers").glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    metadata = json.loads((root / "bundles" / BUNDLE / "configs/metadata.json").read_text())
+    # PyTorch and NumPy have keys of their own; timm's huggingface_hub brings tqdm
+    assert {"onnxruntime", "pyarrow"} <= foreign
+    assert foreign - {"torch", "numpy", "tqdm"} <= set(metadata["required_packages_version"])
 
 
 def test_learning_rate_is_scaled_by_the_global_batch():
