@@ -8,6 +8,7 @@ from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
 from .photometric import Photometric
 from .resample import crop_resize, rotate
+from .two_crops import TwoCrops
 
 __all__ = [
     "QUARTERS",
@@ -19,6 +20,7 @@ __all__ = [
     "RandCLAHEd",
     "RandOpticalDistortiond",
     "RandResizedCropd",
+    "TwoCrops",
     "View",
     "add_prefix",
     "check_fits",

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from bundles.cxr_srhrs.scripts.byol import TwoCrops
 from bundles.cxr_srhrs.scripts.targets import location_targets, quarter_maps
 from bundles.cxr_srhrs.scripts.views import Patches
-from common.views import QUARTERS, AugmentedCrop, ColourJitter
+from common.views import QUARTERS, ColourJitter
 
 SIDE = 96
 PLAIN = {"size": 32, "rotation": 0.0}
@@ -202,16 +201,3 @@ def test_quarters_of_less_than_a_pixel_are_refused_before_anything_is_rendered()
     with pytest.raises(ValueError, match=r"has 0\.48 pixels in an image of 96 x 96"):
         view.sample(torch.Generator(), (SIDE, SIDE))
     view.sample(torch.Generator(), (256, 256))
-
-
-def test_byol_sees_two_independent_crops_of_the_whole_image():
-    view = TwoCrops(AugmentedCrop(32, area=(0.2, 1.0)))
-    params = sampled(view, 300)
-    heights = torch.stack([params[f"{name}_box"][:, 2] - params[f"{name}_box"][:, 0] for name in ("first", "second")])
-    assert abs(torch.corrcoef(heights)[0, 1]) < 0.2
-    few = {name: value[:3] for name, value in params.items()}
-    for name, pixels in view.render(index_images(3), few).items():
-        box = view.boxes(few)[name]
-        torch.testing.assert_close(pixels.mean((2, 3)) * SIDE, (box[:, :2] + box[:, 2:]) / 2, atol=0.3, rtol=0)
-    with pytest.raises(ValueError, match="size"):
-        view.sample(torch.Generator(), (20, 20))
