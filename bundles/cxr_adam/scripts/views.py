@@ -1,12 +1,11 @@
 """Adam's anatomy decomposer: two augmented crops of one part of the image."""
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
 
-from common.views import AugmentedCrop, Params, TwoCrops
+from common.views import AugmentedCrop, Params, TwoCrops, check_thickness, thinnest_crop
 
 CROPS = ("query", "key")
 GRIDS = ("halving", "square")
@@ -74,15 +73,11 @@ class PartCrops:
         return self.crops.render(images_BCHW, params)
 
     def _check(self, size: tuple[int, int]) -> None:
+        height, width = size[0] / self.rows, size[1] / self.cols
         crop = self.crops.crop
-        part = min(size[0] / self.rows, size[1] / self.cols)
-        area = 1.0 if crop.area is None else crop.area[0]
-        shape = min(crop.ratio[0], 1 / crop.ratio[1])
-        needed = 1 / math.sqrt(area * shape)
-        if part < needed:
-            raise ValueError(
-                f"level {self.level} divides images of {size[0]} x {size[1]} pixels into {self.rows} x {self.cols} "
-                f"parts of {size[0] / self.rows:.3g} x {size[1] / self.cols:.3g}, and the smallest crop of a part, "
-                f"`area` {area:g} of it, would be thinner than a pixel; parts need {needed:.1f} pixels. "
-                "Lower `level`, or raise `store_size`."
-            )
+        check_thickness(
+            thinnest_crop(min(height, width), crop.area, crop.ratio),
+            f"level {self.level} divides images of {size[0]} x {size[1]} pixels into {self.rows} x {self.cols} parts "
+            f"of {height:.3g} x {width:.3g}, and the smallest crop of a part (`area` {crop.area})",
+            "Lower `level`, or raise `store_size`.",
+        )

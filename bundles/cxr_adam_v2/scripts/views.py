@@ -5,7 +5,16 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_fits, quarter_boxes
+from common.views import (
+    QUARTERS,
+    AugmentedCrop,
+    Params,
+    add_prefix,
+    check_fits,
+    check_thickness,
+    quarter_boxes,
+    thinnest_crop,
+)
 from common.views.augmented_crop import ChangesIntensities
 
 
@@ -68,14 +77,28 @@ class PartWholeCrops:
 
         Returns:
             the parameters of every crop (`AugmentedCrop`) under its name: `teacher_box`, `local0_angle`, ...
+
+        Raises:
+            ValueError: an image smaller than a global crop, or so fine a granularity that a quarter or the smallest
+                local crop would be thinner than a pixel.
         """
         check_fits(self.size, size, "size")
+        self._check_thickness(min(size) / 2**self.granularity)
         base_4, whole_4 = self._square(generator, size, 0), self._square(generator, size, self.margin)
         regions = {"whole": whole_4, **dict(zip(QUARTERS, quarter_boxes(whole_4), strict=True))}
         params: Params = {}
         for name, crop in self.crops.items():
             params |= add_prefix(crop.sample(generator, regions.get(name, base_4)), f"{name}_")
         return params
+
+    def _check_thickness(self, side: float) -> None:
+        thinnest = {
+            name: thinnest_crop(side / 2 if name in QUARTERS else side, crop.area, crop.ratio)
+            for name, crop in self.crops.items()
+        }
+        name = min(thinnest, key=lambda name: thinnest[name])
+        what = f"granularity {self.granularity} makes squares of {side:.3g} pixels, of which the smallest `{name}` crop"
+        check_thickness(thinnest[name], what, "Lower `granularity`, or raise `store_size`.")
 
     def _square(self, generator: Generator, size: tuple[int, int], margin: float) -> Tensor:
         """A square box (4,) of this granularity, at least `margin` from the border where the image has room for it."""
