@@ -98,6 +98,19 @@ def test_the_supplement_s_data_sets_are_mixed():
     assert sets["both"] == [f"data/{name}" for name in four]
 
 
+def test_the_small_stages_have_the_same_losses_and_the_small_preset_s_budget():
+    stages, small = recipe("two_stages")["stages"], recipe("small", "small_two_stages")["stages"]
+    assert list(small) == list(stages)
+    assert [values.get("anatomy_weight", 1.0) for values in small.values()] == [0.0, 1.0]  # P
+    patches = [
+        values.get("patch_rule#_disabled_", recipe("small")["patch_rule#_disabled_"]) for values in small.values()
+    ]
+    assert patches == [True, False]
+    # patches.yaml: an epoch with patches counts twice
+    assert recipe("small")["epochs"] == 2 * recipe("small", "patches")["epochs"]
+    assert small["disease"]["epochs"] + 2 * small["both"]["epochs"] == recipe("small")["epochs"]
+
+
 def test_learning_rate_is_scaled_by_the_global_batch():
     assert recipe("paper").get_parsed_content("learning_rate") == pytest.approx(1e-4)  # D10: 2e-4 at 256
     assert recipe().get_parsed_content("learning_rate") == pytest.approx(2e-4 * 32 / 256)
@@ -148,6 +161,7 @@ PARTS = {  # overlay -> losses; every overlay of the bundle is here
     "online_disease": BOTH,
     "patches": BOTH,
     "two_stages": BOTH,
+    "small_two_stages": BOTH,
     "mixed": BOTH,
     "probe/lung_masks": BOTH,
     "ablations/disease_only": {"disease"},
