@@ -105,6 +105,16 @@ def test_a_flipped_patch_is_where_its_mirror_image_is_unless_the_label_is_kept()
     torch.testing.assert_close(after, same)
 
 
+def test_centres_have_fewer_places_at_larger_scales():
+    places = {}
+    for scale in (0.2, 0.4, 0.6, 0.8, 1.0):
+        view = Patches(**PLAIN, scales=(scale,))
+        places[scale] = {round(place, 1) for place in view.targets(sampled(view, 400))[:, 1:].flatten().tolist()}
+    tenths = [number / 10 for number in range(1, 10)]
+    assert places == {scale: {t for t in tenths if scale / 2 - 1e-6 <= t <= 1 - scale / 2 + 1e-6} for scale in places}
+    assert places[0.2] == set(tenths) and places[1.0] == {0.5}
+
+
 def test_released_targets_are_the_top_left_corner():
     view = Patches(**PLAIN, reference="corner", tolerance=0.0, scales=(0.2, 0.4, 0.6, 0.8), mirror_targets=False)
     params = sampled(view, 60)
