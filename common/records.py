@@ -20,7 +20,7 @@ class Box:
     """A rectangle around a finding.
 
     Args:
-        finding: name, one of the corpus's findings.
+        finding: name; one of the corpus's findings where its labels have it.
         top: fraction of the image height in [0, 1].
         left: fraction of the image width in [0, 1].
         bottom: as `top`, exclusive.

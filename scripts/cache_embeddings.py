@@ -2,6 +2,11 @@
 
 python scripts/cache_embeddings.py expert.onnx chestxray14 /data/ChestX-ray14 cxr14.parquet --image-size 448
 python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/xrays out.npz --boxes --anywhere 1
+python scripts/cache_embeddings.py theirs.pth folder /data/xrays out.npz --architecture resnet50 --key-map '^trunk[.]='
+
+With --list and no expert, OUT (.csv or .parquet) names every image and patch. With one more column, `embedding`, of
+what an expert elsewhere says of each, a .parquet of it is a table of embeddings:
+python scripts/cache_embeddings.py --list chestxray14 /data/ChestX-ray14 items.csv --boxes --anywhere 1
 """
 
 import argparse
@@ -10,21 +15,30 @@ import os
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from common.data import DatasetError, PatchRule, RegionSource, StoreRegions, open_store
 from common.data.readers import READERS, read
 from common.data.readers.options import parse_options
-from common.teachers import load_expert, remember
+from common.teachers import CachedExpert, load_expert, remember
+from common.teachers.embedding_table import EDGES, row_key
 from common.views import AugmentedCrop
 
 
 def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    foreign = {name: getattr(arguments, name) for name in ("image_size", "channels", "mean", "std", "architecture")}
+    told = ("image_size", "channels", "mean", "std", "architecture", "part")
+    foreign = {name: getattr(arguments, name) for name in told}
     try:
-        expert = load_expert(arguments.expert, "expert", **foreign)
+        foreign["options"] = parse_options(arguments.architecture_option, "--architecture-option") or None
+        foreign["key_map"] = _key_map(arguments.key_map)
+        expert = None if arguments.list else load_expert(arguments.expert, "expert", **foreign)
+        if isinstance(expert, CachedExpert):
+            raise ValueError(
+                f"{arguments.expert} holds embeddings already; give the expert that they are to come from."
+            )
         corpus = read(arguments.dataset, arguments.root, **parse_options(arguments.option))
         store = open_store(corpus, arguments.stores, arguments.store_size, arguments.store_channels)
         rule = None
@@ -39,10 +53,12 @@ def main() -> int:
             )
         regions = RegionSource(store.subset(arguments.split, limit=arguments.limit), patches=rule)
         dataset = StoreRegions([regions], AugmentedCrop(1, area=None), seed=0)
-        root = Path(arguments.root).resolve()
-        files = [] if arguments.absolute else [record.image for record in store.records]
-        names = {file: os.path.relpath(file, root) for file in files}
-        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, names)
+        root = None if arguments.absolute else Path(arguments.root).resolve()
+        if expert is None:
+            count = _write_list(dataset, Path(arguments.out), root)
+            print(f"{count:,} images and patches: {arguments.out}")
+            return 0
+        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
     except (DatasetError, OSError, ValueError, RuntimeError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -50,17 +66,48 @@ def main() -> int:
     return 0
 
 
+def _write_list(dataset: StoreRegions, out: Path, root: Path | None) -> int:
+    if out.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{out} is no kind of list; its name must end in .csv or .parquet.")
+    rows = {}
+    for file, edges in dict.fromkeys(dataset.keys()):  # what recurs is listed once
+        name = file if root is None else os.path.relpath(file, root)
+        rows[row_key(name, edges)] = name, *edges
+    table = pd.DataFrame(list(rows.values()), columns=["source", *EDGES])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
+    return len(table)
+
+
+def _key_map(pairs: list[str]) -> dict[str, str] | None:
+    """Names hold no "=", but regular expressions may."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise ValueError(f"--key-map {pair!r} is not OLD=NEW; write for example '^trunk[.]='.")
+    return dict((pair.rpartition("=")[0], pair.rpartition("=")[2]) for pair in pairs) or None
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("expert", help="encoder file, run folder, TorchScript, ONNX or weights")
+    parser.add_argument("expert", nargs="?", help="encoder file, run folder, TorchScript, ONNX or weights")
     parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
     parser.add_argument("root", help="the downloaded folder")
-    parser.add_argument("out", help="table to write or to go on with: .npz or .parquet")
+    parser.add_argument("out", help="table to write or to go on with: .npz or .parquet; or list")
+    parser.add_argument("--list", action="store_true", help="list images and patches, without an expert")
     parser.add_argument("--image-size", type=int, help="pixels per side of the images that the expert takes")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="likewise (default: what the file says, or 1)")
     parser.add_argument("--mean", type=float, nargs="+", help="per channel, of a graph that does not normalise")
     parser.add_argument("--std", type=float, nargs="+", help="likewise")
     parser.add_argument("--architecture", help="timm name, of weights that do not describe themselves")
+    parser.add_argument("--architecture-option", action="append", default=[], metavar="KEY=VALUE", help="likewise")
+    parser.add_argument("--part", default="teacher", choices=("teacher", "student"), help="of files that hold both")
+    parser.add_argument(
+        "--key-map",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="regular expression in the weights' names and what takes its place to make them timm's; repeatable",
+    )
     parser.add_argument("--stores", default="runs/stores", help="where stores are kept (default: %(default)s)")
     parser.add_argument("--store-size", type=int, default=1024, help="as in the recipe (default: %(default)s)")
     parser.add_argument("--store-channels", type=int, default=1, choices=(1, 3), help="as in the recipe")
@@ -73,10 +120,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--enlarge", type=float, default=3.0, help="patch over box (default: %(default)s)")
     parser.add_argument("--side", type=float, nargs=2, default=(0.25, 0.5), help="of random patches without a box")
     parser.add_argument("--patch-seed", type=int, default=0, help="of the random patches (default: %(default)s)")
-    parser.add_argument("--absolute", action="store_true", help="name files by whole paths, not relative to the folder")
+    parser.add_argument(
+        "--absolute",
+        action="store_true",
+        help="name files by whole paths, not relative to the folder, for several data sets in one table",
+    )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # a first argument that may be left out needs all of them together
+    if arguments.list == (arguments.expert is not None):
+        parser.error("give either an expert or --list")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from .formats import format_of
 from .formats.depth import Unusable
 
 IGNORE = 255
+HEAD_BYTES = 1 << 16  # hold most headers, so that the sizes of many large files are known soon
 MODULES = {"PNG": "png", "dicom": "dicom", "nifti": "nifti", "mha": "mha", "jsrt": "jsrt"}
 KINDS = "PNG, JPEG, TIFF, GIF, BMP, JPEG 2000, DICOM, NIfTI, MHA and JSRT raw (.IMG, 8388608 bytes)"
 
@@ -63,7 +64,10 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         UnreadableImage: no such file, or not a known format.
     """
-    return _guarded(load_bytes(path), Path(path), "size")
+    try:
+        return _guarded(load_bytes(path, HEAD_BYTES), Path(path), "size")
+    except UnreadableImage:  # a header that is longer, or at the end; what is really wrong, the whole file says
+        return _guarded(load_bytes(path), Path(path), "size")
 
 
 def read_mask(
@@ -105,10 +109,11 @@ def read_mask(
     return mask
 
 
-def load_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a whole file, and say what is wrong where it cannot be read or is empty."""
+def load_bytes(path: str | os.PathLike[str], count: int = -1) -> bytes:
+    """Read a file, or its first `count` bytes, and say what is wrong where it cannot be read or is empty."""
     try:
-        payload = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            payload = file.read(count)
     except FileNotFoundError:
         raise UnreadableImage(path, "no such file", "Check the data folder and the list that names it") from None
     except OSError as error:

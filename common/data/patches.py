@@ -75,10 +75,14 @@ class PatchRule:
         cut = [enlarged(edges, size, self.enlarge) for edges in found]
         return list(dict.fromkeys([*cut, *self._random(record, size, found)]))
 
+    def boxes_of(self, record: Record) -> list[Edges]:
+        """The boxes that are cut around, as the record has them."""
+        boxes = record.boxes if self.boxes else ()
+        wanted = [box for box in boxes if self.findings is None or box.finding in self.findings]
+        return [(box.top, box.left, box.bottom, box.right) for box in wanted]
+
     def _found(self, record: Record) -> Iterator[Edges]:
-        for box in record.boxes if self.boxes else ():
-            if self.findings is None or box.finding in self.findings:
-                yield box.top, box.left, box.bottom, box.right
+        yield from self.boxes_of(record)
         for structure in self.structures:
             if structure in record.masks:
                 yield from bounding_boxes(read_mask(record.masks[structure], self.foreground))

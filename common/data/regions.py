@@ -1,5 +1,6 @@
 """Images and patches of several data sets as items of one, cut from their stores on the fly."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
@@ -13,6 +14,8 @@ from .errors import DatasetError
 from .patches import WHOLE, Edges, PatchRule
 from .sampling import SampleKey, generator_for
 from .store import Store
+
+logger = logging.getLogger(__name__)
 
 
 class SamplesRegions(Protocol):
@@ -44,7 +47,8 @@ class RegionSource:
         images: `once` takes each whole image as one item, `per_patch` once for every patch of it, as the released lists
             do (methods D9), `none` takes patches alone.
         patches: lists the patches; None takes whole images alone.
-        weight: factor on the loss of its items. Every item is seen once per epoch whatever it weighs.
+        weight: factor on the loss of its items. An epoch passes every item once whatever it weighs, but for
+            those of a last batch that is not full, which training leaves out.
 
     Raises:
         ValueError: an unknown value of `images`, or a weight that is not positive.
@@ -71,6 +75,14 @@ class RegionSource:
                 cut = [edges for edges in cut if edges != WHOLE]
             copies = {"once": 1, "none": 0, "per_patch": max(1, len(cut))}[images]
             self.items += [(index, WHOLE)] * copies + [(index, edges) for edges in cut]
+        if patches and patches.boxes and not any(map(patches.boxes_of, store.records)):
+            logger.warning(
+                "%s: patch_rule#boxes is true, but none of the %d images has a box%s: no patch is cut around one. Name "
+                "the file of boxes (options boxes, polygons of the reader `folder`), or set patch_rule#boxes to false.",
+                store.corpus.name,
+                len(store),
+                "" if patches.findings is None else " of " + ", ".join(patches.findings),
+            )
         if not self.items:
             problem = "no patch was found and images is 'none'"
             raise DatasetError(store.corpus.name, problem, "Set images to 'once', or patch_rule#anywhere to 1 or more")

@@ -3,7 +3,7 @@
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents
-from .files import PARTIAL, claim, damage, link_atomically, save_atomically
+from .files import PARTIAL, claim, first_sound, link_atomically, save_atomically
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,10 @@ class Checkpoints:
         best_after: iterations before which no value counts, for metrics that are too good at first.
         resume: False refuses a directory with checkpoints instead of going on from them.
         extra: further objects with `state_dict` and `load_state_dict`, by name.
+
+    Attributes:
+        best: value and iteration of the best evaluation so far; empty before the first.
+        when_best: called at the end of an evaluation that is the best so far, with the weights as they were judged.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Checkpoints:
         self.best_after = best_after
         self.resume, self.extra = resume, dict(extra or {})
         self.best: dict[str, float] = {}
+        self.when_best: list[Callable[[], None]] = []
         self._saved_at = 0
         self._new_best = False
         self._trainer: Trainer | None = None
@@ -178,6 +183,8 @@ class Checkpoints:
         if math.isfinite(value) and (not self.best or self.sign * value > self.sign * self.best["value"]):
             self.best = {"value": value, "iteration": self._trainer.state.iteration}
             self._new_best = True
+            for call in self.when_best:
+                call()
 
     def _load_newest(self, engine: Trainer) -> None:
         if distributed.rank() == 0:
@@ -222,13 +229,8 @@ class Checkpoints:
         """Newest sound checkpoint; torn ones are renamed, so that they are not counted as kept."""
         for leftover in self.directory.glob(f".*{PARTIAL}"):
             leftover.unlink()
-        for path in [*self.files(), self.directory / "best.pt"]:
-            problem = damage(path) if path.is_file() else "missing"
-            if problem is None:
-                return path
-            if path.is_file():
-                logger.warning(
-                    "Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path
-                )
-                path.rename(f"{path}.torn")
-        return None
+        sound, torn = first_sound([*self.files(), self.directory / "best.pt"])
+        for path, problem in torn.items():
+            logger.warning("Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path)
+            path.rename(f"{path}.torn")
+        return sound

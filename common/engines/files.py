@@ -3,6 +3,7 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,6 +85,22 @@ def damage(path: Path) -> str | None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         return str(error)
     return f"wrong checksum of {broken}" if broken else None
+
+
+def first_sound(paths: Iterable[Path]) -> tuple[Path | None, dict[Path, str]]:
+    """The first of some files that is whole, if any, and what is wrong with each one before it.
+
+    Args:
+        paths: that `torch.save` wrote, the most wanted first; those that are not there are passed over.
+    """
+    torn: dict[Path, str] = {}
+    for path in paths:
+        if path.is_file():
+            problem = damage(path)
+            if problem is None:
+                return path, torn
+            torn[path] = problem
+    return None, torn
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Deliver the encoder that pre-training made."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ignite.engine import Engine, Events
@@ -17,15 +18,15 @@ class SaveEncoder:
 
     `encoder.safetensors` describes itself and is what downstream bundles load; `model.pt` is the state dict of the
     bundle's `network_def`, as MONAI's tools expect. Both hold the last epoch's; where the checkpoints keep a best
-    epoch, `encoder_best.safetensors` holds that one's.
+    evaluation, `encoder_best.safetensors` holds that one's.
 
     Args:
         encoder: the encoder to transfer, for example the teacher's.
         directory: where both files go.
         method: name of the method, for the file's description.
         corpora: names of the data sets it has seen.
-        checkpoints: judges which epoch is best, by its `keep_best`; list this handler after the one that validates.
-            None keeps no best encoder.
+        checkpoints: judges which weights are best, by its `keep_best`, those before the first epoch included. None
+            keeps no best encoder.
     """
 
     def __init__(
@@ -43,15 +44,15 @@ class SaveEncoder:
         self.checkpoints = checkpoints
 
     def attach(self, engine: Engine) -> None:
-        """Write on the first process at the end of every epoch."""
+        """Write on the first process at the end of every epoch, and of every evaluation that is the best so far."""
         if rank() == 0:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+            if self.checkpoints is not None:
+                self.checkpoints.when_best.append(partial(self._save, "encoder_best.safetensors"))
 
     def __call__(self, engine: Engine) -> None:
         """Write the files."""
         self._save("encoder.safetensors")
-        if self.checkpoints is not None and self.checkpoints.best.get("iteration") == engine.state.iteration:
-            self._save("encoder_best.safetensors")
         weights = {name: value.detach().cpu() for name, value in self.encoder.state_dict().items()}
         path = self.directory / "model.pt"
         try:

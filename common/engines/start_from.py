@@ -9,6 +9,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from .errors import CheckpointError
+from .files import first_sound
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +21,13 @@ class StartFrom:
     teacher, memory bank, centre. List it before the handler that validates.
 
     Args:
-        path: folder of the other run, whose newest checkpoint is taken, or a checkpoint file; None does nothing.
+        path: folder of the other run, whose newest sound checkpoint is taken, or a checkpoint file; None does nothing.
         network: this run's, unwrapped.
         only: names that begin with one of these are loaded; None loads all.
         leave_out: names that begin with one of these are not.
 
     Raises:
-        CheckpointError: at the start of the run: no checkpoint there, or its weights do not fit.
+        CheckpointError: at the start of the run: no checkpoint there, none that is whole, or weights that do not fit.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class StartFrom:
 
     def _file(self) -> Path:
         assert self.path is not None
-        if self.path.is_file():
-            return self.path
-        found = sorted(self.path.glob("checkpoints/iteration-*.pt"))
-        if not found:
+        kept = sorted(self.path.glob("checkpoints/iteration-*.pt"), reverse=True)
+        sound, torn = first_sound([self.path] if self.path.is_file() else kept)
+        for file, problem in torn.items():
+            logger.warning("Skipping the damaged checkpoint %s (%s).", file, problem)
+        if sound is None:
+            first = next((f"{file} is damaged ({problem})" for file, problem in torn.items()), "there is no checkpoint")
             raise CheckpointError(
-                f"start_from is {self.path}, where there is no checkpoint. Give the folder of a training that has made "
-                "one, a checkpoint file, or null to start anew"
+                f"start_from is {self.path}, where {first}. Give the folder of a training that has made a whole one, a "
+                "checkpoint file, or null to start anew"
             )
-        return found[-1]
+        return sound

@@ -7,16 +7,19 @@ fractions of height and width. Tables of others may leave out the edges, when ev
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .expert import Edges
+
 EDGES = ("top", "left", "bottom", "right")
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 SUFFIXES = (".npz", ".parquet")
+PLACES = 5  # decimals of an edge that tell patches apart: a hundredth of a pixel at 1024
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class EmbeddingTable:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def rows(self) -> Iterator[tuple[str, Edges]]:
+        """What tells each row from the others."""
+        return (row_key(str(file), edges) for file, edges in zip(self.files, self.edges.tolist(), strict=True))
+
+
+def row_key(file: str, edges: Any) -> tuple[str, Edges]:
+    """What tells an image or patch from the others: its name and its rounded edges."""
+    top, left, bottom, right = (round(float(edge), PLACES) for edge in edges)
+    return file, (top, left, bottom, right)
 
 
 def name_of(file: str, edges: Any) -> str:

@@ -3,6 +3,8 @@
 Shapes: B images, C channels, H W pixels, K length of the embedding.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,11 +20,9 @@ class Expert(nn.Module):
 
     Attributes:
         embed_dim: K.
-        fingerprint: tells one expert's embeddings from another's.
     """
 
     embed_dim: int
-    fingerprint: str
 
     def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
         """Embeddings (B, K), float32, without gradient.
@@ -55,8 +55,12 @@ class NetworkExpert(Expert):
         channels: 1 or 3; grey images are repeated, colours averaged.
         mean: per channel, of images in [0, 1], for a network that does not normalise by itself; None for one that does.
         std: likewise.
-        fingerprint: of its weights.
+        weights: hash of its weights.
         forward: how it is called; None calls the network itself.
+
+    Attributes:
+        fingerprint: tells one expert's embeddings from another's. The same weights say other things of images that
+            are prepared in another way, so how they are prepared is in it.
 
     Raises:
         ValueError: it does not give one vector per image.
@@ -69,7 +73,7 @@ class NetworkExpert(Expert):
         channels: int = 1,
         mean: float | Sequence[float] | None = None,
         std: float | Sequence[float] | None = None,
-        fingerprint: str = "",
+        weights: str = "",
         forward: Callable[[Tensor], Tensor] | None = None,
     ):
         super().__init__()
@@ -77,8 +81,10 @@ class NetworkExpert(Expert):
         for parameter in network.parameters():  # TorchScript has no requires_grad_ for all
             parameter.requires_grad_(False)
         self._call = forward
-        self.image_size, self.channels, self.fingerprint = image_size, channels, fingerprint
+        self.image_size, self.channels = image_size, channels
         self.mean, self.std = _values(mean, "mean", channels, 0.0), _values(std, "std", channels, 1.0)
+        prepared = self.image_size, self.channels, self.mean.flatten().tolist(), self.std.flatten().tolist()
+        self.fingerprint = hashlib.sha256(json.dumps([weights, *prepared]).encode()).hexdigest()[:16]
         probe = self.embed(torch.zeros(2, channels, image_size, image_size), {})
         self.embed_dim = probe.shape[1]
 
@@ -135,4 +141,4 @@ def _values(given: float | Sequence[float] | None, name: str, channels: int, def
     values = [default] if given is None else [given] if isinstance(given, int | float) else list(given)
     if len(values) not in (1, channels):
         raise ValueError(f"the expert's {name} has {len(values)} values for {channels} channels; give one per channel.")
-    return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).expand(channels).reshape(1, -1, 1, 1)

@@ -1,6 +1,5 @@
 """An expert whose embeddings were computed beforehand."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .embedding_table import EmbeddingTable, name_of, read_table
+from .embedding_table import EmbeddingTable, name_of, read_table, row_key
 from .expert import Edges, Expert
-
-PLACES = 5  # decimals of an edge that tell patches apart: a hundredth of a pixel at 1024
 
 
 class CachedExpert(Expert):
@@ -35,14 +32,12 @@ class CachedExpert(Expert):
             raise ValueError(f"{name}: embeddings differ in length, {lengths}; they come from different experts.")
         self.embed_dim, self.name = lengths[0], name
         self._table = torch.from_numpy(np.concatenate([table.embeddings for table in tables]))
-        self.fingerprint = hashlib.sha256(self._table.numpy().tobytes()).hexdigest()[:16]
         self._rows: dict[tuple[str, Edges], int] = {}
         for table in tables:
-            for file, edges in zip(table.files, table.edges.tolist(), strict=True):
-                key = _key(str(file), edges)
+            for key in table.rows():
                 if key in self._rows:
                     raise ValueError(
-                        f"{name}: {name_of(file, edges)} occurs twice. Where two data sets share file names, "
+                        f"{name}: {name_of(*key)} occurs twice. Where two data sets share file names, "
                         "compute their embeddings with --absolute."
                     )
                 self._rows[key] = len(self._rows)
@@ -82,9 +77,6 @@ class CachedExpert(Expert):
                     "them with scripts/cache_embeddings.py --absolute."
                 )
 
-    def __contains__(self, item: tuple[str, Edges]) -> bool:
-        return self._find(*item) is not None
-
     def _row(self, file: str, edges: Any) -> int:
         row = self._find(file, edges)
         if row is None:
@@ -97,12 +89,7 @@ class CachedExpert(Expert):
             tails = [file, *("/".join(parts[first:]) for first in range(1, len(parts)))]
             self._known[file] = next((tail for tail in tails if tail in self._files), None)
         name = self._known[file]
-        return None if name is None else self._rows.get(_key(name, edges))
-
-
-def _key(file: str, edges: Any) -> tuple[str, Edges]:
-    top, left, bottom, right = (round(float(edge), PLACES) for edge in edges)
-    return file, (top, left, bottom, right)
+        return None if name is None else self._rows.get(row_key(name, edges))
 
 
 def _absent(name: str, file: str, edges: Any, count: int = 1) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def load_expert(
     architecture: str | None = None,
     options: Mapping[str, Any] | None = None,
     part: str = "teacher",
+    key_map: Mapping[str, str] | None = None,
 ) -> Expert:
     """Read an expert; what it is follows from the file itself.
 
@@ -52,49 +54,56 @@ def load_expert(
         architecture: timm name, for weights that do not describe themselves.
         options: of timm, likewise.
         part: `teacher` or `student`, for published files that hold both.
+        key_map: regular expressions and replacements that turn the names of foreign weights into timm's, as in
+            `load_encoder`.
 
     Raises:
-        ValueError: no path, a kind of file that is not known, or an option that is missing.
+        ValueError: no path, a kind of file that is not known, an option that is missing, or one that this kind of file
+            leaves nothing to say of.
         FileNotFoundError: nothing there.
     """
     if path is None:
         raise ValueError(f"{key} is null: name the expert. It can be {KINDS}.")
+    of_weights = {"architecture": architecture, "options": options, "key_map": key_map}
+    of_input = {"channels": channels, "mean": mean, "std": std}
     if not isinstance(path, str | Path):
         return CachedExpert.read([_there(Path(one), key) for one in path])
     file = _there(Path(path), key)
     if file.is_dir():
         if (file / "network.json").is_file() and (file / "model.pt").is_file():
-            return encoder_expert(_of_run(file), _hash(file / "model.pt"), image_size)
+            _refuse(file, of_weights | of_input)
+            return encoder_expert(_of_run(file), image_size)
         file = _there(file / "encoder.safetensors", key)
     if file.suffix in SUFFIXES:
         return CachedExpert.read([file])
-    fingerprint = _hash(file)
     if file.suffix == ".onnx":
-        return onnx_expert(file, fingerprint, image_size, channels, mean, std)
+        _refuse(file, of_weights)
+        return onnx_expert(file, _hash(file), image_size, channels, mean, std)
     if _is_torchscript(file):
-        return torchscript_expert(file, fingerprint, image_size, channels, mean, std)
+        _refuse(file, of_weights)
+        return torchscript_expert(file, _hash(file), image_size, channels, mean, std)
     if not is_safetensors(file) and not _is_weights(file):
         raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
-    if not is_safetensors(file) and _of_classifier(content := read_checkpoint(file)):
+    if not is_safetensors(file) and key_map is None and _of_classifier(content := read_checkpoint(file)):
         if (file.parent / "network.json").is_file():
-            return encoder_expert(_of_run(file.parent, file), fingerprint, image_size)
+            _refuse(file, of_weights | of_input)
+            return encoder_expert(_of_run(file.parent, file), image_size)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
-        return encoder_expert(_filled(encoder, content), fingerprint, image_size)
-    encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part)
-    return encoder_expert(encoder, fingerprint, image_size)
+        return encoder_expert(_filled(encoder, content), image_size)
+    encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part, key_map=key_map)
+    return encoder_expert(encoder, image_size)
 
 
-def encoder_expert(encoder: Encoder, fingerprint: str = "", image_size: int | None = None) -> NetworkExpert:
+def encoder_expert(encoder: Encoder, image_size: int | None = None) -> NetworkExpert:
     """An encoder as an expert; it normalises by itself.
 
     Args:
         encoder: frozen here.
-        fingerprint: of its weights.
         image_size: side in pixels of the images it gets; None takes its own.
     """
     described = encoder.description
     size, channels = image_size or described.image_size, described.in_channels
-    return NetworkExpert(encoder, size, channels, fingerprint=fingerprint, forward=encoder.embed)
+    return NetworkExpert(encoder, size, channels, weights=_contents(encoder), forward=encoder.embed)
 
 
 def seeded_expert(
@@ -112,8 +121,7 @@ def seeded_expert(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(architecture, channels, image_size, options=options)
-    fingerprint = f"seed {seed} of {encoder.description.to_json()}"
-    return encoder_expert(encoder, hashlib.sha256(fingerprint.encode()).hexdigest()[:16])
+    return encoder_expert(encoder)
 
 
 def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
@@ -137,6 +145,16 @@ def _filled(encoder: Encoder, content: Mapping[str, Tensor]) -> Encoder:
     return encoder
 
 
+def _contents(encoder: Encoder) -> str:
+    """Hash of what an encoder computes with: one file gives several, by part, key map, options and normalisation."""
+    described = replace(encoder.description, method="", corpora=(), commit="")  # where it comes from changes nothing
+    content = hashlib.sha256(described.to_json().encode())
+    for name, value in encoder.state_dict().items():
+        content.update(name.encode())
+        content.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return content.hexdigest()
+
+
 def _of_classifier(content: Mapping[str, Any]) -> bool:
     return any(name.startswith(f"{OF_CLASSIFIER}body.") for name in content)
 
@@ -158,6 +176,13 @@ def _zip_has(file: Path, name: str) -> bool:
         return any(entry.rpartition("/")[2] == name for entry in archive.namelist())
 
 
+def _refuse(file: Path, given: Mapping[str, Any]) -> None:
+    """An option that changes nothing would leave its giver with another expert than the one meant."""
+    idle = [name for name, value in given.items() if value is not None]
+    if idle:
+        raise ValueError(f"{file} says by itself what {', '.join(idle)} would say; leave out what is given of them.")
+
+
 def _there(path: Path, key: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{key} names {path}, which is not there. An expert can be {KINDS}.")
@@ -166,4 +191,4 @@ def _there(path: Path, key: str) -> Path:
 
 def _hash(file: Path) -> str:
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -14,7 +14,7 @@ Values = float | Sequence[float]
 
 
 def torchscript_expert(
-    path: Path, fingerprint: str, image_size: int | None, channels: int | None, mean: Values | None, std: Values | None
+    path: Path, weights: str, image_size: int | None, channels: int | None, mean: Values | None, std: Values | None
 ) -> NetworkExpert:
     """Read a TorchScript file; its input is what the arguments say, since the file does not tell.
 
@@ -22,11 +22,11 @@ def torchscript_expert(
         ValueError: no image_size.
     """
     network = torch.jit.load(str(path), map_location="cpu")
-    return NetworkExpert(network, _known(path, image_size), channels or 1, mean, std, fingerprint)
+    return NetworkExpert(network, _known(path, image_size), channels or 1, mean, std, weights)
 
 
 def onnx_expert(
-    path: Path, fingerprint: str, image_size: int | None, channels: int | None, mean: Values | None, std: Values | None
+    path: Path, weights: str, image_size: int | None, channels: int | None, mean: Values | None, std: Values | None
 ) -> NetworkExpert:
     """Read an ONNX file; size and channels are the graph's own where it fixes them.
 
@@ -35,7 +35,7 @@ def onnx_expert(
     """
     graph = OnnxGraph(path)
     return NetworkExpert(
-        graph, _known(path, image_size or graph.image_size), channels or graph.channels or 1, mean, std, fingerprint
+        graph, _known(path, image_size or graph.image_size), channels or graph.channels or 1, mean, std, weights
     )
 
 

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from ..data.regions import StoreRegions
 from ..data.store_build import locked
 from ..views import crop_resize
-from .embedding_table import SUFFIXES, EmbeddingTable, name_of, read_table, write_table
+from .embedding_table import SUFFIXES, EmbeddingTable, name_of, read_table, row_key, write_table
 from .expert import Edges, Expert, NetworkExpert
 from .expert_cached import CachedExpert
 
@@ -28,12 +29,13 @@ def remember(
     path: str | Path,
     device: str | torch.device = "cpu",
     batch_size: int = 64,
-    names: dict[str, str] | None = None,
+    root: Path | None = None,
 ) -> CachedExpert:
     """Embeddings of every un-augmented image and patch, computed once; from then on the expert costs nothing.
 
-    What is in the file already is not computed again, so a process killed at any moment goes on, and a second run of
-    the same expert has nothing to do; several processes may call it at once: one computes, the others wait.
+    What is in the file already, by its very name and edges, is not computed again, so a process killed at any moment
+    goes on, and a second run of the same expert has nothing to do; several processes may call it at once: one computes,
+    the others wait.
 
     Args:
         expert: returned as it is where its embeddings are cached already.
@@ -41,10 +43,10 @@ def remember(
         path: `.npz` or `.parquet` file; or a folder, in which the file is named after the expert and the images' size.
         device: where the network runs.
         batch_size: items at a time.
-        names: what files are called in the table, where not by their whole path.
+        root: folder from which files are named in the table; None names them by their whole paths. A table has one.
 
     Raises:
-        ValueError: another kind of file; a file of another expert or of other images.
+        ValueError: another kind of file; a file of another expert, of images of another size, or of another root.
         RuntimeError: the expert is trainable or in training mode.
     """
     if isinstance(expert, CachedExpert):
@@ -58,9 +60,15 @@ def remember(
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is no kind of table; its name must end in {' or '.join(SUFFIXES)}.")
     about = {"expert": expert.fingerprint, "image_size": expert.image_size, "store_size": datasets[0].size}
+    names: dict[str, str] = {}
+    if root is not None:
+        # Two data sets may well have the same names below their roots.
+        about["root"] = str(root)
+        files = [record.image for dataset in datasets for record in dataset.corpus.records]
+        names = {file: os.path.relpath(file, root) for file in files}
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(f".{path.name}.lock")):
-        _fill(expert, datasets, path, about, torch.device(device), batch_size, names or {})
+        _fill(expert, datasets, path, about, torch.device(device), batch_size, names)
     return CachedExpert.read([path])
 
 
@@ -74,20 +82,19 @@ def _fill(
     names: dict[str, str],
 ) -> None:
     parts = path.with_name(f"{path.name}.parts")
-    found = [_own(path, about)] if path.is_file() else []
-    whole = CachedExpert(found, str(path)) if found else None
-    for table in (_own(file, about) for file in sorted(parts.glob("*.npz"))):
-        # a kill after the whole file was written leaves parts whose rows it holds already
-        if whole is None or (str(table.files[0]), tuple(table.edges[0].tolist())) not in whole:
+    found: list[EmbeddingTable] = []
+    done: set[tuple[str, Edges]] = set()
+    written = [path] if path.is_file() else []
+    for table in (_own(file, about) for file in [*written, *sorted(parts.glob("*.npz"))]):
+        if not done.issuperset(table.rows()):  # a kill after the whole file was written leaves parts that it holds
             found.append(table)
-    done = CachedExpert(found, str(path)) if found else None
-    todo = dict.fromkeys(_items(datasets, done, names))
+            done.update(table.rows())
+    todo = list(_items(datasets, done, names))
     if todo:
         logger.info("Embedding %d images and patches, once: %s", len(todo), path)
         expert.to(device)
-        rows = list(todo)
-        for number, first in enumerate(range(0, len(rows), PART), start=len(found)):
-            chosen = rows[first : first + PART]
+        for number, first in enumerate(range(0, len(todo), PART), start=len(found)):
+            chosen = todo[first : first + PART]
             table = _embedded(expert, datasets, chosen, device, batch_size, names, about)
             write_table(table, parts / f"{number:06d}.npz")
             found.append(table)
@@ -101,14 +108,14 @@ def _fill(
 
 
 def _items(
-    datasets: Sequence[StoreRegions], done: CachedExpert | None, names: dict[str, str]
+    datasets: Sequence[StoreRegions], done: Collection[tuple[str, Edges]], names: dict[str, str]
 ) -> Iterator[tuple[int, int]]:
     """Data set and index of each item without an embedding; items that recur count once."""
-    seen: set[tuple[str, Edges]] = set()
+    seen = set(done)
     for number, dataset in enumerate(datasets):
         for index, (file, edges) in enumerate(dataset.keys()):
-            key = names.get(file, file), edges
-            if key not in seen and (done is None or key not in done):
+            key = row_key(names.get(file, file), edges)
+            if key not in seen:
                 seen.add(key)
                 yield number, index
 
@@ -150,6 +157,7 @@ def _own(path: Path, about: dict[str, Any]) -> EmbeddingTable:
     if dict(table.about) != about:
         raise ValueError(
             f"{path} holds embeddings of {json.dumps(dict(table.about))}, not of {json.dumps(about)}: another "
-            "expert, or images of another size. Choose another file (a new run_name), or remove it."
+            "expert, images of another size, or another data set's folder. Choose another file (a new run_name), or "
+            "remove it."
         )
     return table

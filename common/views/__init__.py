@@ -2,12 +2,21 @@
 
 from .augmented_crop import AugmentedCrop
 from .base import Params, View, add_prefix, take_prefix
-from .boxes import QUARTERS, check_fits, check_range, quarter_boxes, random_resized_box
+from .boxes import (
+    QUARTERS,
+    check_fits,
+    check_range,
+    check_thickness,
+    quarter_boxes,
+    random_resized_box,
+    thinnest_crop,
+)
 from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
 from .photometric import Photometric
 from .resample import crop_resize, rotate
+from .two_crops import TwoCrops
 
 __all__ = [
     "QUARTERS",
@@ -19,13 +28,16 @@ __all__ = [
     "RandCLAHEd",
     "RandOpticalDistortiond",
     "RandResizedCropd",
+    "TwoCrops",
     "View",
     "add_prefix",
     "check_fits",
     "check_range",
+    "check_thickness",
     "crop_resize",
     "quarter_boxes",
     "random_resized_box",
     "rotate",
     "take_prefix",
+    "thinnest_crop",
 ]

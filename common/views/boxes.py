@@ -57,6 +57,32 @@ def quarter_boxes(box_4: Tensor) -> Tensor:
     return torch.stack([torch.stack([rows[r], cols[c], rows[r + 1], cols[c + 1]]) for r in (0, 1) for c in (0, 1)])
 
 
+def thinnest_crop(side: float, area: tuple[float, float] | None, ratio: tuple[float, float]) -> float:
+    """Shorter side in pixels of the smallest crop that `random_resized_box` may draw of a region.
+
+    Args:
+        side: the region's shorter side in pixels.
+        area: as of `random_resized_box`; None where the whole region is taken.
+        ratio: as of `random_resized_box`.
+    """
+    return side if area is None else side * math.sqrt(area[0] * min(ratio[0], 1 / ratio[1]))
+
+
+def check_thickness(pixels: float, what: str, remedy: str) -> None:
+    """Refuse a crop thinner than a pixel: enlarged, it shows nothing but a brightness.
+
+    Args:
+        pixels: its shorter side.
+        what: the crop and where it comes from, with the values that make it so.
+        remedy: the keys to change.
+
+    Raises:
+        ValueError: `pixels` is below 1.
+    """
+    if pixels < 1:
+        raise ValueError(f"{what} is {pixels:.2g} pixels thin; expected a pixel or more. {remedy}")
+
+
 def check_range(values: tuple[float, float], bounds: tuple[float, float], key: str) -> tuple[float, float]:
     """Return (low, high) as a tuple after checking its order and bounds.
 

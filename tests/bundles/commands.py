@@ -24,8 +24,7 @@ def write_images(folder, count=17):
 
 
 def train(bundle, root, images, overlays, kill_at=None, **override):
-    """Run MONAI's command in a child; `kill_at` is a part of a run folder's name and the iteration to die after."""
-    files = [str(BUNDLES / bundle / "configs" / f"{name}.yaml") for name in ("train", "smoke", *overlays)]
+    """A pre-training on a folder of images, probed on some of them."""
     data = {
         "dataset": "folder",
         "dataset_dir": str(images),
@@ -38,8 +37,14 @@ def train(bundle, root, images, overlays, kill_at=None, **override):
         "probe_split": "val",
         "probe_structures": [],
     }
-    flags = {"bundle_root": str(BUNDLES / bundle), "output_root": str(root), **data, **probe, **override}
-    flags["checkpoints#every_iterations"] = 1
+    flags = {**data, **probe, **override, "checkpoints#every_iterations": 1}
+    return command(bundle, root, overlays, kill_at, **flags)
+
+
+def command(bundle, root, overlays=(), kill_at=None, **override):
+    """Run MONAI's command in a child; `kill_at` is a part of a run folder's name and the iteration to die after."""
+    files = [str(BUNDLES / bundle / "configs" / f"{name}.yaml") for name in ("train", "smoke", *overlays)]
+    flags = {"bundle_root": str(BUNDLES / bundle), "output_root": str(root), **override}
 
     def action():
         from monai.bundle import run

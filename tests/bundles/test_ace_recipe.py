@@ -103,7 +103,7 @@ def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overl
 def test_dino_sees_crops_of_the_same_size_and_intensities_as_ace():
     ace, dino = recipe("small").get_parsed_content("view"), recipe("small", "ablations/dino").get_parsed_content("view")
     assert dino.size == ace.size == 64
-    assert vars(dino.photometric) == vars(ace.photometric)
+    assert vars(dino.crop.photometric) == vars(ace.photometric)
 
 
 def test_the_vit_is_the_paper_s():

@@ -199,6 +199,23 @@ def test_plain_crops_are_independent_and_named_alike():
         torch.testing.assert_close(centre, (box[:, :2] + box[:, 2:]) / 2, atol=0.2, rtol=0)
 
 
+def test_plain_crops_draw_both_boxes_before_any_intensities():
+    params = sampled(PlainCrops(32, photometric=Photometric()), 2, (70, 90), seed=7)
+    kept = {  # of the second image, by the code before plain crops were made of common.views.TwoCrops
+        "fine_box": [0.0925, 11.2132, 58.7579, 88.0981],
+        "coarse_box": [10.4869, 11.9764, 68.4901, 79.5893],
+        "fine_sharpen_lightness": 0.7234,
+        "coarse_sharpen_lightness": 0.9283,
+        "fine_blur_size": 1.0,
+        "coarse_blur_size": 3.0,
+    }
+    assert {name: params[name][1].tolist() for name in kept} == {
+        name: pytest.approx(value, abs=1e-4) for name, value in kept.items()
+    }
+    changing = [name for name in params if name.endswith(("_flip", "_angle"))]
+    assert len(changing) == 4 and not any(params[name].any() for name in changing)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -113,6 +113,18 @@ def test_images_smaller_than_a_crop_are_refused():
         small().sample(torch.Generator(), (20, 90))
 
 
+def test_crops_thinner_than_a_pixel_are_refused_by_name_of_the_granularity():
+    # squares of 200 / 2^g; the smallest local crop is sqrt(0.05 * 3 / 4) = 0.194 of one wide, a quarter half of one
+    small(granularity=5).sample(torch.Generator(), SIZE)  # 6.25 pixels, 1.21 of a local crop
+    with pytest.raises(ValueError, match=r"granularity 6 makes squares of 3\.12 pixels.*`local0` crop is 0\.61 pixels"):
+        small(granularity=6).sample(torch.Generator(), SIZE)
+    without = {"local_crops": 0, "global_area": (1.0, 1.0)}  # a global crop is then 0.87 of the square wide
+    small(granularity=6, **without).sample(torch.Generator(), SIZE)
+    with pytest.raises(ValueError, match=r"granularity 7 .*`top_left` crop is 0\.78 pixels.*Lower `granularity`"):
+        small(granularity=7, **without).sample(torch.Generator(), SIZE)
+    small(granularity=7, parts=False, **without).sample(torch.Generator(), SIZE)
+
+
 def test_two_digits_of_a_local_crop_do_not_mix_with_one():
     view = small(local_crops=11)
     params = sampled(view, 2)

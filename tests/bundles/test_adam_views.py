@@ -85,6 +85,22 @@ def test_both_crops_are_of_one_part_and_drawn_separately():
     assert params["query_angle"].abs().max() > 25
 
 
+def test_crops_are_drawn_after_their_part_as_ever():
+    jitter = ColourJitter(jitter=1.0, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.0, blur=0.5)
+    crop = AugmentedCrop(32, area=(0.2, 1.0), flip=0.5, rotation=10.0, photometric=jitter)
+    params = sampled(PartCrops(3, crop), 2, (70, 90), seed=7)
+    kept = {  # of the second image, by the code before crops were made of common.views.TwoCrops
+        "part": [1, 2],
+        "query_box": [37.0838, 45.2048, 59.6636, 66.8283],
+        "query_angle": -0.8248,
+        "key_box": [41.3177, 50.9083, 55.72, 66.9373],
+        "key_contrast": 0.8029,
+    }
+    assert {name: params[name][1].tolist() for name in kept} == {
+        name: pytest.approx(value, abs=1e-4) for name, value in kept.items()
+    }
+
+
 def test_a_view_depends_on_its_generator_alone():
     view = PartCrops(2, AugmentedCrop(8, photometric=ColourJitter()))
     images = torch.randint(0, 256, (5, 1, 64, 64), dtype=torch.uint8)

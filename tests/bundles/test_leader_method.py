@@ -111,7 +111,6 @@ def test_the_step_is_the_definition(batch):
 def test_experts_see_the_student_s_very_tensor(batch):
     method = make()
     shown = []
-    method.encoder.register_forward_hook(lambda *_: None)
     embed = method.encoder.embed
     method.encoder.embed = lambda images: (shown.append(images), embed(images))[1]
     method(batch)
@@ -125,7 +124,9 @@ def test_no_gradient_mode_or_weight_of_an_expert_is_the_student_s(batch):
     for expert, before in zip(method.experts.values(), running, strict=True):
         assert all(parameter.grad is None for parameter in expert.network.parameters())
         assert not expert.network.training and torch.equal(expert.network.norm.running_mean, before)
-    assert all(p.grad is not None and p.grad.abs().sum() >= 0 for p in method.parameters())
+    # batch norm takes the mean away, and a shift before it with that
+    still = {"encoder.map.bias"}
+    assert all((p.grad.abs().max() > 1e-5) != (name in still) for name, p in method.named_parameters())
     ours = {id(p) for group in parameter_groups(method) for p in group["params"]}
     assert not ours & {id(p) for expert in method.experts.values() for p in expert.network.parameters()}
     assert {name.split(".")[0] for name in method.state_dict()} == {"encoder", "heads"}

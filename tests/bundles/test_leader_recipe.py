@@ -1,5 +1,9 @@
 """Every number of LeADER's recipes against the supplement [P] or the released code [C], and every overlay built."""
 
+import ast
+import json
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from recipe_parts import config_names, orders, parsed
 
 from bundles.cxr_leader.scripts.heads import ExpertHead
 from bundles.cxr_leader.scripts.sources import open_sources
+from common.data.patches import WHOLE
 from common.data.phantom import write_phantom
 from common.networks import ProjectionHead
 from common.teachers import Expert
@@ -55,6 +60,8 @@ RELEASED = TRAIN | {
     "anatomy_head#layers": 2,
     "anatomy_head#bottleneck_dim": 256,
     "start_from_parts": ["encoder."],  # C, D11
+    "learning_rate": "$5.0e-4 * @effective_batch / 256",  # C, D10
+    "train#sources#images": "per_patch",  # C, D9
 }
 STAGES = {
     "stages#disease#anatomy_weight": 0.0,  # P, D4
@@ -90,12 +97,41 @@ def test_the_supplement_s_data_sets_are_mixed():
     }
     seven = ["PadChest", "ChestX-ray14", "CheXpert", "Shenzhen", "RSNA", "MIMIC-CXR", "VinDr-CXR"]
     assert sets["disease"] == [f"data/{name}" for name in seven]
-    assert sets["both"] == [f"data/{name}" for name in ("VinDr-CXR", "ChestX-Det", "NODE21", "TBX11K")]
+    four = ["VinDr-CXR", "ChestX-Det", "NODE21/cxr_images/proccessed_data", "TBX11K"]
+    assert sets["both"] == [f"data/{name}" for name in four]
+
+
+def test_the_small_stages_have_the_same_losses_and_the_small_preset_s_budget():
+    stages, small = recipe("two_stages")["stages"], recipe("small", "small_two_stages")["stages"]
+    assert list(small) == list(stages)
+    assert [values.get("anatomy_weight", 1.0) for values in small.values()] == [0.0, 1.0]  # P
+    patches = [
+        values.get("patch_rule#_disabled_", recipe("small")["patch_rule#_disabled_"]) for values in small.values()
+    ]
+    assert patches == [True, False]
+    # patches.yaml: an epoch with patches counts twice
+    assert recipe("small")["epochs"] == 2 * recipe("small", "patches")["epochs"]
+    assert small["disease"]["epochs"] + 2 * small["both"]["epochs"] == recipe("small")["epochs"]
+
+
+def test_the_metadata_name_what_reading_an_expert_needs():
+    """An exported bundle has no requirements.txt: what is imported late would be missed at the first such expert."""
+    root = Path(__file__).parents[2]
+    trees = [ast.parse(file.read_text()) for file in (root / "common/teachers").glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    metadata = json.loads((root / "bundles" / BUNDLE / "configs/metadata.json").read_text())
+    # PyTorch and NumPy have keys of their own; timm's huggingface_hub brings tqdm
+    assert {"onnxruntime", "pyarrow"} <= foreign
+    assert foreign - {"torch", "numpy", "tqdm"} <= set(metadata["required_packages_version"])
 
 
 def test_learning_rate_is_scaled_by_the_global_batch():
     assert recipe("paper").get_parsed_content("learning_rate") == pytest.approx(1e-4)  # D10: 2e-4 at 256
     assert recipe().get_parsed_content("learning_rate") == pytest.approx(2e-4 * 32 / 256)
+    assert recipe("paper", "released").get_parsed_content("learning_rate") == pytest.approx(2.5e-4)  # 5e-4 at 256
 
 
 class Stub(Expert):
@@ -142,6 +178,7 @@ PARTS = {  # overlay -> losses; every overlay of the bundle is here
     "online_disease": BOTH,
     "patches": BOTH,
     "two_stages": BOTH,
+    "small_two_stages": BOTH,
     "mixed": BOTH,
     "probe/lung_masks": BOTH,
     "ablations/disease_only": {"disease"},
@@ -198,3 +235,18 @@ def test_data_sets_are_mixed_with_their_own_weights_and_stores(phantom, tmp_path
     assert sources[0].store.directory != sources[1].store.directory
     with pytest.raises(ValueError, match="datasets#1 has wieght"):
         open_sources([entries[0], {**entries[1], "wieght": 2.0}], str(tmp_path), 72, 1, 64)
+
+
+def test_released_lists_an_image_once_per_patch_unless_its_entry_says_otherwise(phantom, tmp_path):
+    counts = {}
+    for images in (None, "once"):
+        parser = recipe("smoke", "released")
+        parser["dataset_dir"], parser["output_root"] = str(phantom), str(tmp_path)
+        parser["datasets"][0] |= {"images": images} if images else {}
+        (source,) = parser.get_parsed_content("train#sources")
+        whole = Counter(record for record, edges in source.items if edges == WHOLE)
+        counts[images] = (whole, Counter(record for record, edges in source.items if edges != WHOLE))
+    (copies, patches), (once, same) = counts[None], counts["once"]
+    assert patches == same and max(patches.values()) > 1
+    assert copies == {record: max(1, patches[record]) for record in copies}
+    assert once == dict.fromkeys(copies, 1)

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from bundles.cxr_srhrs.scripts.byol import TwoCrops
 from bundles.cxr_srhrs.scripts.targets import location_targets, quarter_maps
 from bundles.cxr_srhrs.scripts.views import Patches
-from common.views import QUARTERS, AugmentedCrop, ColourJitter
+from common.views import QUARTERS, ColourJitter
 
 SIDE = 96
 PLAIN = {"size": 32, "rotation": 0.0}
@@ -106,6 +105,16 @@ def test_a_flipped_patch_is_where_its_mirror_image_is_unless_the_label_is_kept()
     torch.testing.assert_close(after, same)
 
 
+def test_centres_have_fewer_places_at_larger_scales():
+    places = {}
+    for scale in (0.2, 0.4, 0.6, 0.8, 1.0):
+        view = Patches(**PLAIN, scales=(scale,))
+        places[scale] = {round(place, 1) for place in view.targets(sampled(view, 400))[:, 1:].flatten().tolist()}
+    tenths = [number / 10 for number in range(1, 10)]
+    assert places == {scale: {t for t in tenths if scale / 2 - 1e-6 <= t <= 1 - scale / 2 + 1e-6} for scale in places}
+    assert places[0.2] == set(tenths) and places[1.0] == {0.5}
+
+
 def test_released_targets_are_the_top_left_corner():
     view = Patches(**PLAIN, reference="corner", tolerance=0.0, scales=(0.2, 0.4, 0.6, 0.8), mirror_targets=False)
     params = sampled(view, 60)
@@ -199,19 +208,6 @@ def test_bad_options_are_named(options, message):
 
 def test_quarters_of_less_than_a_pixel_are_refused_before_anything_is_rendered():
     view = Patches(size=32, scales=(0.05, 1.0), tolerance=0.04)
-    with pytest.raises(ValueError, match=r"has 0\.48 pixels in an image of 96 x 96"):
+    with pytest.raises(ValueError, match=r"image of 96 x 96 pixels is 0\.48 pixels thin.*`view#scales`"):
         view.sample(torch.Generator(), (SIDE, SIDE))
     view.sample(torch.Generator(), (256, 256))
-
-
-def test_byol_sees_two_independent_crops_of_the_whole_image():
-    view = TwoCrops(AugmentedCrop(32, area=(0.2, 1.0)))
-    params = sampled(view, 300)
-    heights = torch.stack([params[f"{name}_box"][:, 2] - params[f"{name}_box"][:, 0] for name in ("first", "second")])
-    assert abs(torch.corrcoef(heights)[0, 1]) < 0.2
-    few = {name: value[:3] for name, value in params.items()}
-    for name, pixels in view.render(index_images(3), few).items():
-        box = view.boxes(few)[name]
-        torch.testing.assert_close(pixels.mean((2, 3)) * SIDE, (box[:, :2] + box[:, 2:]) / 2, atol=0.3, rtol=0)
-    with pytest.raises(ValueError, match="size"):
-        view.sample(torch.Generator(), (20, 20))

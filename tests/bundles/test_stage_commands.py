@@ -7,6 +7,7 @@ from commands import train, write_images
 STILL = {"learning_rate": 0.0, "schedules#lr#final": 0.0}
 # seeds of their own: a network that is not handed over begins with other weights
 LEADER = {"stages#disease#epochs": 1, "stages#both#epochs": 1, "stages#disease#store_size": 160, "stages#both#seed": 1}
+STAGED = [(["two_stages"], True), (["two_stages", "released"], False), (["small_two_stages"], True)]
 SRHRS = {"whole": {"scales": [1.0]}, "half": {"scales": [0.5], "seed": 1}, "quarter": {"scales": [0.25], "seed": 2}}
 
 
@@ -28,7 +29,7 @@ def kept(before, after):
     return {".".join(name.split(".")[:2]) for name in same & random}
 
 
-@pytest.mark.parametrize(("overlays", "head_kept"), [(["two_stages"], True), (["two_stages", "released"], False)])
+@pytest.mark.parametrize(("overlays", "head_kept"), STAGED)
 def test_leader_keeps_encoder_and_disease_head_and_begins_the_anatomy_head(images, output_root, overlays, head_kept):
     assert train("cxr_leader", output_root, images, overlays, **LEADER, **STILL) == 0
     disease, both = (weights(output_root, "cxr_leader", stage) for stage in ("disease", "both"))

@@ -209,3 +209,15 @@ def test_palettes_of_greys_are_greys_and_of_colours_are_indices(tmp_path):
     image.save(tmp_path / "colour.png")
     assert read_mask(tmp_path / "grey.gif", 255, 127).tolist() == [[0, 1], [255, 0]]
     assert read_mask(tmp_path / "colour.png", 1, 2).tolist() == [[0, 1], [255, 0]]
+
+
+def test_a_size_is_read_from_the_head_of_a_large_file_and_from_the_whole_where_the_header_is_longer(tmp_path):
+    pixels = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 400), np.uint8))
+    pixels.save(tmp_path / "long_header.jpg", comment=b"x" * 60_000, exif=b"Exif\0\0" + b"\0" * 60_000)
+    pixels.save(tmp_path / "at_the_end.tif", compression="tiff_lzw")
+    assert int.from_bytes((tmp_path / "at_the_end.tif").read_bytes()[4:8], "little") > 70_000  # where its header is
+    pixels.save(tmp_path / "large.png", compress_level=0)
+    whole = (tmp_path / "large.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[:70_000])  # its end is missing, its header is not
+    for name in ("long_header.jpg", "at_the_end.tif", "large.png", "cut.png"):
+        assert image_size(tmp_path / name) == (300, 400), name

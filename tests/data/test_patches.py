@@ -161,3 +161,27 @@ def test_mixtures_that_cannot_be_batched_are_refused(index_store, tmp_path):
         RegionSource(index_store, "twice")
     with pytest.raises(DatasetError, match="no patch"):
         RegionSource(index_store.subset(limit=1, seed=1), "none", PatchRule(findings=["Hernia"]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (PatchRule(anywhere=1), None),
+        (PatchRule(anywhere=1, findings=["Mass"]), None),
+        (PatchRule(anywhere=1, findings=["Hernia"]), "has a box of Hernia: no patch is cut"),
+        (PatchRule(boxes=False, anywhere=1), None),
+        (None, None),
+    ],
+)
+def test_a_data_set_without_the_boxes_asked_for_is_named_once(index_store, caplog, rule, message):
+    RegionSource(index_store, patches=rule)
+    assert len(caplog.messages) == (message is not None)
+    assert all("index: patch_rule#boxes is true" in line and message in line for line in caplog.messages)
+
+
+def test_a_data_set_without_any_box_is_named_once(index_store, caplog):
+    without = Corpus("plain", index_store.corpus.records[1:])
+    RegionSource(
+        Store.build(without, index_store.directory.parent, size=100, workers=1, progress=False), patches=PatchRule()
+    )
+    assert len(caplog.messages) == 1 and "plain: patch_rule#boxes is true, but none of the 1 images" in caplog.text

@@ -33,8 +33,11 @@ class Images(torch.utils.data.Dataset):
         return IMAGES[key.index]
 
 
-def train(directory, values, **options):
-    """Train one epoch of two iterations per given validation value; returns the weights after each epoch."""
+def train(directory, values, at_start=None, **options):
+    """Train one epoch of two iterations per given validation value; returns the weights after each epoch.
+
+    `at_start` is the value of an evaluation before the first epoch, whose weights then come first.
+    """
     torch.manual_seed(0)
     method = Method()
     optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
@@ -50,7 +53,7 @@ def train(directory, values, **options):
         prepare_batch=lambda batch, *_, **__: (batch, None),
         train_handlers=[checkpoints],
     )
-    given = iter(values)
+    given = iter(values if at_start is None else [at_start, *values])
     evaluator = SupervisedEvaluator("cpu", DataLoader(IMAGES[:1]), nn.Identity(), decollate=False)
     evaluator.prepare_batch = lambda batch, *_, **__: (batch, batch)
 
@@ -59,13 +62,14 @@ def train(directory, values, **options):
         evaluator.state.metrics["validation_loss"] = next(given)
 
     checkpoints.attach(evaluator)
-    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run())
     SaveEncoder(method.encoder, str(directory), "toy", ["images"], checkpoints).attach(trainer)
     weights = []
-    trainer.add_event_handler(
-        Events.EPOCH_COMPLETED,
-        lambda: weights.append({name: value.clone() for name, value in method.encoder.body.state_dict().items()}),
-    )
+    for event in [Events.EPOCH_COMPLETED] if at_start is None else [Events.STARTED, Events.EPOCH_COMPLETED]:
+        trainer.add_event_handler(event, lambda: evaluator.run())
+        trainer.add_event_handler(
+            event,
+            lambda: weights.append({name: value.clone() for name, value in method.encoder.body.state_dict().items()}),
+        )
     trainer.run()
     return weights
 
@@ -86,6 +90,14 @@ def test_the_best_epoch_s_encoder_is_kept_beside_the_last(tmp_path, best_after, 
     assert equal(tmp_path / "encoder_best.safetensors", weights[epoch])
     best = torch.load(tmp_path / "best.pt", weights_only=True)
     assert best["best"] == {"value": [0.1, 0.5, 0.3, 0.4][epoch], "iteration": 2 * (epoch + 1)}
+
+
+@pytest.mark.parametrize(("at_start", "best"), [(0.1, 0), (0.4, 2)])
+def test_a_start_that_no_epoch_beats_is_the_best_encoder(tmp_path, at_start, best):
+    weights = train(tmp_path, [0.5, 0.3, 0.4], at_start=at_start)
+    assert equal(tmp_path / "encoder_best.safetensors", weights[best])
+    assert not equal(tmp_path / "encoder_best.safetensors", weights[3])
+    assert torch.load(tmp_path / "best.pt", weights_only=True)["best"]["iteration"] == 2 * best
 
 
 def test_without_a_best_epoch_there_is_no_best_encoder(tmp_path):

@@ -193,6 +193,24 @@ def test_start_from_names_what_does_not_fit(other, tmp_path):
         started(wide, StartFrom(other[1], wide, only=["tail"]))
 
 
+def test_start_from_passes_over_a_damaged_checkpoint_and_leaves_it_alone(other, caplog):
+    source, folder = other
+    torn = folder / "checkpoints/iteration-000000010.pt"
+    torn.write_bytes((folder / "checkpoints/iteration-000000009.pt").read_bytes()[:-100])
+    network = Sum()
+    started(network, StartFrom(folder, network))
+    assert equal(network.state_dict(), source.state_dict())
+    assert torn.is_file() and f"Skipping the damaged checkpoint {torn}" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["", "checkpoints/iteration-000000009.pt"])
+def test_start_from_names_the_damaged_checkpoint_when_none_is_whole(other, path):
+    file = other[1] / "checkpoints/iteration-000000009.pt"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=rf"{file} is damaged"):
+        started(Sum(), StartFrom(other[1] / path, Sum()))
+
+
 def test_train_is_untouched_by_stages(output_root):
     """A command of one training has no parent."""
     assert exit_code(in_child(lambda: train(output_root))) == 0

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from common.data import PatchRule, RegionSource, StoreRegions, open_store, read
@@ -48,8 +51,8 @@ def dataset(phantom, tmp_path_factory):
     return StoreRegions([source], AugmentedCrop(SIZE, flip=1.0), seed=0)
 
 
-def counted(fingerprint: str = "counted") -> NetworkExpert:
-    expert = NetworkExpert(Counted(), SIZE, fingerprint=fingerprint)
+def counted(weights: str = "counted") -> NetworkExpert:
+    expert = NetworkExpert(Counted(), SIZE, weights=weights)
     expert.network.asked = 0
     return expert
 
@@ -88,20 +91,79 @@ def test_only_what_is_missing_is_asked_about(dataset, tmp_path):
 def test_a_folder_holds_one_file_per_expert_and_size(dataset, tmp_path):
     for name in ("one", "two", "one"):
         remember(counted(name), [dataset], tmp_path)
-    assert {path.name for path in tmp_path.glob("[!.]*")} == {"one-16px-of-64px.npz", "two-16px-of-64px.npz"}
+    expected = {f"{counted(name).fingerprint}-16px-of-64px.npz" for name in ("one", "two")}
+    assert {path.name for path in tmp_path.glob("[!.]*")} == expected
 
 
 def test_names_may_be_relative_to_a_folder(dataset, phantom, tmp_path):
-    files = [record.image for record in dataset.corpus.records]
-    names = {file: os.path.relpath(file, phantom) for file in files}
-    remember(counted(), [dataset], tmp_path / "cache.npz", names=names).check(dataset.keys())
-    assert set(read_table(tmp_path / "cache.npz").files) == set(names.values())
+    names = {os.path.relpath(record.image, phantom) for record in dataset.corpus.records}
+    remember(counted(), [dataset], tmp_path / "cache.npz", root=phantom).check(dataset.keys())
+    assert set(read_table(tmp_path / "cache.npz").files) == names
+    again = counted()
+    remember(again, [dataset], tmp_path / "cache.npz", root=phantom)
+    assert again.network.asked == 0
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """Three images of one name, in a folder, below it and in another one; each a data set of its own."""
+    base = tmp_path_factory.mktemp("alike")
+    datasets = {}
+    for shade, folder in ((10, "one/sub"), (90, "one"), (170, "other/one")):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+        stripes = np.tile(np.array([shade - 5, shade + 5], np.uint8), (32, 16))
+        Image.fromarray(stripes).save(base / folder / "a.png")
+    for folder in ("one/sub", "one", "other/one"):
+        corpus = read("folder", base / folder)
+        corpus = replace(corpus, records=tuple(r for r in corpus.records if Path(r.image).parent == base / folder))
+        store = open_store(corpus, tmp_path_factory.mktemp("stores"), 32, progress=False)
+        datasets[folder] = StoreRegions([RegionSource(store)], AugmentedCrop(SIZE, area=None), seed=0)
+    return base, datasets
+
+
+@pytest.mark.parametrize("order", list(permutations(["one/sub", "one", "other/one"])))
+def test_files_that_end_alike_are_embedded_each(alike, tmp_path, order):
+    base, datasets = alike
+    for root in (None, base):
+        for folder in order:
+            expert = counted()
+            cached = remember(expert, [datasets[folder]], tmp_path / f"{root is None}.npz", root=root)
+            assert expert.network.asked == 1
+        for folder, shade in (("one/sub", 10), ("one", 90), ("other/one", 170)):
+            batch = torch.utils.data.default_collate([datasets[folder][0]])
+            assert cached.embed(batch["image"], batch)[0, 0].item() == pytest.approx(shade / 255, abs=1e-3)
+
+
+def test_two_data_sets_with_the_same_names_below_their_roots_have_a_table_each(alike, tmp_path):
+    base, datasets = alike
+    remember(counted(), [datasets["one"]], tmp_path / "cache.npz", root=base / "one")
+    with pytest.raises(ValueError, match=r"another data set's folder"):
+        remember(counted(), [datasets["other/one"]], tmp_path / "cache.npz", root=base / "other/one")
+
+
+def test_patches_that_round_to_the_same_edges_are_one(dataset, tmp_path):
+    class Twice:
+        def patches(self, record, size):
+            return [(0.1, 0.1, 0.5, 0.5), (0.1, 0.1, 0.5, 0.5 + 1e-9)]
+
+    items = StoreRegions([RegionSource(dataset.sources[0].store, patches=Twice())], dataset.view, 0)
+    remember(counted(), [items], tmp_path / "cache.npz").check(items.keys())
 
 
 def test_another_expert_s_file_is_refused(dataset, tmp_path):
-    remember(counted("one"), [dataset], tmp_path / "cache.npz")
-    with pytest.raises(ValueError, match=r'"expert": "one".*"expert": "two"'):
-        remember(counted("two"), [dataset], tmp_path / "cache.npz")
+    one, two = counted("one"), counted("two")
+    remember(one, [dataset], tmp_path / "cache.npz")
+    with pytest.raises(ValueError, match=f'"expert": "{one.fingerprint}".*"expert": "{two.fingerprint}"'):
+        remember(two, [dataset], tmp_path / "cache.npz")
+
+
+def test_the_same_graph_with_another_normalisation_is_asked_anew(dataset, tmp_path):
+    plain, normalised = NetworkExpert(Counted(), SIZE), NetworkExpert(Counted(), SIZE, mean=0.5, std=0.25)
+    told = [remember(expert, [dataset], tmp_path)._table for expert in (plain, normalised)]
+    torch.testing.assert_close(told[1][:, 0], (told[0][:, 0] - 0.5) / 0.25)
+    remember(plain, [dataset], tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="another expert"):
+        remember(normalised, [dataset], tmp_path / "one.npz")
 
 
 def test_wrong_kinds_of_file_and_expert_are_refused(dataset, tmp_path):
@@ -178,4 +240,4 @@ def test_killed_between_the_whole_table_and_its_parts_removal_it_goes_on(dataset
     parts = tmp_path / "cache.npz.parts"
     parts.mkdir()
     (parts / "00000.npz").write_bytes(path.read_bytes())
-    assert remember(counted(), [dataset], path).fingerprint == whole.fingerprint
+    assert torch.equal(remember(counted(), [dataset], path)._table, whole._table)

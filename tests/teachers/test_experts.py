@@ -108,6 +108,20 @@ def test_what_is_no_expert_is_refused_by_its_key(folder, name, error, says):
         load_expert(None if name is None else folder / name, "disease_file")
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("graph.pt", {"architecture": "resnet18", "image_size": SIZE}),
+        ("graph.onnx", {"key_map": {"a": "b"}}),
+        ("classification", {"mean": 0.5}),
+        ("classification/model.pt", {"options": OPTIONS}),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(folder, name, given):
+    with pytest.raises(ValueError, match=f"what {next(iter(given))} would say"):
+        load_expert(folder / name, **given)
+
+
 def test_images_are_brought_to_the_expert_s_size_and_channels():
     network = Features(3).eval()
     expert = NetworkExpert(network, SIZE, channels=3)
@@ -165,8 +179,49 @@ def test_a_seeded_expert_is_the_same_every_time_and_leaves_the_global_generator(
 def test_fingerprints_follow_the_weights(folder, encoder, tmp_path):
     path = shutil.copyfile(folder / "pretraining" / "encoder.safetensors", tmp_path / "copy.safetensors")
     assert load_expert(path).fingerprint == load_expert(folder / "pretraining").fingerprint
-    assert load_expert(folder / "classification").fingerprint != load_expert(path).fingerprint
-    assert encoder_expert(encoder, "given").fingerprint == "given"
+    assert encoder_expert(encoder).fingerprint == load_expert(path).fingerprint
+    other = build_encoder("vit_tiny_patch16_224", 1, SIZE, options=OPTIONS)
+    assert encoder_expert(other).fingerprint != load_expert(path).fingerprint
+
+
+class AnySize(nn.Module):
+    """Takes every size and number of channels."""
+
+    def forward(self, x):
+        return torch.stack([x.mean((1, 2, 3)), x.amax((1, 2, 3))], dim=1)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".onnx"])
+def test_one_graph_prepared_in_two_ways_has_two_fingerprints(tmp_path, suffix):
+    path = tmp_path / f"graph{suffix}"
+    if suffix == ".pt":
+        torch.jit.trace(AnySize(), IMAGES).save(str(path))
+    else:
+        free = {name: torch.export.Dim(name) for name in "BCHW"}
+        shapes = ({axis: free[name] for axis, name in enumerate("BCHW")},)
+        torch.onnx.export(
+            AnySize().eval(), (torch.rand(2, 3, SIZE, SIZE + 2),), path, dynamic_shapes=shapes, verbose=False
+        )
+    ways = [{}, {"image_size": 2 * SIZE}, {"channels": 3}, {"mean": 0.4}, {"std": 0.4}, {"mean": 0.4, "std": 0.4}]
+    prints = [load_expert(path, **{"image_size": SIZE, **way}).fingerprint for way in ways]
+    assert len(set(prints)) == len(ways)
+    same = {"image_size": SIZE, "channels": 3}
+    one, three = (load_expert(path, mean=mean, **same).fingerprint for mean in (0.4, [0.4] * 3))
+    assert one == three
+
+
+def test_one_file_s_parts_options_and_normalisation_have_fingerprints_of_their_own(folder, encoder, tmp_path):
+    other = build_encoder("vit_tiny_patch16_224", 1, SIZE, options=OPTIONS).body.state_dict()
+    torch.save({"student": other, "teacher": encoder.body.state_dict()}, tmp_path / "both.pth")
+    known = {"architecture": "vit_tiny_patch16_224", "image_size": SIZE, "channels": 1}
+    four_heads = {"options": OPTIONS | {"num_heads": 4}}
+    ways = [{}, {"part": "student"}, {"mean": 0.4}, {"std": 0.4}, four_heads]
+    prints = [load_expert(tmp_path / "both.pth", **{"options": OPTIONS, **known, **way}).fingerprint for way in ways]
+    assert len(set(prints)) == len(ways)
+    run = shutil.copytree(folder / "classification", tmp_path / "run")
+    said = json.loads((run / "network.json").read_text())
+    (run / "network.json").write_text(json.dumps(said | {"mean": [0.1]}))
+    assert load_expert(run).fingerprint != load_expert(folder / "classification").fingerprint
 
 
 # --- embeddings computed beforehand

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from common.views import check_fits, check_range, quarter_boxes, random_resized_box
+from common.views import (
+    check_fits,
+    check_range,
+    check_thickness,
+    quarter_boxes,
+    random_resized_box,
+    thinnest_crop,
+)
 
 
 def draw(count, size, seed=0, **options):
@@ -67,3 +74,17 @@ def test_ranges_and_sizes_are_checked_by_name():
 def test_quarters_of_a_box_row_by_row():
     found = quarter_boxes(torch.tensor([10.0, 20.0, 14.0, 28.0]))
     assert found.tolist() == [[10, 20, 12, 24], [10, 24, 12, 28], [12, 20, 14, 24], [12, 24, 14, 28]]
+
+
+@pytest.mark.parametrize("ratio", [(3 / 4, 4 / 3), (0.5, 1.0), (1.0, 3.0)])
+def test_no_crop_is_thinner_than_the_thinnest_and_one_comes_near_it(ratio):
+    boxes = draw(4000, (100, 100), area=(0.05, 0.06), ratio=ratio)
+    found = (boxes[:, 2:] - boxes[:, :2]).min().item()
+    assert 0.999 * thinnest_crop(100, (0.05, 0.06), ratio) < found < 1.02 * thinnest_crop(100, (0.05, 0.06), ratio)
+    assert thinnest_crop(100, None, ratio) == 100
+
+
+def test_a_crop_thinner_than_a_pixel_is_refused_in_words():
+    check_thickness(1.0, "a part", "Lower `level`.")
+    with pytest.raises(ValueError, match=r"^a part is 0\.99 pixels thin; expected a pixel or more. Lower `level`\.$"):
+        check_thickness(0.99, "a part", "Lower `level`.")

@@ -5,51 +5,24 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from common.views import Params, Photometric, add_prefix, crop_resize, take_prefix
-from common.views.boxes import check_fits, check_range, random_resized_box
+from common.views import (
+    AugmentedCrop,
+    Params,
+    Photometric,
+    TwoCrops,
+    add_prefix,
+    check_fits,
+    check_range,
+    crop_resize,
+    random_resized_box,
+    take_prefix,
+)
 
 CROPS = ("fine", "coarse")
 MINIMUM_OVERLAP = 4  # cells per axis (methods A19)
 
 
-class CropPair:
-    """What both kinds of crops share: two boxes per image, rendered to one size and changed independently."""
-
-    def __init__(
-        self,
-        size: int,
-        area: tuple[float, float],
-        ratio: tuple[float, float],
-        photometric: Photometric | None,
-        antialias: bool = True,
-    ):
-        self.size = size
-        self.area = check_range(area, (0.01, 1), "area")
-        self.ratio = check_range(ratio, (0.01, 100), "ratio")
-        self.photometric = photometric
-        self.antialias = antialias
-
-    def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Boxes (B, 4) of `fine` and `coarse` in pixels of the image, for rendering and for drawing."""
-        return {crop: params[f"{crop}_box"] for crop in CROPS}
-
-    @torch.no_grad()
-    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Render `fine` and `coarse`, each (B, C, size, size) float32 in [0, 1]."""
-        views = {}
-        for crop, boxes_B4 in self.boxes(params).items():
-            views[crop] = crop_resize(images_BCHW, boxes_B4, self.size, antialias=self.antialias)
-            if self.photometric is not None:
-                views[crop] = self.photometric.apply(views[crop], take_prefix(params, f"{crop}_"))
-        return views
-
-    def _sample_photometric(self, generator: Generator) -> Params:
-        if self.photometric is None:
-            return {}
-        return {k: v for crop in CROPS for k, v in add_prefix(self.photometric.sample(generator), f"{crop}_").items()}
-
-
-class AlignedCrops(CropPair):
+class AlignedCrops:
     """A fine and a coarse crop of one image whose tokens lie on the same grid.
 
     A random resized crop of the image is divided into N x N cells. The fine crop covers n x n cells at
@@ -86,8 +59,10 @@ class AlignedCrops(CropPair):
             raise ValueError(f"tokens is {tokens}; expected an even number >= {MINIMUM_OVERLAP}, such as 14 or 8.")
         if cells < 2 * tokens:
             raise ValueError(f"cells is {cells}; the coarse crop needs at least 2 * tokens = {2 * tokens} cells.")
-        super().__init__(tokens * cell, area, ratio, photometric, antialias)
-        self.cells, self.tokens = cells, tokens
+        self.cells, self.tokens, self.size = cells, tokens, tokens * cell
+        self.area = check_range(area, (0.01, 1), "area")
+        self.ratio = check_range(ratio, (0.01, 100), "ratio")
+        self.photometric, self.antialias = photometric, antialias
 
     def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
         """Draw one image's crops.
@@ -102,7 +77,10 @@ class AlignedCrops(CropPair):
         coarse = [int(draw * (self.cells - 2 * self.tokens + 1)) for draw in draws[:2]]
         fine = [self._fine_origin(origin, draw) for origin, draw in zip(coarse, draws[2:], strict=True)]
         params |= {"coarse_origin": torch.tensor(coarse), "fine_origin": torch.tensor(fine)}
-        return params | self._sample_photometric(generator)
+        if self.photometric is not None:
+            for crop in CROPS:
+                params |= add_prefix(self.photometric.sample(generator), f"{crop}_")
+        return params
 
     def _fine_origin(self, coarse: int, draw: float) -> int:
         """One axis: uniform over origins of the coarse origin's parity that share enough cells with it."""
@@ -122,9 +100,21 @@ class AlignedCrops(CropPair):
             boxes[crop] = torch.cat([first_B2, first_B2 + span * cell_B2], dim=1)
         return boxes
 
+    @torch.no_grad()
+    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Render `fine` and `coarse`, each (B, C, size, size) float32 in [0, 1]."""
+        views = {}
+        for crop, boxes_B4 in self.boxes(params).items():
+            views[crop] = crop_resize(images_BCHW, boxes_B4, self.size, antialias=self.antialias)
+            if self.photometric is not None:
+                views[crop] = self.photometric.apply(views[crop], take_prefix(params, f"{crop}_"))
+        return views
 
-class PlainCrops(CropPair):
+
+class PlainCrops(TwoCrops):
     """Two independent random resized crops, named as ACE's but without alignment: the DINO baseline.
+
+    As with `AlignedCrops`, both boxes are drawn before any intensities; `TwoCrops` draws one crop after the other.
 
     Args:
         size: side of a crop in pixels.
@@ -140,10 +130,14 @@ class PlainCrops(CropPair):
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
         photometric: Photometric | None = None,
     ):
-        super().__init__(size, area, ratio, photometric)
+        super().__init__(AugmentedCrop(size, area, ratio, photometric=photometric), CROPS)
 
-    def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
-        """Draw `fine_box` and `coarse_box` (4,) in pixels, and each crop's photometric parameters."""
-        check_fits(self.size, size, "size")
-        params = {f"{crop}_box": random_resized_box(generator, size, self.area, self.ratio) for crop in CROPS}
-        return params | self._sample_photometric(generator)
+    def sample(self, generator: Generator, region: tuple[int, int]) -> Params:
+        """Draw both crops of one image of (height, width) pixels; neither is mirrored or rotated."""
+        check_fits(self.size, region, "size")
+        crop = self.crop
+        params = {f"{name}_box": random_resized_box(generator, region, crop.area, crop.ratio) for name in CROPS}
+        for name in CROPS:
+            drawn = crop.photometric.sample(generator) if crop.photometric is not None else {}
+            params |= add_prefix({"flip": torch.tensor(False), "angle": torch.tensor(0.0)} | drawn, f"{name}_")
+        return params

@@ -1,12 +1,11 @@
 """Adam's anatomy decomposer: two augmented crops of one part of the image."""
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
 
-from common.views import AugmentedCrop, Params, add_prefix
+from common.views import AugmentedCrop, Params, TwoCrops, check_thickness, thinnest_crop
 
 CROPS = ("query", "key")
 GRIDS = ("halving", "square")
@@ -40,7 +39,7 @@ class PartCrops:
             raise ValueError(f"level is {level}; expected a whole number from 0, such as 0, 2 or 4.")
         if grid not in GRIDS:
             raise ValueError(f"grid is {grid!r}; expected one of {', '.join(GRIDS)}.")
-        self.level, self.crop, self.size = level, crop, crop.size
+        self.level, self.crops, self.size = level, TwoCrops(crop, CROPS), crop.size
         halvings = level // 2, (level + 1) // 2
         self.rows, self.cols = [2**count for count in halvings] if grid == "halving" else [max(level, 1)] * 2
 
@@ -63,28 +62,22 @@ class PartCrops:
         row, col = int(draws[0] * self.rows), int(draws[1] * self.cols)
         height, width = size[0] / self.rows, size[1] / self.cols
         box_4 = torch.tensor([row * height, col * width, (row + 1) * height, (col + 1) * width])
-        params = {"part": torch.tensor([row, col]), "part_box": box_4}
-        for name in CROPS:
-            params |= add_prefix(self.crop.sample(generator, box_4), f"{name}_")
-        return params
+        return {"part": torch.tensor([row, col]), "part_box": box_4, **self.crops.sample(generator, box_4)}
 
     def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Boxes (B, 4) of the part and of both crops in pixels of the image, for drawing."""
-        return {name: params[f"{name}_box"] for name in ("part", *CROPS)}
+        return {"part": params["part_box"], **self.crops.boxes(params)}
 
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render `query` and `key`, each (B, C, size, size) float32 in [0, 1]."""
-        return {name: self.crop.render(images_BCHW, params, f"{name}_") for name in CROPS}
+        return self.crops.render(images_BCHW, params)
 
     def _check(self, size: tuple[int, int]) -> None:
-        part = min(size[0] / self.rows, size[1] / self.cols)
-        area = 1.0 if self.crop.area is None else self.crop.area[0]
-        shape = min(self.crop.ratio[0], 1 / self.crop.ratio[1])
-        needed = 1 / math.sqrt(area * shape)
-        if part < needed:
-            raise ValueError(
-                f"level {self.level} divides images of {size[0]} x {size[1]} pixels into {self.rows} x {self.cols} "
-                f"parts of {size[0] / self.rows:.3g} x {size[1] / self.cols:.3g}, and the smallest crop of a part, "
-                f"`area` {area:g} of it, would be thinner than a pixel; parts need {needed:.1f} pixels. "
-                "Lower `level`, or raise `store_size`."
-            )
+        height, width = size[0] / self.rows, size[1] / self.cols
+        crop = self.crops.crop
+        check_thickness(
+            thinnest_crop(min(height, width), crop.area, crop.ratio),
+            f"level {self.level} divides images of {size[0]} x {size[1]} pixels into {self.rows} x {self.cols} parts "
+            f"of {height:.3g} x {width:.3g}, and the smallest crop of a part (`area` {crop.area})",
+            "Lower `level`, or raise `store_size`.",
+        )

@@ -96,9 +96,7 @@ class AdamV2(nn.Module):
 
     def losses(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses by name for rendered crops in [0, 1]; `loss` is the total to differentiate."""
-        shared = (
-            [] if self.composer is None and self.decomposer is None else [views["whole"], *map(views.get, QUARTERS)]
-        )
+        shared = [views[name] for name in self.shared]
         distilled = [views["student"], *(views[name] for name in self.view.local_names)]
         student_codes_NBK, student_NBC = self.student([*distilled, *shared], coded=len(distilled))
         teacher_codes_1BK, teacher_NBC = self.teacher([views["teacher"], *shared], coded=1)

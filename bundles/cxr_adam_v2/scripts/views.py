@@ -5,7 +5,16 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_fits, quarter_boxes
+from common.views import (
+    QUARTERS,
+    AugmentedCrop,
+    Params,
+    add_prefix,
+    check_fits,
+    check_thickness,
+    quarter_boxes,
+    thinnest_crop,
+)
 from common.views.augmented_crop import ChangesIntensities
 
 
@@ -68,25 +77,29 @@ class PartWholeCrops:
 
         Returns:
             the parameters of every crop (`AugmentedCrop`) under its name: `teacher_box`, `local0_angle`, ...
+
+        Raises:
+            ValueError: an image smaller than a global crop, or so fine a granularity that a quarter or the smallest
+                local crop would be thinner than a pixel.
         """
         check_fits(self.size, size, "size")
-        base_4, whole_4 = self._square(generator, size, 0), self._square(generator, size, self.margin)
+        side = min(size) / 2**self.granularity
+        self._check_thickness(side)
+        base_4, whole_4 = _square(generator, size, side, 0), _square(generator, size, side, self.margin)
         regions = {"whole": whole_4, **dict(zip(QUARTERS, quarter_boxes(whole_4), strict=True))}
         params: Params = {}
         for name, crop in self.crops.items():
             params |= add_prefix(crop.sample(generator, regions.get(name, base_4)), f"{name}_")
         return params
 
-    def _square(self, generator: Generator, size: tuple[int, int], margin: float) -> Tensor:
-        """A square box (4,) of this granularity, at least `margin` from the border where the image has room for it."""
-        side = min(size) / 2**self.granularity
-        draws = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
-        corner = []
-        for length, draw in zip(size, draws, strict=True):
-            free = length - side
-            keep = margin if free >= 2 * margin else 0
-            corner.append(keep + draw * (free - 2 * keep))
-        return torch.tensor([*corner, corner[0] + side, corner[1] + side], dtype=torch.float32)
+    def _check_thickness(self, side: float) -> None:
+        thinnest = {
+            name: thinnest_crop(side / 2 if name in QUARTERS else side, crop.area, crop.ratio)
+            for name, crop in self.crops.items()
+        }
+        name = min(thinnest, key=lambda name: thinnest[name])
+        what = f"granularity {self.granularity} makes squares of {side:.3g} pixels, of which the smallest `{name}` crop"
+        check_thickness(thinnest[name], what, "Lower `granularity`, or raise `store_size`.")
 
     def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Boxes (B, 4) of all crops in pixels of the image, for drawing."""
@@ -96,3 +109,14 @@ class PartWholeCrops:
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render every crop by name, each (B, C, side, side) float32 in [0, 1]."""
         return {name: crop.render(images_BCHW, params, f"{name}_") for name, crop in self.crops.items()}
+
+
+def _square(generator: Generator, size: tuple[int, int], side: float, margin: float) -> Tensor:
+    """A square box (4,) anywhere in the image, at least `margin` from its border where there is room for that."""
+    draws = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+    corner = []
+    for length, draw in zip(size, draws, strict=True):
+        free = length - side
+        keep = margin if free >= 2 * margin else 0
+        corner.append(keep + draw * (free - 2 * keep))
+    return torch.tensor([*corner, corner[0] + side, corner[1] + side], dtype=torch.float32)

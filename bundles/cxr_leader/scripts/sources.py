@@ -17,6 +17,7 @@ def open_sources(
     split: str = "train",
     patches: PatchRule | None = None,
     limit: int | None = None,
+    images: str = "once",
 ) -> list[RegionSource]:
     """Open the store of every data set, and list its images and patches.
 
@@ -30,6 +31,7 @@ def open_sources(
         split: of every data set.
         patches: the recipe's rule; None for whole images alone.
         limit: of images per data set, for those that name none.
+        images: as of `RegionSource`, for those that name none.
 
     Raises:
         ValueError: an entry has a key that is not known here.
@@ -42,7 +44,7 @@ def open_sources(
     return [
         RegionSource(
             store.subset(split, limit=entry.get("limit", limit)),
-            images=entry.get("images", "once"),
+            images=entry.get("images", images),
             patches=patches if entry.get("patches", True) else None,
             weight=entry.get("weight", 1.0),
         )

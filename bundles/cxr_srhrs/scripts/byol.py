@@ -7,38 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from bundles.cxr_srhrs.scripts.method import Branch
 from common.teachers import MomentumTeacher
-from common.views import AugmentedCrop, Params, add_prefix, check_fits
-
-CROPS = ("first", "second")
-
-
-class TwoCrops:
-    """Two independent augmented crops of an image, `first` and `second`.
-
-    Args:
-        crop: draws and renders one of them.
-    """
-
-    def __init__(self, crop: AugmentedCrop):
-        self.crop = crop
-        self.size = crop.size
-
-    def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
-        """Draw both crops of one image of (height, width) pixels."""
-        check_fits(self.size, size, "size")
-        return {k: v for name in CROPS for k, v in add_prefix(self.crop.sample(generator, size), f"{name}_").items()}
-
-    def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Boxes (B, 4) of both crops in pixels of the image."""
-        return {name: params[f"{name}_box"] for name in CROPS}
-
-    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Render both crops, each (B, C, size, size) float32 in [0, 1]."""
-        return {name: self.crop.render(images_BCHW, params, f"{name}_") for name in CROPS}
 
 
 class BYOL(nn.Module):
@@ -48,7 +20,7 @@ class BYOL(nn.Module):
 
     Args:
         encoder: the student's encoder; the teacher starts as its copy.
-        view: samples and renders `first` and `second`.
+        view: samples and renders `first` and `second` (`common.views.TwoCrops`).
         projector: maps feature maps to vectors.
         predictor: of the student alone.
         regression: loss of a prediction and its target.

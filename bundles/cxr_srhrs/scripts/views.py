@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from bundles.cxr_srhrs.scripts.targets import location_targets, shown_quarters
-from common.views import QUARTERS, AugmentedCrop, Params, add_prefix
+from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_thickness
 from common.views.augmented_crop import ChangesIntensities
 
 WHOLES = ("teacher", "student")
@@ -83,12 +83,11 @@ class Patches:
         Raises:
             ValueError: the smallest patch has quarters of less than a pixel.
         """
-        smallest = (min(self.scales) - self.tolerance) * min(size) / 2
-        if smallest < 1:
-            raise ValueError(
-                f"a quarter of the smallest patch has {smallest:.2g} pixels in an image of {size[0]} x {size[1]}; "
-                "raise `view#scales` or `store_size`, or lower `view#tolerance`."
-            )
+        check_thickness(
+            (min(self.scales) - self.tolerance) * min(size) / 2,
+            f"a quarter of the smallest patch of an image of {size[0]} x {size[1]} pixels",
+            "Raise `view#scales` or `store_size`, or lower `view#tolerance`.",
+        )
         draws = torch.rand(6, generator=generator, dtype=torch.float64).tolist()
         scale = self.scales[int(draws[0] * len(self.scales))]
         box_4 = self._box(scale, size, draws[1:4])

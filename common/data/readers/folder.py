@@ -3,12 +3,17 @@ r"""Any folder of images: no publisher, so its layout is told by options.
 - nothing but images, in whatever sub-folders: pre-training data;
 - class-named folders (`classes`), within train / val / test folders or without;
 - a table (`labels_csv`) with a number per finding (`label_columns`) or a class name (`class_column`);
-- mask folders (`masks`), whose files are named like the images.
+- mask folders (`masks`), whose files are named like the images;
+- boxes (`boxes`) or polygons (`polygons`) around findings, of which come the patches of a pre-training method.
 
 Kermany's paediatric pneumonia: `classes: [NORMAL, PNEUMONIA]`,
 `patient_pattern: '(person\\d+)_|((?:NORMAL2-)?IM-\\d+)'`, `shared_patients: separate`.
 V7's lung masks: `images: images`, `masks: {lung: masks}`, `labels_csv: metadata_with_licence_and_url.csv`,
 `image_column: id`, `patient_column: patientid`.
+VinDr-CXR: `images: train`, `boxes: annotations/annotations_train.csv`; the boxes of all radiologists are taken.
+ChestX-Det: `images: train_data`, `polygons: ChestX_Det_train.json`.
+NODE21, in `cxr_images/proccessed_data`: `images: images`, `boxes: metadata.csv`, `box_finding: nodule`.
+TBX11K: `images: imgs`, `boxes: annotations/json/TBX11K_train.json`, `listed_only: true`.
 """
 
 import os
@@ -19,6 +24,8 @@ from pathlib import Path
 from ...records import Corpus
 from ..errors import DatasetError
 from .annotations import landmarks_of, masks_of, unmatched_masks
+from .box_files import read_boxes, read_polygons
+from .folder_boxes import listed
 from .folder_layout import Layout
 from .folder_table import read_folder_table
 from .publication import Publication
@@ -51,6 +58,10 @@ def read(
     view_column: str | None = None,
     masks: Mapping[str, str] | None = None,
     landmarks_csv: str | None = None,
+    boxes: str | None = None,
+    box_finding: str | None = None,
+    polygons: str | None = None,
+    listed_only: bool = False,
     patient_pattern: str | None = None,
     split_folders: Mapping[str, str] | None = None,
     val_fraction: float = 0.1,
@@ -75,6 +86,12 @@ def read(
         view_column: its column of projections.
         masks: structure -> folder of mask files, relative to root.
         landmarks_csv: table `image,landmark,row,col` in fractions, relative to root.
+        boxes: boxes in pixels of the original images, relative to root: a table with the columns image (or image_id,
+            img_name, file_name), finding (or class_name), and top, left, bottom, right or x_min, y_min, x_max, y_max or
+            x, y, width, height; or COCO's JSON.
+        box_finding: finding of all of `boxes`, where the table has no such column.
+        polygons: ChestX-Det's JSON, relative to root; the box around each polygon is taken.
+        listed_only: leave out the images that neither `boxes` nor `polygons` names.
         patient_pattern: regular expression searched in the path relative to root; its first group that
             matched is the patient. Without a match or pattern each image is a patient.
         split_folders: folder name -> split; None knows train, val, valid, validation and test.
@@ -98,6 +115,11 @@ def read(
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
         columns |= {"split_column": split_column, "view_column": view_column}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
+    bases = (base, base / images)
+    annotated = [read_boxes(base / boxes, bases, box_finding)] if boxes else []
+    annotated += [read_polygons(base / polygons, bases)] if polygons else []
+    if listed_only:
+        found = listed(found, annotated)
     mask_files = masks_of(mask_folders)
     places, landmarks = landmarks_of(base / landmarks_csv) if landmarks_csv else ({}, ())
     corpus = name or base.name
@@ -107,10 +129,12 @@ def read(
             layout.record(path, corpus),
             masks=mask_files.get(stem(path.name), {}),
             landmarks=places.get(path.name, {}),
+            boxes=tuple(box for file in annotated for box in file.of(path)),
         )
         for path in found
     ]
     records, notices = layout.review(records)
+    notices += [notice for file in annotated for notice in file.review()]
     records, about_patients = separate_patients(records, shared_patients, str(base))
     if not any(record.split == "test" for record in records):
         records = hold_out(records, test_fraction, seed, "test", "test_fraction")

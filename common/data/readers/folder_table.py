@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 
 from ...records import SPLITS
 from ..errors import DatasetError
 from .tables import read_table, require_column, some
-from .tree import stem
+from .tree import index_names, look_up
 
 UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
 
@@ -47,26 +47,21 @@ class FolderTable:
     path: Path
     findings: tuple[str, ...]
     rows: Sequence[Row]
-    _index: dict[str, Row] = field(init=False)
+    _index: dict[str, str] = field(init=False)
+    _by_image: dict[str, Row] = field(init=False)
 
     def __post_init__(self) -> None:
         twice = [image for image, count in Counter(row.image for row in self.rows).items() if count > 1]
         if twice:
             problem = f"{len(twice)} images have more than one line ({some(twice)})"
             raise DatasetError(self.path, problem, "Keep one line per image, or check the option image_column")
-        # Names without folder or suffix serve where only one row has them.
-        counts = Counter(key for row in self.rows for key in _keys(row.image))
-        self._index = {key: row for row in self.rows for key in _keys(row.image) if counts[key] == 1}
+        self._by_image = {row.image: row for row in self.rows}
+        self._index = index_names(self._by_image)
 
     def find(self, path: Path, base: Path) -> Row | None:
         """Return the row of an image by its path below `base`, its file name, or its stem."""
-        keys = (path.relative_to(base).as_posix(), path.name, stem(path.name))
-        return next((self._index[key] for key in keys if key in self._index), None)
-
-
-def _keys(image: str) -> set[str]:
-    name = PurePath(image).name
-    return {image, name, stem(name)}
+        name = look_up(self._index, path, base)
+        return None if name is None else self._by_image[name]
 
 
 def read_folder_table(

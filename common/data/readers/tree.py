@@ -2,9 +2,9 @@
 
 import os
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..errors import DatasetError
 
@@ -79,6 +79,22 @@ def stem(name: str) -> str:
     if suffix == ".nii" or not suffix:
         return name if not suffix else name[:-4]
     return name[: -len(suffix)]
+
+
+def index_names(names: Iterable[str]) -> dict[str, str]:
+    """Map every way of naming a file to how a table names it, for `look_up`.
+
+    A name without its folder, or without its suffix too, serves where only one file has it.
+    """
+    ways = {name: {name, PurePath(name).name, stem(PurePath(name).name)} for name in names}
+    counts = Counter(way for keys in ways.values() for way in keys)
+    return {way: name for name, keys in ways.items() for way in keys if counts[way] == 1}
+
+
+def look_up(index: Mapping[str, str], path: Path, *bases: Path) -> str | None:
+    """Return how a table names a file: by its path below one of the `bases`, by its file name, or by its stem."""
+    below = [path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base)]
+    return next((index[way] for way in (*below, path.name, stem(path.name)) if way in index), None)
 
 
 def _clutter(name: str) -> bool:

@@ -1,0 +1,148 @@
+"""Boxes and polygons around findings, in the forms that publishers have them: tables, COCO, and ChestX-Det's JSON."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import DatasetError
+from .folder_boxes import Boxes, Edges, Rectangle
+from .tables import read_table
+
+IMAGE_COLUMNS = ("image", "image_id", "img_name", "file_name")
+FINDING_COLUMNS = ("finding", "class_name")
+FORMS = (
+    ("top", "left", "bottom", "right"),
+    ("y_min", "x_min", "y_max", "x_max"),
+    ("y", "x", "height", "width"),  # the far edges are sums
+)
+KNOWN = "top,left,bottom,right or x_min,y_min,x_max,y_max or x,y,width,height"
+
+
+def read_boxes(path: Path, bases: Sequence[Path], finding: str | None = None) -> Boxes:
+    """Read a table with one box per line, or boxes in COCO's JSON.
+
+    A table names the image in a column image, image_id, img_name or file_name, the finding in finding or class_name,
+    and the box in top,left,bottom,right or x_min,y_min,x_max,y_max or x,y,width,height. A line whose box is blank, or
+    all zeros, names an image without this box ("No finding" of VinDr-CXR, controls of NODE21).
+
+    Args:
+        path: a `.csv` (or packed), or COCO's `.json`.
+        bases: folders that its names may be relative to.
+        finding: of every box; None takes the file's.
+
+    Raises:
+        DatasetError: no such file, another form, or a box that is none, by line.
+    """
+    if path.suffix.lower() == ".json":
+        return Boxes(path, _coco(path, finding), bases)
+    table = read_table(path, skip_blank_lines=False).fillna("")
+    forms = [form for form in FORMS if set(form) <= set(table.columns)]
+    if len(forms) != 1:
+        problem = f"its columns ({', '.join(table.columns)}) hold {'several forms' if forms else 'no form'} of a box"
+        raise DatasetError(path, problem, f"Known are {KNOWN}")
+    columns = list(table.columns)
+    image_column = _first(columns, IMAGE_COLUMNS, path, "image")
+    finding_column = None if finding else _first(columns, FINDING_COLUMNS, path, "finding")
+    found: dict[str, list[Rectangle]] = defaultdict(list)
+    for number, line in enumerate(table.to_dict("records"), 2):  # the header is line 1
+        name = str(line[image_column]).strip()
+        if not name:
+            continue
+        edges = _edges(line, forms[0], f"line {number}, {name}", path)
+        if edges:
+            found[name].append(Rectangle(finding or str(line[finding_column]).strip(), edges, f"line {number}"))
+        else:
+            found[name] += []
+    return Boxes(path, found, bases)
+
+
+def read_polygons(path: Path, bases: Sequence[Path]) -> Boxes:
+    """Read ChestX-Det's JSON: a list of {file_name, syms, polygons}; a polygon becomes the box around it.
+
+    Args:
+        path: the file.
+        bases: folders that its names may be relative to.
+
+    Raises:
+        DatasetError: no such file, another form, or a polygon that is none, by entry.
+    """
+    found: dict[str, list[Rectangle]] = {}
+    for number, entry in enumerate(_json(path)):
+        where = f"entry {number}"
+        try:
+            name, pairs = str(entry["file_name"]), list(zip(entry["syms"], entry["polygons"], strict=True))
+            found[name] = [Rectangle(str(finding), _around(points), where) for finding, points in pairs]
+        except (KeyError, TypeError, ValueError) as error:
+            problem = (
+                f"{where} is no {{file_name, syms, polygons}} with a polygon of [x, y] for each of syms ({error!r})"
+            )
+            raise DatasetError(path, problem, "Give ChestX_Det_train.json, or the like of it") from None
+    return Boxes(path, found, bases)
+
+
+def _first(columns: Sequence[str], known: Sequence[str], path: Path, what: str) -> str:
+    column = next((name for name in known if name in columns), None)
+    if column is None:
+        problem = f"no column for the {what} (there are: {', '.join(columns)})"
+        remedy = "" if what == "image" else ", or set the option box_finding"
+        raise DatasetError(path, problem, f"Name it {' or '.join(known)}{remedy}")
+    return column
+
+
+def _edges(line: Mapping[Any, Any], form: Sequence[str], where: str, path: Path) -> Edges | None:
+    texts = [str(line[column]).strip() for column in form]
+    if not any(texts):
+        return None
+    try:
+        first_row, first_col, second_row, second_col = (float(text) for text in texts)
+    except ValueError:
+        first_row = math.nan
+        second_row = first_col = second_col = math.nan
+    if not any((first_row, first_col, second_row, second_col)):
+        return None
+    if form[2] == "height":
+        second_row, second_col = first_row + second_row, first_col + second_col
+    edges = (first_row, first_col, second_row, second_col)
+    if not all(map(math.isfinite, edges)) or second_row <= first_row or second_col <= first_col:
+        stated = ", ".join(f"{column} {text!r}" for column, text in zip(form, texts, strict=True))
+        raise DatasetError(path, f"{where}: {stated} is no box", "Correct the line, or leave all four blank")
+    return edges
+
+
+def _around(points: Sequence[Sequence[float]]) -> Edges:
+    cols, rows = zip(*((float(x), float(y)) for x, y in points), strict=True)
+    if len(points) < 3 or not all(map(math.isfinite, (*rows, *cols))):
+        raise ValueError(f"polygon {points}")
+    return min(rows), min(cols), max(rows), max(cols)
+
+
+def _coco(path: Path, finding: str | None) -> dict[str, list[Rectangle]]:
+    content = _json(path)
+    try:
+        names = {item["id"]: item["name"] for item in content["categories"]}
+        images = {item["id"]: item for item in content["images"]}
+        found: dict[str, list[Rectangle]] = {str(item["file_name"]): [] for item in images.values()}
+        for item in content["annotations"]:
+            image, (x, y, width, height) = images[item["image_id"]], map(float, item["bbox"])
+            size = int(image["height"]), int(image["width"])
+            edges = (y, x, y + height, x + width)
+            where = f"annotation {item['id']}"
+            found[str(image["file_name"])].append(Rectangle(finding or names[item["category_id"]], edges, where, size))
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"not COCO's images, annotations and categories ({error!r})"
+        raise DatasetError(
+            path, problem, "The option boxes takes a .csv or COCO's .json; polygons has an option"
+        ) from None
+    return found
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DatasetError(path, "no such file", "Check the option that names it") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(path, f"cannot be read as JSON ({error})", "Get the publisher's file again") from None
