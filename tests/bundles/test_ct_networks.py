@@ -126,11 +126,11 @@ def test_heads_are_what_the_paper_says(architecture):
     grid = torch.einsum("bcdhw,sc->bsdhw", features, network.segmenter.weight[:, :, 0, 0, 0])
     grid = grid + network.segmenter.bias.view(1, -1, 1, 1, 1)
     assert outputs["segmentation"].shape == (2, 3, *SMALL)
-    # away from the border, trilinear without aligned corners puts the average of 8 cells where they meet
-    between = outputs["segmentation"][:, :, 15:17, 15:17, 15:17].mean((2, 3, 4))
-    assert torch.allclose(between, grid.mean((2, 3, 4)), atol=1e-4)
-    # and repeats a corner cell in the corner
-    assert torch.allclose(outputs["segmentation"][:, :, 0, 0, 0], grid[:, :, 0, 0, 0], atol=1e-4)
+    # trilinear: of two cells of 16 voxels, whose centres lie at 8 and 24, each voxel centre takes its share
+    second = ((torch.arange(32) + 0.5 - 8) / 16).clamp(0, 1)
+    share = torch.stack([1 - second, second], dim=1)
+    enlarged = torch.einsum("bsdhw,Dd,Hh,Ww->bsDHW", grid, share, share, share)
+    assert torch.allclose(outputs["segmentation"], enlarged, atol=1e-4)
 
 
 def test_mvit_pools_patches_and_on_request_the_class_token():
