@@ -143,7 +143,10 @@ def test_mvit_pools_patches_and_on_request_the_class_token():
         mean.body.head = torch.nn.Identity()
         grid = (2, 16, 16)
         mean.body.pos_encoding.temporal_size, mean.body.pos_encoding.spatial_size = grid[0], grid[1:]
+        normed = []
+        mean.body.norm.register_forward_hook(lambda module, inputs, output: normed.append(output))
         assert torch.allclose(class_token, mean.body(x), atol=1e-5)  # torchvision's own forward pass
+    assert torch.allclose(features.flatten(2), normed[0][:, 1:].transpose(1, 2), atol=1e-5)  # its patches, in order
     assert torch.allclose(vector, features.mean((2, 3, 4))) and torch.equal(features, same_features)
     assert not torch.allclose(vector, class_token, atol=1e-2)
 
