@@ -6,8 +6,9 @@ from typing import Any
 
 from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
 from bundles.ct_diagnosis_classification.scripts.medical import RESNETS, MedicalResNet, SwinUNETREncoder
+from bundles.ct_diagnosis_classification.scripts.mvit import MViTv2S
 from bundles.ct_diagnosis_classification.scripts.pretrained import load_published
-from bundles.ct_diagnosis_classification.scripts.video import R3D18, MViTv2S, Swin3DT
+from bundles.ct_diagnosis_classification.scripts.video import R3D18, Swin3DT
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
     "r3d_18": R3D18,
