@@ -127,11 +127,11 @@ def test_heads_are_what_the_paper_says(architecture):
     grid = torch.einsum("bcdhw,sc->bsdhw", features, network.segmenter.weight[:, :, 0, 0, 0])
     grid = grid + network.segmenter.bias.view(1, -1, 1, 1, 1)
     assert outputs["segmentation"].shape == (2, 3, *SMALL)
-    # away from the border, trilinear without aligned corners puts the average of 8 cells where they meet
-    between = outputs["segmentation"][:, :, 15:17, 15:17, 15:17].mean((2, 3, 4))
-    assert torch.allclose(between, grid.mean((2, 3, 4)), atol=1e-4)
-    # and repeats a corner cell in the corner
-    assert torch.allclose(outputs["segmentation"][:, :, 0, 0, 0], grid[:, :, 0, 0, 0], atol=1e-4)
+    # trilinear: of two cells of 16 voxels, whose centres lie at 8 and 24, each voxel centre takes its share
+    second = ((torch.arange(32) + 0.5 - 8) / 16).clamp(0, 1)
+    share = torch.stack([1 - second, second], dim=1)
+    enlarged = torch.einsum("bsdhw,Dd,Hh,Ww->bsDHW", grid, share, share, share)
+    assert torch.allclose(outputs["segmentation"], enlarged, atol=1e-4)
 
 
 def test_mvit_pools_patches_and_on_request_the_class_token():
@@ -144,7 +144,10 @@ def test_mvit_pools_patches_and_on_request_the_class_token():
         mean.body.head = torch.nn.Identity()
         grid = (2, 16, 16)
         mean.body.pos_encoding.temporal_size, mean.body.pos_encoding.spatial_size = grid[0], grid[1:]
+        normed = []
+        mean.body.norm.register_forward_hook(lambda module, inputs, output: normed.append(output))
         assert torch.allclose(class_token, mean.body(x), atol=1e-5)  # torchvision's own forward pass
+    assert torch.allclose(features.flatten(2), normed[0][:, 1:].transpose(1, 2), atol=1e-5)  # its patches, in order
     assert torch.allclose(vector, features.mean((2, 3, 4))) and torch.equal(features, same_features)
     assert not torch.allclose(vector, class_token, atol=1e-2)
 

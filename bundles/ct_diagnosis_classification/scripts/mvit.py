@@ -1,8 +1,8 @@
-"""MViT-v2-S with a stem for one-channel volumes; depth takes the place of time.
+"""The paper's third backbone: torchvision's MViT-v2-S with a stem for one-channel volumes.
 
-Shapes: B batch, C channels, D H W space, d h w grid, T tokens.
+Shapes: B batch, C channels, D H W space, d h w grid, T tokens, R relative positions.
 
-Source: methods, section 5 (table of shapes); [E6] to [E8].
+Source: methods, section 5 (table of shapes); [E2, E6, E7, E8].
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
 from bundles.ct_diagnosis_classification.scripts.video import PATCH
+from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
-from torchvision.models.video import MViT  # isort: skip  after `video`, which makes torchvision importable
+from torchvision.models.video import MViT  # isort: skip
 from torchvision.models.video.mvit import MSBlockConfig  # isort: skip
 
 

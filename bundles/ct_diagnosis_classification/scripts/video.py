@@ -1,10 +1,10 @@
-"""Two of the paper's backbones: torchvision's video networks with stems for one-channel volumes. `mvit` has the third.
+"""Two of the paper's backbones: torchvision's video ResNet and Swin with stems for one-channel volumes.
 
-Depth takes the place of time. All give a grid of one cell per 16 x 16 x 16 voxels.
+Depth takes the place of time. Both give a grid of one cell per 16 x 16 x 16 voxels.
 
-Shapes: B batch, C channels, D H W space, d h w grid.
+Shapes: B batch, D H W space.
 
-Source: methods, section 5 (table of shapes); [E2] to [E8].
+Source: methods, section 5 (table of shapes); [E2, E3, E8].
 """
 
 from collections.abc import Sequence
