@@ -51,7 +51,7 @@ class Burden(NamedTuple):
 def sample_burden(lasting: np.random.Generator, passing: np.random.Generator) -> Burden:
     """Draw the sizes, whether or not the findings are present."""
     side = ("lung_right", "lung_left")[int(passing.integers(2))]
-    return Burden(float(lasting.uniform(1.17, 1.33)), side, float(passing.uniform(13, 27)))
+    return Burden(float(lasting.uniform(1.14, 1.27)), side, float(passing.uniform(13, 27)))
 
 
 def displaced(form: Form, burden: Burden, absent: frozenset[str], breath: float) -> Form:

@@ -54,7 +54,7 @@ def sample_position(rng: np.random.Generator) -> Position:
     return Position(
         (float(shift[0]), float(shift[1]), float(shift[2])),
         float(np.clip(rng.normal(0, 0.035), -0.09, 0.09)),
-        float(np.clip(rng.normal(6, 9), -14, 26)),
+        float(np.clip(rng.normal(6, 11), -18, 30)),
     )
 
 
