@@ -35,6 +35,17 @@ class FileGrid:
         # FLIP_RAS only permutes and changes signs: its transpose undoes it to the last bit.
         return cls((first, second, third), (FLIP_RAS.T @ affine)[:, [*order, 3]])
 
+    @classmethod
+    def like(cls, grid: Grid) -> "FileGrid":
+        """Take those of a volume in memory, its axes reversed.
+
+        Args:
+            grid: of the volume.
+        """
+        affine = np.diag([*grid.spacing, 1.0])
+        affine[:3, 3] = grid.origin
+        return cls.of(grid.shape, affine, slowest_first=True)
+
     def labels_from(self, labels: np.ndarray, grid: Grid) -> np.ndarray:
         """Give each voxel of the file the label of the nearest voxel of another grid; beyond its edge the edge's.
 
