@@ -4,7 +4,6 @@ import gzip
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -48,7 +47,7 @@ def label_table(names: Mapping[str, int]) -> str:
     for name, number in sorted(names.items(), key=lambda item: item[1]):
         red, green, blue = (round(0.2 + 0.8 * (number * step % 97) / 96, 3) for step in (31, 57, 83))
         colour = f'Red="{red}" Green="{green}" Blue="{blue}" Alpha="1"'
-        rows.append(f'<Label Key="{number}" {colour}><![CDATA[{escape(name)}]]></Label>')
+        rows.append(f'<Label Key="{number}" {colour}><![CDATA[{name}]]></Label>')
     return (
         '<?xml version="1.0" encoding="UTF-8"?> <CaretExtension>  <VolumeInformation Index="0">   <LabelTable>\n'
         + "\n".join(rows)
