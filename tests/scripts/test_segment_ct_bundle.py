@@ -25,7 +25,8 @@ CHANNELS = {"0": "background", "1": "lung_left", "2": "lung_right", "3": "liver"
 NETWORK = {"spatial_dims": 3, "in_channels": 1, "out_channels": 4, "channels": [8, 16, 32, 32], "strides": [2, 2, 2]}
 ROI = (64, 64, 64)
 SPACING = (6.0, 2.0, 2.0)  # of a patient a quarter as large, whose CT is small
-STEPS = 120
+STEPS = 70
+LEAST = (0.8, 0.8, 0.65)  # Dice; halves of the body exchanged would give 0
 
 
 def parts_of(labels):
@@ -105,10 +106,9 @@ def test_masks_lie_where_the_phantom_has_them(bundle, tmp_path):
         assert made.shape == truth.shape and np.allclose(made.affine, truth.affine, atol=1e-5)
         found = read_organs(record.masks["organs"], list(CHANNELS.values())[1:], read_volume(record.image))
         wanted = np.asarray(nibabel.as_closest_canonical(truth).dataobj)[::-1, ::-1].transpose(2, 1, 0)
-        for part in (1, 2, 3):
+        for part, least in enumerate(LEAST, 1):
             dice = 2 * ((found == part) & (wanted == part)).sum() / ((found == part).sum() + (wanted == part).sum())
-            print(record.image, CHANNELS[str(part)], round(float(dice), 3))
-            assert dice > 0.75
+            assert dice > least, CHANNELS[str(part)]
 
 
 def test_a_graph_serves_like_the_weights(bundle, tmp_path):
