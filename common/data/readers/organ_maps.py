@@ -29,7 +29,7 @@ class OrganMaps:
         if folder is not None and not files:
             problem = "no such folder" if not folder.is_dir() else "no label map in it"
             raise DatasetError(folder, problem, f"Correct the option {option}, or make them: scripts/segment_ct.py")
-        self._by_path = {} if folder is None else {_place(path, folder): path for path in files}
+        self._by_path = {} if folder is None else {place_below(folder, path): path for path in files}
         counts = Counter(stem(path.name) for path in files)
         self._by_name = {stem(path.name): path for path in files if counts[stem(path.name)] == 1}
         self._found: set[Path] = set()
@@ -37,7 +37,7 @@ class OrganMaps:
 
     def find(self, image: Path) -> dict[str, str]:
         """Return `Record.masks` of one volume: its label map, or nothing."""
-        place = self._by_path.get(_place(image, self.root)) or self._by_name.get(stem(image.name))
+        place = self._by_path.get(place_below(self.root, image)) or self._by_name.get(stem(image.name))
         if place is None:
             self._bare.append(image.name)
             return {}
@@ -68,6 +68,6 @@ def skipped(folders: Iterable[Path | None]) -> list[Path]:
     return [folder for folder in folders if folder is not None]
 
 
-def _place(path: Path, root: Path) -> str:
+def place_below(root: Path, path: Path) -> str:
     """Return the path below the root without suffix; the root itself goes by its own name."""
     return (path.relative_to(root).parent / stem(path.name)).as_posix()

@@ -62,7 +62,7 @@ def read(
         DatasetError: no series, no table, a column missing, or a study with two grades of one organ.
     """
     base = require_root(root, f"RATIC is at {PUBLICATION.where}")
-    images = _images(base)
+    images = images_folder(base)
     labels = _labels(images.parent)
     maps = OrganMaps(inside(base, masks), images)
     records, unlisted = [], []
@@ -95,7 +95,15 @@ def read(
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *maps.notices()))
 
 
-def _images(base: Path) -> Path:
+def images_folder(base: Path) -> Path:
+    """Return the folder of patients' folders, below which label maps are sought by path.
+
+    Args:
+        base: the publisher's folder, or one that holds it.
+
+    Raises:
+        DatasetError: there is none.
+    """
     # By name and not by walking: 1.5 million slices lie below.
     for folder in (base, *sorted(path for path in base.iterdir() if path.is_dir())):
         if (folder / "train_images").is_dir():

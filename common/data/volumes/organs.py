@@ -1,7 +1,7 @@
 """Organ masks of a volume, chosen by name."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,24 @@ def read_organs(
         raise ValueError(f"structures is {list(structures)}; name 1 to {IGNORE - 1} different ones")
     values = read_label_map(path, like)
     with explained(Path(path)):
-        lookup = _lookup(values, label_names(Path(path), label_table), structures)
+        return renumbered(values, label_names(Path(path), label_table), structures)
+
+
+def renumbered(values: np.ndarray, names: Mapping[str, int], structures: Sequence[str]) -> np.ndarray:
+    """Keep the structures wanted, numbered from 1 in their order.
+
+    Args:
+        values: integers (D, H, W), 0 or more.
+        names: of these values.
+        structures: as `read_organs`.
+
+    Returns:
+        uint8 (D, H, W), 0 for everything else.
+
+    Raises:
+        Unusable: an unknown name, or values without name.
+    """
+    lookup = _lookup(values, names, structures)
     organs = np.empty(values.shape, dtype=np.uint8)
     for plane, numbers in zip(organs, values, strict=True):  # a whole volume of 8-byte indices would not fit
         np.take(lookup, numbers, out=plane)
@@ -83,7 +100,7 @@ def _as_integers(values: np.ndarray) -> np.ndarray:
     return values.astype(np.int32) if values.dtype.kind == "f" else values
 
 
-def _lookup(values: np.ndarray, names: dict[str, int], structures: Sequence[str]) -> np.ndarray:
+def _lookup(values: np.ndarray, names: Mapping[str, int], structures: Sequence[str]) -> np.ndarray:
     lookup = np.zeros(max(int(values.max()), *names.values()) + 1, dtype=np.uint8)
     for number, structure in enumerate(structures, start=1):
         for identity in ids_of(structure, names):

@@ -12,6 +12,7 @@ from ...records import Calibration
 from ..errors import UnreadableImage
 from ..formats import format_of
 from ..formats.depth import Unusable
+from .file_grid import FileGrid
 from .geometry import canonical
 from .hounsfield import AIR, check_shows_a_body
 from .volume import Volume
@@ -34,6 +35,13 @@ def read_volume(path: str | os.PathLike[str], calibration: Calibration | None = 
     Raises:
         UnreadableImage: damaged, no volume, no spacing, slices missing or repeated, several series, or only air.
     """
+    return read_with_file_grid(path, calibration)[0]
+
+
+def read_with_file_grid(
+    path: str | os.PathLike[str], calibration: Calibration | None = None
+) -> tuple[Volume, FileGrid]:
+    """Read one CT volume as `read_volume` does, and where the file's own voxels lie."""
     place = Path(path)
     with explained(place):
         module = module_of(place)
@@ -44,8 +52,9 @@ def read_volume(path: str | os.PathLike[str], calibration: Calibration | None = 
         else:
             raise Unusable("a calibration is given for it", "Only NIfTI files take one: leave it out")
         check_shows_a_body(values)
+        own = FileGrid.of(values.shape, affine, slowest_first=not module.__name__.endswith(".nifti"))
         values, grid = canonical(values, affine, order=1, outside=AIR)
-    return Volume(values, grid.spacing, grid.origin)
+    return Volume(values, grid.spacing, grid.origin), own
 
 
 def module_of(path: Path) -> ModuleType:

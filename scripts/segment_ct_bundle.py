@@ -1,0 +1,120 @@
+"""Any MONAI segmentation bundle as a segmenter of `segment_ct.py`.
+
+What is asked of the bundle: `configs/inference.{json,yaml,yml}` with `network_def` (and `inferer`, a sliding window for
+instance; without one the whole volume goes in at once), `models/model.pt` with its weights or `models/model.ts`, and
+`configs/metadata.json` that names the channels of its output (`channel_def`, channel 0 the background, one class per
+voxel) and the `value_range` of its one-channel input.
+
+What it is given, whatever its own preprocessing does: (1, 1, X, Y, Z) with axes towards the patient's right, front and
+head as after MONAI's `Orientationd(axcodes="RAS")`, 1.5 x 1.5 x 3.0 mm, -1000 ... 1000 HU scaled to `value_range`. A
+bundle trained at another spacing or window needs to be trained for this one.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from common.data.volumes import Volume
+
+LOW, HIGH = -1000.0, 1000.0
+CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
+WRAPPED = ("model", "network", "state_dict")  # keys under which checkpoints keep the network
+
+
+class BundleError(ValueError):
+    """A bundle that cannot serve."""
+
+
+class BundleSegmenter:
+    """A bundle's network with its inferer.
+
+    Args:
+        folder: of the bundle.
+        device: where it runs.
+
+    Raises:
+        BundleError: something that is asked of the bundle is not there.
+    """
+
+    def __init__(self, folder: Path, device: str):
+        self._device, self._folder = torch.device(device), folder.resolve()
+        self.names, self._range = _described(self._folder / "configs" / "metadata.json")
+        self._network, self._inferer, weights = self._load()
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+        self.identity = {"backend": "bundle", "bundle": self._folder.name, "weights": digest}
+
+    def _load(self) -> tuple[torch.nn.Module, Any, Path]:
+        from monai.bundle import ConfigParser
+        from monai.inferers import SimpleInferer
+
+        config = next((path for name in CONFIGS if (path := self._folder / "configs" / name).is_file()), None)
+        if config is None:
+            raise BundleError(f"{self._folder / 'configs'} has none of {', '.join(CONFIGS)}: it is no MONAI bundle")
+        parser = ConfigParser()
+        parser.read_config(str(config))
+        # MONAI's own command finds a bundle's code so.
+        sys.path.insert(0, str(self._folder))
+        parser["bundle_root"], parser["device"] = str(self._folder), self._device
+        inferer = parser.get_parsed_content("inferer") if "inferer" in parser else SimpleInferer()
+        weights, graph = (self._folder / "models" / name for name in ("model.pt", "model.ts"))
+        if weights.is_file() and "network_def" in parser:
+            network = parser.get_parsed_content("network_def")
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+            state = next((state[key] for key in WRAPPED if isinstance(state.get(key), Mapping)), state)
+            try:
+                network.load_state_dict(state)
+            except RuntimeError as error:
+                raise BundleError(f"{weights} does not fit network_def of {config.name}: {error}") from None
+        elif graph.is_file():
+            weights, network = graph, torch.jit.load(graph, map_location="cpu")
+        else:
+            problem = (
+                f"{self._folder} has neither models/model.pt with network_def in {config.name} nor models/model.ts"
+            )
+            raise BundleError(f"{problem}: train it, or download its weights")
+        return network.to(self._device).eval(), inferer, weights
+
+    @torch.inference_mode()
+    def __call__(self, volume: Volume) -> np.ndarray:
+        """Label a volume.
+
+        Args:
+            volume: Hounsfield units in [-1000, 1000].
+
+        Returns:
+            uint8 (D, H, W) as in `names`.
+        """
+        low, high = self._range
+        values = (volume.hounsfield.astype(np.float32) - LOW) * ((high - low) / (HIGH - LOW)) + low
+        image = np.ascontiguousarray(values.transpose(2, 1, 0)[::-1, ::-1])
+        logits = self._inferer(torch.from_numpy(image)[None, None].to(self._device), self._network)
+        if logits.shape[1] <= max(self.names.values()):
+            raise RuntimeError(f"its network gives {logits.shape[1]} channels, its metadata names {self.names}")
+        labels = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
+        return np.ascontiguousarray(labels[::-1, ::-1].transpose(2, 1, 0))
+
+
+def _described(metadata: Path) -> tuple[dict[str, int], tuple[float, float]]:
+    """Return the names of the output's channels but the background's, and the range of the input's values."""
+    try:
+        formats = json.loads(metadata.read_text())["network_data_format"]
+        (given,) = formats["inputs"].values()
+        if int(given["num_channels"]) != 1:
+            raise ValueError(f"the input has {given['num_channels']} channels, and a CT has one")
+        low, high = map(float, given["value_range"])
+        channels = {str(name): int(number) for number, name in formats["outputs"]["pred"]["channel_def"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{metadata} does not describe what is needed ({type(error).__name__}: {error})"
+        remedy = "Give one input with num_channels 1 and value_range, and an output pred with channel_def"
+        raise BundleError(f"{problem}. {remedy}") from None
+    background = next((name for name, number in channels.items() if number == 0), "")
+    if background.lower() != "background" or len(channels) < 2:
+        problem = f"{metadata} names the channels {channels}"
+        raise BundleError(f"{problem}: channel 0 must be the background and others structures, one per voxel")
+    return {name: number for name, number in channels.items() if number}, (low, high)

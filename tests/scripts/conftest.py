@@ -1,0 +1,25 @@
+import importlib.metadata
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(Path(__file__).parent), str(TESTS.parent / "scripts"), str(TESTS / "data" / "volumes")]
+
+
+@pytest.fixture
+def standin(tmp_path, monkeypatch):
+    import segment_ct_total
+    from segment_standin import IDS, StandIn
+
+    made = StandIn(tmp_path)
+    package, api, table = (ModuleType(f"totalsegmentator{part}") for part in ("", ".python_api", ".map_to_binary"))
+    api.totalsegmentator = made.segment
+    table.class_map = {"total": {number: name for name, number in IDS.items()}, "body": {1: "body"}}
+    for module in (package, api, table):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    known = importlib.metadata.version
+    monkeypatch.setattr(segment_ct_total, "version", lambda name: "9.9" if name == "TotalSegmentator" else known(name))
+    return made
