@@ -12,9 +12,14 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from common.data.phantom import make_patient
+from common.data.phantom.anatomy import build_trunk
 from common.data.phantom.ct import NAMES, make_abdomen, make_chest
 from common.data.phantom.ct.abdomen_organs import BOWEL, KIDNEYS
 from common.data.phantom.ct.lobes import LOBES
+from common.data.phantom.ct.scanner import sample_position
+from common.data.phantom.ct.torso import bone_layers, cavity, raised
+from common.data.phantom.patient import stream
 
 SEED, COUNT, HIDDEN, PLAIN = 3, 300, 0.65, 0.85
 
@@ -46,7 +51,7 @@ def roundness(values, spacing, mask):
     return -np.linalg.eigvalsh(hessian[mask])[:, 2].min()
 
 
-def chest_oracle(volume):
+def chest_oracle(volume, patient):
     spacing = np.array(volume.spacing)
     values = np.clip(volume.hounsfield, -1000, 2000).astype(np.float32)
     lung, heart = mask_of(volume, *LOBES), mask_of(volume, "heart")
@@ -84,31 +89,38 @@ def dark_share(volume, names):
     return max(shares)
 
 
-def abdomen_oracle(volume):
+def inside_belly(volume, patient):
+    """The true space around the abdominal organs, without bones."""
+    position = sample_position(stream(SEED, 42, patient))
+    person = make_patient(SEED, patient)
+    form = raised(person.form, position.breath, position.breath)
+    steps = [np.arange(n) * s + o for n, s, o in zip(volume.labels.shape, volume.spacing, volume.origin, strict=True)]
+    up, back, left = np.meshgrid(*steps, indexing="ij")
+    z, y, x = position.shift[0] - up, back - position.shift[1], left - position.shift[2]
+    cos, sin = np.cos(position.roll), np.sin(position.roll)
+    z, y, x = (part.astype(np.float32) for part in (z, cos * y - sin * x, sin * y + cos * x))
+    bones = np.any([layer.solid.value(z, y, x) < 5 for layer in bone_layers(person)], axis=0)
+    return (cavity(form, build_trunk(form).abdomen).value(z, y, x) < -4) & ~bones
+
+
+def abdomen_oracle(volume, patient):
     values, spacing = np.clip(volume.hounsfield, -1000, 1000), np.array(volume.spacing)
-    organs = mask_of(volume, *BOWEL, *KIDNEYS, "liver", "spleen")
     bowel = mask_of(volume, *BOWEL)
     empty = ~binary_dilation(volume.labels > 0, np.ones((3, 3, 3)))
     near = binary_dilation(bowel, np.ones((1, 3, 3)), iterations=4) & empty
-    # Between the organs, but not as far back as the spine or as low as the pelvis.
-    front = np.nonzero(mask_of(volume, "aorta"))[1].mean() + 12 / spacing[1]
-    low = np.nonzero(mask_of(volume, *KIDNEYS))[0].min() - 60 / spacing[0]
-    between = binary_dilation(organs, np.ones((3, 3, 3)), iterations=3) & empty
-    between[: max(int(low), 0)] = False
-    column = np.abs(np.arange(values.shape[2]) - np.nonzero(mask_of(volume, "aorta"))[2].mean()) < 50 / spacing[2]
-    between[:, int(front) :, column] = False
+    belly = inside_belly(volume, patient) & empty
     return {
         "liver": dark_share(volume, ["liver"]),
         "spleen": dark_share(volume, ["spleen"]),
         "kidney": dark_share(volume, KIDNEYS),
         "bowel": (values[near] < -300).sum() * spacing.prod(),
-        "extravasation": np.sort(values[between])[-10:].mean(),
+        "extravasation": np.sort(values[belly])[-4:].mean(),
     }
 
 
 def _measure(make, oracle, patient):
     volume = make(SEED, patient)
-    return brightness(volume), oracle(volume), volume.findings
+    return brightness(volume), oracle(volume, patient), volume.findings
 
 
 def measure(make, oracle):

@@ -147,7 +147,7 @@ def _perforation(trunk: Trunk, belly: Belly, rng: np.random.Generator) -> Candid
 def _beside(belly: Belly, near: Array, rng: np.random.Generator, count: int, reach: float) -> Array:
     # Points in the belly's fat close to a place: as deep in it as `reach`, or the deepest there are.
     spots = near + rng.uniform(-45, 45, (6000, 3))
-    spots = spots[belly.cavity.value(*spots.T) < -2]
+    spots = spots[belly.cavity.value(*spots.T) < -0.8 * reach]
     organs = [*belly.organs.values(), *(tube.solid for tube in belly.vessels.values())]
     room = np.min([organ.value(*spots.T) for organ in organs], axis=0)
     free = np.flatnonzero(room > reach)
