@@ -19,13 +19,12 @@ class Output:
     """Label maps in the layout of their volumes.
 
     Args:
-        folder: made if missing.
+        folder: made when the first of them is begun.
         root: of the volumes, below which their layout begins.
     """
 
     def __init__(self, folder: Path, root: Path):
         self.folder, self.root = folder, root
-        (folder / LOCKS).mkdir(parents=True, exist_ok=True)
 
     def path(self, image: str) -> Path:
         """Where the label map of a volume goes; it is there whole or not at all.
@@ -41,6 +40,7 @@ class Output:
         Raises:
             ValueError: they were made otherwise.
         """
+        (self.folder / LOCKS).mkdir(parents=True, exist_ok=True)
         file = self.folder / SETTINGS
         with locked(self.folder / LOCKS / SETTINGS):
             before = json.loads(file.read_text()) if file.is_file() else settings
