@@ -29,7 +29,8 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_adam": PLAIN_STEPS,
     "cxr_adam_v2": PLAIN_STEPS,
     "cxr_leader": {**PLAIN_STEPS, "network_def#drop_path": 0.0},
-    "cxr_srhrs": {**PLAIN_STEPS, "projector#batch_norm": False},
+    # Which epoch is best follows from a loss that contrasts a batch with itself, and half a batch has fewer negatives.
+    "cxr_srhrs": {**PLAIN_STEPS, "projector#batch_norm": False, "checkpoints#keep_best": "embedding_rank"},
     "ct_diagnosis_classification": PLAIN_STEPS,
     "image_classification": {**PLAIN_STEPS, "network_def#encoder#drop_path": 0.0},
     "image_segmentation": {
