@@ -30,7 +30,8 @@ class SaveProbabilities:
         self.rows: list[dict[str, Any]] = []
 
     def _collect(self, engine: Engine) -> None:
-        for item, batch in zip(engine.state.output, engine.state.batch, strict=True):  # type: ignore[arg-type]
+        state: Any = engine.state
+        for item, batch in zip(state.output, state.batch, strict=True):
             probabilities = dict(zip(self.findings, item["pred"].tolist(), strict=True))
             self.rows.append({"source": batch["source"], **probabilities})
 

@@ -119,8 +119,9 @@ def _input_shape(network: nn.Module, metadata: Mapping[str, Any]) -> tuple[int, 
         description = getattr(module, "description", None)
         if description is not None:
             return description.in_channels, description.image_size, description.image_size
-        if hasattr(module, "crop_size"):  # a backbone of volumes
-            return 1, *module.crop_size
+        crop_size: Any = getattr(module, "crop_size", None)
+        if crop_size is not None:  # a backbone of volumes
+            return 1, *crop_size
     image = metadata["network_data_format"]["inputs"]["image"]
     return image["num_channels"], *image["spatial_shape"]
 
