@@ -143,6 +143,8 @@ def test_two_data_sets_with_the_same_names_below_their_roots_have_a_table_each(a
 
 def test_patches_that_round_to_the_same_edges_are_one(dataset, tmp_path):
     class Twice:
+        boxes = False
+
         def patches(self, record, size):
             return [(0.1, 0.1, 0.5, 0.5), (0.1, 0.1, 0.5, 0.5 + 1e-9)]
 
