@@ -7,33 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from ...formats.nifti_writer import write_nifti
+from ...volumes.structures import TABLES
 from ..solids import Array
 from .volume import NAMES, PhantomCT
 
-# Of TotalSegmentator's version 2, task `total`.
-IDS = {
-    "spleen": 1,
-    "kidney_right": 2,
-    "kidney_left": 3,
-    "gallbladder": 4,
-    "liver": 5,
-    "stomach": 6,
-    "lung_upper_lobe_left": 10,
-    "lung_lower_lobe_left": 11,
-    "lung_upper_lobe_right": 12,
-    "lung_middle_lobe_right": 13,
-    "lung_lower_lobe_right": 14,
-    "esophagus": 15,
-    "trachea": 16,
-    "small_bowel": 18,
-    "duodenum": 19,
-    "colon": 20,
-    "urinary_bladder": 21,
-    "heart": 51,
-    "aorta": 52,
-    "superior_vena_cava": 62,
-    "inferior_vena_cava": 63,
-}
+# By TotalSegmentator's names, whose numbers in version 2 they have.
+LABELLED = (
+    *("spleen", "kidney_right", "kidney_left", "gallbladder", "liver", "stomach"),
+    *("lung_upper_lobe_left", "lung_lower_lobe_left"),
+    *("lung_upper_lobe_right", "lung_middle_lobe_right", "lung_lower_lobe_right"),
+    *("esophagus", "trachea", "small_bowel", "duodenum", "colon", "urinary_bladder"),
+    *("heart", "aorta", "superior_vena_cava", "inferior_vena_cava"),
+)
+IDS = {name: TABLES["v2"][name] for name in LABELLED}
 
 
 def write_volume(volume: PhantomCT, path: Path) -> None:
