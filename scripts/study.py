@@ -6,7 +6,8 @@ Finished cells are remembered in `cells/` beside the study file, numbers only, a
 again, it goes on in the middle of the run where it was; two of them share the work. A cell whose config changed since
 it was measured is named and left out of the table, and what reads from it waits, until `--recompute` or `--accept`. A
 cell that fails is listed with the end of its log, and the others go on. A folder of `data` in the study file is also
-looked for below the environment variable CXR_DATA. Exit status 1: a cell failed or is changed; 2: a mistake in the
+looked for below the environment variable CXR_DATA; a method whose `only_with` names a file that is not given is left
+out, and said to be. Exit status 1: a cell failed or is changed; 2: a mistake in the
 study file or the arguments.
 """
 
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from study_cells import Ledger, Status, accept, lock, statuses, write_atomically
-from study_plan import Cell, Study, StudyError, read_study, with_needs
+from study_check import StudyError
+from study_plan import Cell, Study, read_study, with_needs
 from study_run import CellFailedError, OutOfTimeError, Places, commands, encoder_file, run_cell
 from study_table import markdown, summarise
 
@@ -136,24 +138,24 @@ def say(text: str) -> None:
 
 
 def data_folders(study: Study, given: Sequence[str]) -> dict[str, Path]:
-    """Folder of each data set, from the command line or below CXR_DATA."""
+    """Folder or file of each data set, from the command line or below CXR_DATA."""
     names: dict[str, Any] = study.content.get("data", {})
     root = os.environ.get("CXR_DATA")
-    folders = {name: Path(root, folder) for name, folder in names.items()} if root else {}
+    folders = {name: Path(root, folder) for name, folder in names.items() if folder} if root else {}
     for text in given:
         name, _, folder = text.partition("=")
         if name not in names or not folder:
-            raise StudyError(f"--data {text}: expected NAME=FOLDER with NAME one of {', '.join(names)}")
+            raise StudyError(f"--data {text}: expected NAME=PLACE with NAME one of {', '.join(names)}")
         folders[name] = Path(folder)
-    if absent := [f"{name} ({folder})" for name, folder in folders.items() if not folder.is_dir()]:
-        raise StudyError(f"no such data folder: {', '.join(absent)}. Give --data NAME=FOLDER")
+    if absent := [f"{name} ({folder})" for name, folder in folders.items() if not folder.exists()]:
+        raise StudyError(f"no such data: {', '.join(absent)}. Give --data NAME=PLACE")
     return {name: folder.resolve() for name, folder in folders.items()}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="study file")
-    parser.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help="where a data set is")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=PLACE", help="where a data set is")
     parser.add_argument("--output-root", type=Path, default=Path("runs"), help="runs, stores, logs and the MLflow file")
     parser.add_argument(
         "--results", type=Path, help="folder of cells/ and the tables (default: that of the study file)"
@@ -161,6 +163,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="METHOD", help="this method and what it needs; may be repeated"
     )
+    parser.add_argument("--task", action="append", default=[], help="this task and what it needs; may be repeated")
     parser.add_argument(
         "--limit-minutes", type=float, help="stop after so long; the run at hand is saved and goes on later"
     )
@@ -195,13 +198,22 @@ def act(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         return 0
     if unknown := set(arguments.only or ()) - set(study.content["methods"]):
         raise StudyError(f"--only {', '.join(sorted(unknown))}: known are {', '.join(study.content['methods'])}")
-    cells = with_needs(study.cells, arguments.only or list(study.content["methods"]))
+    if unknown := set(arguments.task) - set(study.content["tasks"]):
+        raise StudyError(f"--task {', '.join(sorted(unknown))}: known are {', '.join(study.content['tasks'])}")
+    folders = data_folders(study, arguments.data)
+    lacking = {
+        name: lacks for name in arguments.only or study.content["methods"] if (lacks := study.lacks(name, folders))
+    }
+    for name, lacks in lacking.items():
+        say(f"{name} is left out: give {' '.join(f'--data {data}=PLACE' for data in lacks)} to run it")
+    methods = [name for name in arguments.only or study.content["methods"] if name not in lacking]
+    cells = with_needs(study.cells, methods, arguments.task)
     if arguments.accept:
         for name, status in statuses(study.name, cells, ledger).items():
             if status.changed:
                 say(f"{name} accepted with {', '.join(status.changed)} changed")
                 accept(ledger, status)
-    places = Places(arguments.output_root.resolve(), data_folders(study, arguments.data), command)
+    places = Places(arguments.output_root.resolve(), folders, command)
     deadline = None if arguments.limit_minutes is None else time.monotonic() + 60 * arguments.limit_minutes
     runner = Runner(study, ledger, places, arguments.recompute, deadline)
     if arguments.dry_run:

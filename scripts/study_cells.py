@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from study_plan import Cell, StudyError
+from study_check import StudyError
+from study_plan import Cell
 
 Record = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,7 +1,8 @@
 """What a study consists of: its YAML file, and the cells that follow from it.
 
 A cell is one method's pre-training, or one task from one method's encoder, with one seed: one or more runs of a bundle
-under one run name. Text in the file may hold placeholders. Known when the plan is made:
+under one run name. A method that is not a pre-training but a way to do the tasks has `task_options` in place of a
+bundle. Text in the file may hold placeholders. Known when the plan is made:
 
     {seed}            the cell's seed
     {epochs}          of pre-training, from the budget: views_budget / (images * views_per_image)
@@ -9,36 +10,23 @@ under one run name. Text in the file may hold placeholders. Known when the plan 
 
 Known only on the machine that runs it, and therefore neither in a digest nor in a result:
 
-    {data[name]}      folder of a data set
+    {data[name]}      folder or file of a data set
     {run_dir}         folder of the cell's run
     {encoder}         encoder file of the method; an option of exactly this text is left out for a method without one
     {runs[id]}        run folder of another cell with the same seed: `method` is its pre-training, `method/task` a task
     {encoders[id]}    encoder file of another method, same seed
 """
 
-import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from study_check import StudyError, check, known
 
 PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
-NAME = re.compile(r"[a-z0-9_]+")
-REQUIRED = ("seeds", "reference", "images", "views_budget", "pretraining", "methods", "tasks")
-KEYS = {
-    "study": ("about", "seeds", "reference", "images", "views_budget", "data", "pretraining", "methods", "tasks"),
-    "method": ("title", "bundle", "configs", "options", "encoder", "views_per_image", "parts"),
-    "task": ("title", "methods", "bundle", "steps", "options", "metrics", "facts"),
-    "pretraining": ("configs", "options", "encoder"),
-    "step": ("configs", "options"),
-}
-
-
-class StudyError(ValueError):
-    """The study file, or what was asked of it, is wrong; the message says where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +97,14 @@ class Study:
         """Epochs of a method's pre-training; None without one."""
         return _epochs(self.content, method)
 
+    def reference(self, method: str) -> str:
+        """The method that another is compared with: its own `reference`, or the study's."""
+        return self.content["methods"][method].get("reference", self.content["reference"])
+
+    def lacks(self, method: str, data: Container[str]) -> list[str]:
+        """Data sets and files without which a method is left out (its `only_with`) and that are not given."""
+        return [name for name in self.content["methods"][method].get("only_with", ()) if name not in data]
+
 
 def cell_id(method: str, task: str | None, seed: int) -> str:
     """Name of a cell."""
@@ -123,7 +119,7 @@ def read_study(file: Path) -> Study:
         FileNotFoundError: no such file.
     """
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    _check(content)
+    check(content)
     made = {
         cell.id: cell
         for seed in content["seeds"]
@@ -133,11 +129,11 @@ def read_study(file: Path) -> Study:
     return Study(file.resolve().parent.name, file, content, tuple(_needed_first(made)))
 
 
-def with_needs(cells: Sequence[Cell], methods: Sequence[str]) -> list[Cell]:
-    """The cells of some methods and those they read from, in the given order."""
+def with_needs(cells: Sequence[Cell], methods: Sequence[str], tasks: Sequence[str] = ()) -> list[Cell]:
+    """The cells of some methods, and of some tasks unless none is named, and those they read from, in order."""
     by_id = {cell.id: cell for cell in cells}
     wanted: set[str] = set()
-    waiting = [cell.id for cell in cells if cell.method in methods]
+    waiting = [cell.id for cell in cells if cell.method in methods and (not tasks or cell.task in tasks)]
     while waiting:
         name = waiting.pop()
         wanted.add(name)
@@ -183,7 +179,7 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
     for task, about in content["tasks"].items():
         if method not in about.get("methods", content["methods"]):
             continue
-        options = _planned(content, method, seed, about.get("options", {}))
+        options = _planned(content, method, seed, {**about.get("options", {}), **entry.get("task_options", {})})
         if not trained:
             options = {key: value for key, value in options.items() if value != "{encoder}"}
         needs = [cell_id(method, None, seed)] * trained + list(_needs(content, seed, options))
@@ -219,7 +215,7 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
         if key is None:
             return whole
         parts = content["methods"][method].get("parts", {})
-        return max(1, round(whole * parts[_known(key, parts, f"methods.{method}.parts")]))
+        return max(1, round(whole * parts[known(key, parts, f"methods.{method}.parts")]))
 
     return fill(options, resolve)
 
@@ -240,9 +236,9 @@ def _needs(content: Mapping[str, Any], seed: int, options: Mapping[str, Any]) ->
     def note(name: str, key: str | None) -> None:
         if name in ("runs", "encoders"):
             method, _, task = (key or "").partition("/")
-            if "bundle" not in content["methods"][_known(method, content["methods"], "methods")] and not task:
+            if "bundle" not in content["methods"][known(method, content["methods"], "methods")] and not task:
                 raise StudyError(f"{{{name}[{key}]}}: {method} has no pre-training to read from")
-            found[cell_id(method, _known(task, content["tasks"], "tasks") if task else None, seed)] = None
+            found[cell_id(method, known(task, content["tasks"], "tasks") if task else None, seed)] = None
 
     fill(options, note)
     return tuple(found)
@@ -264,30 +260,3 @@ def _needed_first(cells: Mapping[str, Cell]) -> list[Cell]:
     for name in cells:
         add(name, ())
     return list(ordered.values())
-
-
-def _known(name: str, names: Mapping[str, Any], where: str) -> str:
-    if name not in names:
-        near = difflib.get_close_matches(name, list(names), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
-        raise StudyError(f"{name!r} is not in {where}; {hint}")
-    return name
-
-
-def _check(content: Mapping[str, Any]) -> None:
-    """Refuse unknown keys and names, so that a slip of the pen is not silently ignored."""
-    if missing := [key for key in REQUIRED if key not in content]:
-        raise StudyError(f"the study lacks {', '.join(missing)}")
-    groups = [("study", "the study", content), ("pretraining", "pretraining", content["pretraining"])]
-    for kind in ("method", "task"):
-        groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content[f"{kind}s"].items()]
-        for name in content[f"{kind}s"]:
-            if not NAME.fullmatch(name) or name == "pretraining":
-                raise StudyError(f"{kind}s.{name}: a name has small letters, digits and _, and is not 'pretraining'")
-    groups += [
-        ("step", f"a step of tasks.{name}", step) for name, task in content["tasks"].items() for step in task["steps"]
-    ]
-    for kind, where, entry in groups:
-        for key in entry:
-            _known(key, dict.fromkeys(KEYS[kind]), where)
-    _known(content["reference"], content["methods"], "methods (as `reference`)")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from study_cells import ROOT, Record, Status, config_file, numbers
-from study_plan import Cell, StudyError, fill
+from study_check import StudyError
+from study_plan import Cell, fill
 
 PACKAGES = ("torch", "monai", "timm")
 TAIL_LINES = 15

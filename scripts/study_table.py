@@ -19,8 +19,8 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
     """
     records = {name: status.record for name, status in found.items() if status.record is not None and status.finished}
     methods = {name: _method(study, name, records) for name in study.content["methods"]}
-    reference = methods[study.content["reference"]]["metrics"]
-    for about in methods.values():
+    for name, about in methods.items():
+        reference = methods[study.reference(name)]["metrics"]
         for title, figure in about["metrics"].items():
             figure.update(compare(figure["values"], reference[title]["values"]))
     kept = list(records.values())
@@ -60,20 +60,12 @@ def compare(values: Sequence[float], reference: Sequence[float]) -> Figure:
 
 
 def markdown(study: Study, summary: Mapping[str, Any]) -> str:
-    """The summary as two tables with what must be known to read them."""
-    titles = list(_metrics(study))
-    means = [["method", "epochs", "CPU minutes", *titles]]
-    gains = [["method", *titles]]
-    for name, about in summary["methods"].items():
-        figures = [about["metrics"][title] for title in titles]
-        means.append([about["title"], _text(about["epochs"]), _minutes(about), *map(_figure, figures)])
-        if name != summary["reference"]:
-            gains.append([about["title"], *map(_gain, figures)])
-    reference = summary["methods"][summary["reference"]]["title"]
+    """The summary as tables, the means and then the differences of each group, with what must be known to read them."""
+    pretrained = any(about["epochs"] for about in summary["methods"].values())
     notes = [
         f"{summary['finished']} of {summary['cells']} cells, seeds {', '.join(map(str, summary['seeds']))}. "
-        "Mean ± sample standard deviation over seeds, the number of seeds in brackets; `-`: not measured. "
-        "Epochs and CPU minutes are of pre-training.",
+        "Mean ± sample standard deviation over seeds, the number of seeds in brackets; `-`: not measured."
+        + (" Epochs and CPU minutes are of pre-training." if pretrained else ""),
         *(
             [
                 f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
@@ -87,11 +79,31 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
         notes.append(f"Left out, measured with another config than the study's: {', '.join(summary['changed'])}.")
     if summary["accepted"]:
         notes.append(f"Kept although a config changed since, declared immaterial: {', '.join(summary['accepted'])}.")
+    names = dict.fromkeys(study.reference(name) for name in summary["methods"])
+    reference = "the method named" if len(names) > 1 else summary["methods"][next(iter(names))]["title"]
     caveat = (
-        f"Difference from {reference}, in brackets p of Welch's t-test, not corrected for the number of comparisons. "
-        "With so few seeds the test finds large effects only: a large p is no sign of equality."
+        f"Differences are from {reference}, in brackets p of Welch's t-test, not corrected for the number of "
+        "comparisons. With so few seeds the test finds large effects only: a large p is no sign of equality."
     )
-    return "\n".join(["\n\n".join(notes), "", *_rows(means), "", caveat, "", *_rows(gains)]) + "\n"
+    groups = study.content.get("tables", [{"metrics": list(_metrics(study))}])
+    tables = [_group(study, summary, group, pretrained) for group in groups]
+    return "\n\n".join([*notes, caveat, *tables]) + "\n"
+
+
+def _group(study: Study, summary: Mapping[str, Any], group: Mapping[str, Any], pretrained: bool) -> str:
+    """The means of some metrics and their differences."""
+    titles, methods = group["metrics"], summary["methods"]
+    several = len({study.reference(name) for name in methods}) > 1
+    means = [["method", *["epochs", "CPU minutes"] * pretrained, *titles]]
+    gains = [["method", *["from"] * several, *titles]]
+    for name, about in methods.items():
+        figures, reference = [about["metrics"][title] for title in titles], study.reference(name)
+        effort = [_text(about["epochs"]), _minutes(about)] * pretrained
+        means.append([about["title"], *effort, *map(_figure, figures)])
+        if name != reference:
+            gains.append([about["title"], *[methods[reference]["title"]] * several, *map(_gain, figures)])
+    title = [f"## {group['title']}"] if "title" in group else []
+    return "\n\n".join([*title, "\n".join(_rows(means)), "\n".join(_rows(gains))])
 
 
 def _method(study: Study, method: str, records: Mapping[str, Record]) -> Figure:

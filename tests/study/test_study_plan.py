@@ -73,11 +73,30 @@ def test_a_method_may_read_from_another_ones_task(workplace):
     assert set(needs) == {"adam-pretraining-seed1", "random-dice-seed1"}
 
 
+def test_a_study_needs_no_pretraining_and_a_method_may_change_the_tasks(workplace):
+    workplace.content["methods"] = {"plain": {}, "masked": {"task_options": {"segment": True, "seed": 9}}}
+    workplace.content["reference"] = "plain"
+    for key in ("images", "views_budget", "pretraining"):
+        workplace.content.pop(key)
+    plain, masked = [cell for cell in read(workplace).cells if cell.seed == 1]
+    assert dict(plain.steps[0].options) == {"seed": 1}, "no encoder"
+    assert dict(masked.steps[1].options) == {"seed": 9, "segment": True}
+    assert plain.needs == masked.needs == ()
+
+
 def test_only_a_method_takes_what_it_needs_along(workplace):
     from study_plan import with_needs
 
     names = [cell.id for cell in with_needs(read(workplace).cells, ["leader"]) if cell.seed == 0]
     assert names == ["adam-pretraining-seed0", "leader-pretraining-seed0", "leader-dice-seed0"]
+
+
+def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
+    from study_plan import with_needs
+
+    workplace.content["tasks"]["other"] = workplace.content["tasks"]["dice"]
+    names = [cell.id for cell in with_needs(read(workplace).cells, ["random", "adam"], ["other"]) if cell.seed == 0]
+    assert names == ["random-other-seed0", "adam-pretraining-seed0", "adam-other-seed0"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +113,10 @@ def test_only_a_method_takes_what_it_needs_along(workplace):
         (lambda c: c.pop("reference"), "the study lacks reference"),
         (lambda c: c.update(reference="rand"), "did you mean 'random'"),
         (lambda c: c["tasks"]["dice"]["options"].update(epochs="{epochs}"), "write a number"),
+        (lambda c: c.pop("views_budget"), "the study lacks views_budget"),
+        (lambda c: c["methods"]["adam"].update(reference="leadr"), "did you mean 'leader'"),
+        (lambda c: c["methods"]["adam"].update(only_with=["weights"]), "known are chests"),
+        (lambda c: c.update(tables=[{"metrics": ["Dise"]}]), "did you mean 'Dice'"),
         (
             lambda c: (
                 c["tasks"]["dice"].update(methods=["adam"]),
@@ -104,7 +127,7 @@ def test_only_a_method_takes_what_it_needs_along(workplace):
     ],
 )
 def test_mistakes_in_the_file_are_named(workplace, change, message):
-    from study_plan import StudyError
+    from study_check import StudyError
 
     change(workplace.content)
     with pytest.raises(StudyError, match=message):

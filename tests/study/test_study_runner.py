@@ -227,6 +227,17 @@ def test_data_folders_come_from_the_environment_too(workplace, monkeypatch, caps
     assert "known are random, adam, leader" in capsys.readouterr().err
 
 
+def test_a_method_whose_file_is_not_given_is_left_out_and_named(workplace, capsys, tmp_path):
+    workplace.content["data"]["weights"] = None
+    workplace.content["methods"]["leader"] |= {"only_with": ["weights"], "options": {"file": "{data[weights]}"}}
+    assert workplace.run("--dry-run") == 0
+    printed = capsys.readouterr().out
+    assert "leader is left out: give --data weights=PLACE" in printed and "leader-pretraining" not in printed
+    (tmp_path / "weights.pth").touch()
+    assert workplace.run("--dry-run", "--data", f"weights={tmp_path / 'weights.pth'}") == 0
+    assert f"--file {tmp_path / 'weights.pth'}" in capsys.readouterr().out
+
+
 def test_what_the_command_line_cannot_carry_is_refused(workplace, capsys):
     workplace.content["methods"]["adam"]["options"] = {"start_from": None}
     assert workplace.run("--only", "adam") == 2

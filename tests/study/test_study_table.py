@@ -97,6 +97,20 @@ def test_a_cell_of_another_config_does_not_count(study):
     assert list(found["changed"]) == ["adam-dice-seed1"] and found["finished"] == 3 + 6 + 2 - 1
 
 
+def test_a_method_may_be_compared_with_another_than_the_rest(workplace, study):
+    from study_plan import read_study
+    from study_table import markdown
+
+    workplace.content["methods"]["leader"]["reference"] = "adam"
+    workplace.content["tables"] = [{"title": "Overlap", "metrics": ["Dice"]}]
+    made = read_study(workplace.save())
+    found = summary((made, study[1]))
+    assert found["methods"]["leader"]["metrics"]["Dice"]["difference"] == pytest.approx(0.7 - sum(DICE["adam"]) / 3)
+    text = markdown(made, found)
+    assert "## Overlap" in text and "| method | from | Dice |" in text
+    assert "| adam | random weights | +0.0767" in text and "| leader | adam | -0.1833 |" in text
+
+
 def test_equal_values_have_no_test(study):
     from study_table import compare
 

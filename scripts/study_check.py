@@ -1,0 +1,72 @@
+"""What a study file may contain: mistakes in it are named before anything runs."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+NAME = re.compile(r"[a-z0-9_]+")
+REQUIRED = ("seeds", "reference", "methods", "tasks")
+WITH_PRETRAINING = ("images", "views_budget", "pretraining")
+KEYS = {
+    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "data", "tables"),
+    "method": (
+        *("title", "reference", "only_with", "task_options"),
+        *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
+    ),
+    "task": ("title", "methods", "bundle", "steps", "options", "metrics", "facts"),
+    "pretraining": ("configs", "options", "encoder"),
+    "step": ("configs", "options"),
+    "table": ("title", "metrics"),
+}
+
+
+class StudyError(ValueError):
+    """The study file, or what was asked of it, is wrong; the message says where and what to do."""
+
+
+def known(name: str, names: Mapping[str, Any], where: str) -> str:
+    """The name itself.
+
+    Raises:
+        StudyError: it is not among the names; says which is nearest.
+    """
+    if name not in names:
+        near = difflib.get_close_matches(name, list(names), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
+        raise StudyError(f"{name!r} is not in {where}; {hint}")
+    return name
+
+
+def check(content: Mapping[str, Any]) -> None:
+    """Refuse unknown keys and names, so that a slip of the pen is not silently ignored.
+
+    Raises:
+        StudyError: with the place and, where there is one, the nearest known name.
+    """
+    pretrained = any("bundle" in method for method in content.get("methods", {}).values())
+    needed = REQUIRED + (WITH_PRETRAINING if pretrained else ())
+    if missing := [key for key in needed if key not in content]:
+        raise StudyError(f"the study lacks {', '.join(missing)}")
+    groups = [("study", "the study", content), ("pretraining", "pretraining", content.get("pretraining", {}))]
+    for kind in ("method", "task"):
+        groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content[f"{kind}s"].items()]
+        for name in content[f"{kind}s"]:
+            if not NAME.fullmatch(name) or name == "pretraining":
+                raise StudyError(f"{kind}s.{name}: a name has small letters, digits and _, and is not 'pretraining'")
+    groups += [
+        ("step", f"a step of tasks.{name}", step) for name, task in content["tasks"].items() for step in task["steps"]
+    ]
+    groups += [("table", "tables", table) for table in content.get("tables", ())]
+    for kind, where, entry in groups:
+        for key in entry:
+            known(key, dict.fromkeys(KEYS[kind]), where)
+    titles = dict.fromkeys(title for task in content["tasks"].values() for title in task.get("metrics", ()))
+    for table in content.get("tables", ()):
+        for title in table["metrics"]:
+            known(title, titles, "the metrics of the tasks")
+    known(content["reference"], content["methods"], "methods (as `reference`)")
+    for name, method in content["methods"].items():
+        known(method.get("reference", content["reference"]), content["methods"], f"methods (`reference` of {name})")
+        for data in method.get("only_with", ()):
+            known(data, content.get("data", {}), f"data (`only_with` of {name})")
