@@ -1,6 +1,6 @@
 """Print the collection's performance figures and keep them with date, machine and versions.
 
-python scripts/benchmark.py [store step loss wait smoke]      (without names: all that this machine can measure)
+python scripts/benchmark.py [store step loss wait ct smoke]      (without names: all that this machine can measure)
 
 Figures are ratios measured in one run, since a single time says more about the machine than about the code. The
 paper's size needs about two minutes of CPU. Results are appended to scripts/benchmark_results.jsonl.
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmark_ct import PAPER_CROP, measure_head, measure_preparation, measure_wait
 from benchmark_loss import measure_loss
 from benchmark_step import measure_step
 from benchmark_store import measure_store, synthetic_images
@@ -40,6 +41,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 PAPER_BATCHES = (("cxr_ace", 2, 8), ("cxr_adam", 16, 256), ("cxr_srhrs", 4, 32), ("cxr_leader", 4, 32))
 """Images per step on a CPU and on a GPU."""
+PAPER_CT_BATCHES = {"r3d_18": 10, "mvit_v2_s": 4, "swin3d_t": 6}
 
 
 def store() -> list[dict[str, Any]]:
@@ -77,6 +79,15 @@ def wait() -> list[dict[str, Any]]:
     return [{"recipe": "train+small", "iterations": reading.iterations, "data_wait": reading.data_wait}]
 
 
+def ct() -> list[dict[str, Any]]:
+    """CT diagnosis: the second task's share of a step, preparing against reading, waiting for prepared volumes."""
+    if torch.cuda.is_available():
+        heads = [measure_head(name, PAPER_CROP, batch) for name, batch in PAPER_CT_BATCHES.items()]
+    else:  # a step takes 14 to 17 s
+        heads = [measure_head("r3d_18", PAPER_CROP, 1, repeats=2)]
+    return [*heads, measure_preparation(), measure_wait()]
+
+
 def smoke() -> list[dict[str, Any]]:
     """Wall seconds of each bundle's smoke run, start-up included, on the phantom in data/phantom."""
     if not Path("data/phantom").is_dir():
@@ -100,6 +111,7 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "step": step,
     "loss": loss,
     "wait": wait,
+    "ct": ct,
     "smoke": smoke,
 }
 

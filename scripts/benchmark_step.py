@@ -88,7 +88,7 @@ def measure_step(
 
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    times = [(_timed(passes, place), _timed(step, place)) for _ in range(repeats + 1)][1:]
+    times = [(timed(passes, place), timed(step, place)) for _ in range(repeats + 1)][1:]
     wall = [statistics.median(pair[i][0] for pair in times) for i in (0, 1)]
     cpu = [statistics.median(pair[i][1] for pair in times) for i in (0, 1)]
     result = {
@@ -145,7 +145,7 @@ def _recorded() -> Iterator[list[Call]]:
         Encoder.encode = plain  # type: ignore[method-assign]
 
 
-def _timed(work: Callable[[], None], place: torch.device) -> tuple[float, float]:
+def timed(work: Callable[[], None], place: torch.device) -> tuple[float, float]:
     """Wall and CPU seconds of one call."""
     if place.type == "cuda":
         torch.cuda.synchronize()

@@ -41,10 +41,10 @@ def train(bundle, root, images, overlays, kill_at=None, **override):
     return command(bundle, root, overlays, kill_at, **flags)
 
 
-def command(bundle, root, overlays=(), kill_at=None, **override):
+def command(bundle, root, overlays=(), kill_at=None, base=("train", "smoke"), **override):
     """Run MONAI's command in a child; `kill_at` is a part of a run folder's name and the iteration to die after."""
-    files = [str(BUNDLES / bundle / "configs" / f"{name}.yaml") for name in ("train", "smoke", *overlays)]
-    flags = {"bundle_root": str(BUNDLES / bundle), "output_root": str(root), **override}
+    files = [str(BUNDLES / bundle / "configs" / f"{name}.yaml") for name in (*base, *overlays)]
+    flags = {"bundle_root": str(BUNDLES / bundle), **({"output_root": str(root)} if root else {}), **override}
 
     def action():
         from monai.bundle import run

@@ -1,0 +1,197 @@
+"""Measure what CT diagnosis adds: the second task to a step, preparing to reading, the cache to an epoch.
+
+python scripts/benchmark_ct.py [--architecture r3d_18] [--crop 96 192 192] [--batch 1] [--repeats 3]
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import torch
+from benchmark_step import timed
+from monai.bundle import ConfigParser
+from torch import nn
+
+from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
+from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork, WithSegmentation
+from common.data.phantom.ct import write_ct_rate
+from common.data.volumes import Preparation
+from common.data.volumes.entries import prepare_entry
+from common.data.volumes.resample import resample, resampled_grid
+from common.data.volumes.task import Task
+from common.data.volumes.volume import Grid
+from common.engines import ClipGradients
+from common.losses import LabelLoss, LabelMapLoss, MultitaskLoss
+
+FINDINGS, STRUCTURES = 18, 7  # CT-RATE's labels; five lobes, heart and background
+PAPER_CROP = (96, 192, 192)
+WHOLE = (150, 384, 384)  # voxels of the volume that is prepared
+ORGANS = ("lung_upper_lobe_left", "heart")
+
+
+def measure_head(
+    architecture: str, crop: tuple[int, ...], batch: int, repeats: int = 3, device: str | None = None
+) -> dict[str, Any]:
+    """Time a step with and without segmentation, and inference of what either leaves, alternately in one run.
+
+    A step is forward, losses, backward, clipping and optimiser. On a GPU it runs in bf16 with channels last.
+
+    Args:
+        architecture: of the backbone.
+        crop: voxels (D, H, W).
+        batch: volumes per step.
+        repeats: pairs of measurements after one that warms up.
+        device: None takes a GPU where there is one.
+
+    Returns:
+        Median seconds, their ratios by wall and CPU time, whether the traced graphs are the same, and peak memory.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    layout = torch.channels_last_3d if place.type == "cuda" else torch.contiguous_format
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch, 1, *crop, generator=generator).to(place, memory_format=layout)
+    targets = {
+        "label": torch.randint(0, 2, (batch, FINDINGS), generator=generator).float().to(place),
+        "mask": torch.randint(0, STRUCTURES, (batch, 1, *crop), generator=generator, dtype=torch.uint8).to(place),
+    }
+
+    def network(segment: bool) -> nn.Module:
+        torch.manual_seed(0)
+        alone = DiagnosisNetwork(build_backbone(architecture, crop), FINDINGS)
+        return (WithSegmentation(alone, STRUCTURES) if segment else alone).to(place, memory_format=layout)
+
+    networks = {"labels": network(False), "organs": network(True)}
+    losses = {name: MultitaskLoss(LabelLoss(), LabelMapLoss() if name == "organs" else None) for name in networks}
+    optimizers = {name: torch.optim.AdamW(net.parameters(), lr=1e-4) for name, net in networks.items()}
+    clip = ClipGradients(5.0)
+
+    def step(name: str) -> None:
+        net = networks[name].train()
+        with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
+            outputs = net(images)
+            loss = losses[name](outputs, targets)["loss"]
+        loss.backward()
+        clip(net.parameters())
+        optimizers[name].step()
+        optimizers[name].zero_grad(set_to_none=True)
+
+    kept = {"labels": networks["labels"], "organs": networks["organs"].network}
+
+    def infer(name: str) -> None:
+        with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
+            kept[name].eval()(images)
+
+    def alternately(work: Callable[[str], None]) -> dict[str, tuple[float, float]]:
+        rounds = [{name: timed(lambda name=name: work(name), place) for name in kept} for _ in range(repeats + 1)][1:]
+        return {name: tuple(statistics.median(r[name][i] for r in rounds) for i in (0, 1)) for name in kept}  # type: ignore[misc]
+
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    steps, peak = alternately(step), torch.cuda.max_memory_allocated() / 2**30 if place.type == "cuda" else None
+    inference = alternately(infer)
+    graphs = [torch.jit.trace(net.eval(), images, check_trace=False).inlined_graph for net in kept.values()]
+    kinds = [[node.kind() for node in graph.nodes()] for graph in graphs]
+    result = {
+        "architecture": architecture,
+        "crop": " x ".join(map(str, crop)),
+        "batch": batch,
+        "device": torch.cuda.get_device_name() if place.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "step_s": steps["labels"][0],
+        "step_with_masks_to_without": steps["organs"][0] / steps["labels"][0],
+        "step_with_masks_to_without_by_cpu_time": steps["organs"][1] / steps["labels"][1],
+        "inference_with_masks_to_without": inference["organs"][0] / inference["labels"][0],
+        "same_inference_graph": kinds[0] == kinds[1],
+    }
+    return result | ({} if peak is None else {"peak_gib": peak})
+
+
+def measure_preparation(repeats: int = 5) -> dict[str, Any]:
+    """Time preparing a volume and its mask for the cache against reading and resampling them alone.
+
+    The rest is orientation, checks of geometry and values, names of labels, hashing the files and writing the entry.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        image, mask = _volume(folder)
+        preparation = Preparation(structures=ORGANS, label_table="v2")
+        grid = Grid(WHOLE, (2.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+        onto = resampled_grid(grid, preparation.spacing)
+
+        def alone() -> None:
+            for path, order in ((image, 1), (mask, 0)):
+                read = nibabel.load(path)
+                values = np.asarray(read.dataobj).astype(np.int16 if order else np.uint8)  # type: ignore[attr-defined]
+                resample(np.ascontiguousarray(values.transpose(2, 1, 0)), grid, onto, order)
+
+        def whole(number: int) -> None:
+            line = prepare_entry(Task(str(image), str(mask)), preparation, str(folder / str(number)))
+            if "reason" in line:
+                raise RuntimeError(line["reason"])
+
+        times = []
+        for number in range(repeats + 1):
+            (folder / str(number)).mkdir()
+            place = torch.device("cpu")
+            times.append((timed(alone, place), timed(lambda number=number: whole(number), place)))
+    wall, cpu = ([statistics.median(pair[j][i] for pair in times[1:]) for j in (0, 1)] for i in (0, 1))
+    return {
+        "volume": " x ".join(map(str, WHOLE)),
+        "read_and_resample_s": wall[0],
+        "prepare_to_read_and_resample": wall[1] / wall[0],
+        "prepare_to_read_and_resample_by_cpu_time": cpu[1] / cpu[0],
+    }
+
+
+def measure_wait(volumes: int = 16, epochs: int = 3) -> dict[str, Any]:
+    """Share of an epoch spent waiting for crops, once the volumes are prepared; small preset, no workers."""
+    with tempfile.TemporaryDirectory() as scratch:
+        write_ct_rate(Path(scratch) / "ct", volumes, 96, 5.0, 0, 1)
+        parser = ConfigParser()
+        configs = Path("bundles/ct_diagnosis_classification/configs")
+        parser.read_config([str(configs / f"{name}.yaml") for name in ("train", "data/phantom", "small")])
+        parser.update({"dataset_dir": f"{scratch}/ct", "output_root": scratch, "epochs": epochs})
+        parser.update({"bundle_root": "bundles/ct_diagnosis_classification", "train#trainer#train_handlers": None})
+        parser.get_parsed_content("initialize", instantiate=False)
+        trainer = parser.get_parsed_content("train#trainer")
+        trainer.run()
+        reading = trainer.speed.reading
+    return {"recipe": "train+small", "iterations": reading.iterations, "data_wait": reading.data_wait}
+
+
+def _volume(folder: Path) -> tuple[Path, Path]:
+    """A smooth volume with noise and its label map; gzip finds about as much to do as in a scan."""
+    generator = np.random.default_rng(0)
+    depth, height, width = WHOLE
+    z, y, x = np.ogrid[-1 : 1 : depth * 1j, -1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    inside = (z * z + y * y + x * x < 0.8).transpose(2, 1, 0)
+    noise = generator.normal(0, 20, (width, height, depth))
+    labels = np.where(inside, 10, 0).astype(np.uint8)  # v2: an upper left lobe
+    labels[width // 3 : width // 2, height // 3 : height // 2, depth // 3 : depth // 2] = 51  # v2: heart
+    affine = np.diag([-1.0, -1.0, 2.0, 1.0])
+    paths = folder / "image.nii.gz", folder / "mask.nii.gz"
+    for path, values in zip(paths, ((np.where(inside, 40, -1000) + noise).astype(np.int16), labels), strict=True):
+        picture = nibabel.Nifti1Image(values, affine)
+        picture.header.set_xyzt_units("mm")
+        nibabel.save(picture, path)
+    return paths
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architecture", default="r3d_18")
+    parser.add_argument("--crop", type=int, nargs=3, default=list(PAPER_CROP), metavar=("D", "H", "W"))
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    result = measure_head(arguments.architecture, tuple(arguments.crop), arguments.batch, arguments.repeats)
+    print(json.dumps({key: round(value, 3) if isinstance(value, float) else value for key, value in result.items()}))
+
+
+if __name__ == "__main__":
+    main()
