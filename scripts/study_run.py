@@ -212,11 +212,14 @@ def _at(content: Any, key: str) -> Any:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The commit, with `-dirty` where more differs than the studies, which results are written to."""
+    options: dict[str, Any] = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 20, "check": True}
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()
+        changes = subprocess.run(["git", "status", "--porcelain", "--", ".", ":!studies"], **options).stdout
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+    return f"{commit}-dirty" if changes.strip() else commit
 
 
 def _hardware() -> dict[str, Any]:

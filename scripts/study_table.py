@@ -69,7 +69,7 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
         *(
             [
                 f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
-                f"commit {', '.join(commit[:10] for commit in summary['commits'])}."
+                f"commit {', '.join(dict.fromkeys(map(_short, summary['commits'])))}."
             ]
             if summary["dates"]
             else []
@@ -167,6 +167,12 @@ def _gain(figure: Figure) -> str:
 
 def _minutes(about: Figure) -> str:
     return "-" if about["minutes"]["mean"] is None else f"{about['minutes']['mean']:.1f}"
+
+
+def _short(commit: str) -> str:
+    """The first digits, and whether the tree differed from it."""
+    digits, dirty, _ = commit.partition("-dirty")
+    return digits[:10] + dirty
 
 
 def _text(value: Any) -> str:

@@ -66,7 +66,7 @@ class StartFrom:
             what = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
             raise CheckpointError(
                 f"start_from: {file} does not fit: {what or 'none of its names is wanted'}. Start from a run of "
-                "the same networks, or name what differs in `leave_out` of StartFrom"
+                "the same networks, or change the recipe's key that names parts (start_from_parts, start_anew)"
             )
         self.network.load_state_dict(chosen, strict=False)
         logger.info("Starting from %s: %d of %d tensors.", file, len(chosen), len(own))

@@ -101,5 +101,5 @@ class LeADER(nn.Module):
         if given != wanted:
             raise ValueError(
                 f"{name}_head predicts {given} numbers, but the {name} expert gives {wanted}: set "
-                f"method#{name}_head#out_dim to {wanted}, or leave it to follow the expert."
+                f"{name}_head#out_dim to {wanted}, or leave it to follow the expert."
             )
