@@ -100,8 +100,9 @@ def largest_eigenvalue(
 ) -> Sharpness:
     """Largest eigenvalue of a symmetric matrix that is known only by its products.
 
-    Power iteration finds the eigenvalue of the largest size. Where that is negative, a second round with the matrix
-    shifted up by it, whose eigenvalues are none below 0, finds the largest.
+    Power iteration finds the eigenvalue of the largest size. Where that is negative, or where two of opposite sign and
+    similar size keep it from settling, a second round with the matrix shifted up by that size, whose eigenvalues are
+    none below 0, finds the largest.
 
     Args:
         product: v -> H v.
@@ -117,30 +118,40 @@ def largest_eigenvalue(
         raise ValueError(f"products is {products} and tolerance {tolerance}; expected 1 or more, and above 0.")
     generator = torch.Generator().manual_seed(seed)
     start = [torch.randn(part.shape, generator=generator).to(part) for part in like]
-    first = _power_iteration(product, start, products, tolerance)
-    if first.value >= 0:
+    start = _unit(start, _dot(start, start).sqrt())
+    first, image = _power_iteration(product, start, products, tolerance)
+    if first.value >= 0 and first.converged:
         return first
-    lift = -first.value
+    lift = _dot(image, image).sqrt().item()
+    # What the first round has found is a good beginning, and the random start has part in every direction.
+    begin = [a + b / lift for a, b in zip(start, image, strict=True)] if lift else start
 
     def lifted(vector: Vector) -> Vector:
         return [part + lift * old for part, old in zip(product(vector), vector, strict=True)]
 
-    second = _power_iteration(lifted, start, products, tolerance)
-    return Sharpness(second.value - lift, first.products + second.products, first.converged and second.converged)
+    second, _ = _power_iteration(lifted, _unit(begin, _dot(begin, begin).sqrt()), products, tolerance)
+    return Sharpness(second.value - lift, first.products + second.products, second.converged)
 
 
-def _power_iteration(product: Callable[[Vector], Vector], start: Vector, products: int, tolerance: float) -> Sharpness:
-    vector, value = _unit(start, _dot(start, start).sqrt()), float("nan")
+def _power_iteration(
+    product: Callable[[Vector], Vector], vector: Vector, products: int, tolerance: float
+) -> tuple[Sharpness, Vector]:
+    """The estimate from a vector of length 1, and the last product, as long as an eigenvalue is large.
+
+    Two estimates that agree are not enough: between eigenvalues of opposite sign they stand still far from either. The
+    product must also be about as long as the estimate says, which it is for an eigenvector alone.
+    """
+    value = float("nan")
     for count in range(1, products + 1):
         image = product(vector)
         before, value = value, _dot(vector, image).item()
-        norm = _dot(image, image).sqrt()
-        if norm == 0:
-            return Sharpness(0.0, count, True)
-        if abs(value - before) <= tolerance * abs(value):
-            return Sharpness(value, count, True)
-        vector = _unit(image, norm)
-    return Sharpness(value, products, False)
+        length = _dot(image, image).sqrt()
+        if length == 0:
+            return Sharpness(0.0, count, True), image
+        if abs(value - before) <= tolerance * abs(value) and length - abs(value) <= tolerance * length:
+            return Sharpness(value, count, True), image
+        vector = _unit(image, length)
+    return Sharpness(value, products, False), image
 
 
 def _dot(one: Vector, other: Vector) -> Tensor:

@@ -29,14 +29,19 @@ def label_names(path: Path, table: str | None = None) -> dict[str, int]:
     names = _from_header(path)
     if names:
         return names
-    bare = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-    for sidecar in (path.with_name(path.name + ".json"), path.with_name(bare + ".json"), path.with_name(SIDECAR)):
-        if sidecar.is_file():
-            return _from_sidecar(sidecar)
+    for sidecar in sidecars(path):
+        return _from_sidecar(sidecar)
     if table is not None:
         return dict(TABLES[table])
     remedy = f"Write {SIDECAR} beside it, {{name: id}}, or set label_table to {', '.join(TABLES)}"
     raise Unusable("nothing names its labels", remedy)
+
+
+def sidecars(path: Path) -> list[Path]:
+    """The files beside a label map that may name its values and are there, the first of them being the one read."""
+    bare = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    named = (path.with_name(path.name + ".json"), path.with_name(bare + ".json"), path.with_name(SIDECAR))
+    return [file for file in named if file.is_file()]
 
 
 def names_in_extension(text: str) -> dict[str, int]:

@@ -13,6 +13,9 @@ from ..formats.depth import Unusable
 from .geometry import FLIP_LPS, FLIP_RAS, check_affine
 from .hounsfield import hounsfield
 
+AIR_INTERCEPT = -1000.0  # from which on stored values are not Hounsfield units
+MM = {"meter": 1000.0, "micron": 0.001}  # mm per unit of length; others are mm, or say nothing
+
 
 def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the volume in Hounsfield units, axes as in the file, and its affine (see `geometry`).
@@ -28,7 +31,11 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
     image, header = open_image(path)
     if calibration is None:
         return hounsfield(_three_axes(np.asarray(image.dataobj))), _affine(image, header)
-    values = hounsfield(_three_axes(np.asarray(image.dataobj)), calibration.slope, calibration.intercept)
+    stored = _three_axes(np.asarray(image.dataobj))
+    if calibration.intercept <= AIR_INTERCEPT and _looks_calibrated(stored):
+        problem = f"its voxels are Hounsfield units already, and an intercept of {calibration.intercept:g} is given"
+        raise Unusable(problem, "It is of a version that needs none (CT-RATE: version: fixed)")
+    values = hounsfield(stored, calibration.slope, calibration.intercept)
     return values, FLIP_LPS @ np.diag([*reversed(calibration.spacing), 1.0])
 
 
@@ -73,7 +80,14 @@ def _affine(image: Any, header: Any) -> np.ndarray:
             problem = "its header gives no orientation (qform and sform codes are 0)"
             raise Unusable(problem, "Left and right cannot be told: convert it from its DICOM series again")
         check_affine(np.diag([*np.asarray(header["pixdim"][1:4], dtype=float), 1.0]))
-    return FLIP_RAS @ image.affine
+    unit = image.header.get_xyzt_units()[0]
+    return FLIP_RAS @ np.diag([*[MM.get(unit, 1.0)] * 3, 1.0]) @ image.affine
+
+
+def _looks_calibrated(stored: np.ndarray) -> bool:
+    """Whether much of the picture lies where lung and the air around a patient have their Hounsfield units."""
+    sample = stored[::4, ::4, ::4]
+    return bool(((sample >= -1100) & (sample <= -100)).mean() > 0.1)
 
 
 def _three_axes(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...records import Calibration, Record
 from ..readers.organ_maps import ORGANS
 from ..store_worker import stamp
+from .label_names import sidecars
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class Task:
         return digest.hexdigest()[:24]
 
     def _files(self) -> list[str]:
-        return [self.image] if self.organs is None else [self.image, self.organs]
+        if self.organs is None:
+            return [self.image]
+        # Names that are written or corrected beside a label map change what its numbers mean.
+        return [self.image, self.organs, *map(str, sidecars(Path(self.organs)))]
 
 
 def _stamp(path: str) -> dict[str, int]:

@@ -192,6 +192,23 @@ def test_a_calibration_replaces_scaling_spacing_and_orientation(tmp_path):
     refused(tmp_path / "series", "Only NIfTI", calibration=Calibration(1.0, 0.0, SPACING))
 
 
+def test_a_calibration_of_what_is_calibrated_is_refused(tmp_path):
+    """A renamed folder of CT-RATE's second version, beside the tables of the first."""
+    lung = np.full((8, 8, 8), -800, np.int16)
+    lung[:4] = 40
+    path = save_nifti(tmp_path / "a.nii.gz", lung, np.eye(4))
+    refused(path, "Hounsfield units already", "version: fixed", calibration=Calibration(1.0, -1024.0, SPACING))
+
+
+def test_lengths_may_be_in_metres_or_micrometres(tmp_path):
+    for unit, factor in (("meter", 1e-3), ("micron", 1e3), ("mm", 1)):
+        affine = np.diag([*[factor] * 3, 1.0]) @ ras_affine()
+        image = nibabel.Nifti1Image(index_volume(), affine)
+        image.header.set_xyzt_units(unit)
+        nibabel.save(image, tmp_path / f"{unit}.nii")
+        assert np.allclose(read_volume(tmp_path / f"{unit}.nii").spacing, SPACING)
+
+
 def test_integers_stay_integers_only_where_that_is_exact():
     values = np.array([[[0, 40000]]], np.uint16)
     assert hounsfield(values).dtype == np.float32

@@ -105,6 +105,14 @@ def test_other_content_settings_or_calibration_is_another_volume(tmp_path):
     assert np.array_equal(np.sort(shifted.ravel()), np.sort(values_of(90).ravel() - 50))
 
 
+def test_names_written_beside_a_label_map_are_noticed(tmp_path):
+    corpus = write(tmp_path / "data", 1)
+    before = opened(corpus, tmp_path / "cache").organs(0).copy()
+    (tmp_path / "data" / "m" / "labels.json").write_text(json.dumps({"liver": 1, "spleen": 5}))
+    after = opened(corpus, tmp_path / "cache").organs(0)
+    assert set(np.unique(before)) == {0, 1} and np.array_equal(after, 2 * before), "5 was the liver, and is the spleen"
+
+
 def test_a_slice_that_is_overwritten_in_place_is_noticed(tmp_path):
     save_series(tmp_path / "s", values_of(0), SPACING)
     corpus = Corpus("toy", (Record(str(tmp_path / "s"), "p", "train", "toy"),))
