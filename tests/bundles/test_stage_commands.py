@@ -1,8 +1,11 @@
 """The curricula of the other bundles end to end: what each stage starts from, seen without learning in between."""
 
+import numpy as np
 import pytest
 import torch
 from commands import train, write_images
+
+from common.teachers.embedding_table import EmbeddingTable, write_table
 
 STILL = {"learning_rate": 0.0, "schedules#lr#final": 0.0}
 # seeds of their own: a network that is not handed over begins with other weights
@@ -51,3 +54,17 @@ def test_a_flag_that_a_stage_overrules_is_refused(images, output_root, capfd):
         capfd.readouterr().err
     )
     assert not (output_root / "cxr_leader").exists()
+
+
+def test_a_table_that_lacks_patches_is_refused_before_the_first_stage(images, output_root, tmp_path, capfd):
+    """Stage 1 takes whole images alone: what stage 2 lacks must not be found out after it."""
+    files = np.array([str(path) for path in sorted(images.iterdir())], dtype=object)
+    table = EmbeddingTable(
+        files, np.tile([0.0, 0.0, 1.0, 1.0], (len(files), 1)), np.ones((len(files), 4), np.float32), {}
+    )
+    write_table(table, tmp_path / "whole.npz")
+    expert = {"disease_file": str(tmp_path / "whole.npz")}
+    assert train("cxr_leader", output_root, images, ["two_stages"], **LEADER, **expert) != 0
+    error = capfd.readouterr().err
+    assert "stage both" in error and "nothing was trained" in error
+    assert not list(output_root.glob("cxr_leader/*-disease*"))
