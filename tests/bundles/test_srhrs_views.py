@@ -198,6 +198,7 @@ def test_views_depend_on_the_generator_alone_and_boxes_are_those_rendered():
         ({"locations": "fixed"}, "view#locations"),
         ({"reference": "middle"}, "view#reference"),
         ({"locations": "grid"}, "a grid needs"),
+        ({"locations": "grid", "scales": (0.5, 1.0)}, "the cells of a grid"),
         ({"flip": 1.5}, "view#flip"),
     ],
 )

@@ -64,6 +64,10 @@ class Patches:
                 raise ValueError(f"view#{key} is {value!r}; expected one of {', '.join(known)}.")
         if locations == "grid" and any(abs(1 / scale - round(1 / scale)) > 1e-6 for scale in scales):
             raise ValueError(f"view#scales is {tuple(scales)}; a grid needs scales 1 / n, such as 0.25, 0.5, 1.")
+        if locations == "grid" and tolerance:
+            raise ValueError(
+                f"view#tolerance is {tolerance}; the cells of a grid have exactly a scale's size: set it to 0."
+            )
         for key, value in (("flip", flip), ("vertical_flip", vertical_flip)):
             if not 0 <= value <= 1:
                 raise ValueError(f"view#{key} is {value}; expected a probability in [0, 1].")
