@@ -1,12 +1,12 @@
 """Ask an expert about every image and patch of a data set once; started again after an interruption it goes on.
 
-python scripts/cache_embeddings.py expert.onnx chestxray14 /data/ChestX-ray14 cxr14.parquet --image-size 448 --boxes --anywhere 1
+python scripts/cache_embeddings.py expert.onnx folder /data/xrays out.parquet --image-size 448 --boxes --anywhere 1
 python scripts/cache_embeddings.py runs/image_classification/NAME folder /data/xrays out.npz --boxes --anywhere 1
 python scripts/cache_embeddings.py theirs.pth folder /data/xrays out.npz --architecture resnet50 --key-map '^trunk[.]='
 
-LeADER takes such a table by --disease_file; --boxes --anywhere 1 are the patches of its recipe, none of them whole
-images alone. With --list and no expert, OUT (.csv or .parquet) names every image and patch. With one more column, `embedding`, of
-what an expert elsewhere says of each, a .parquet of it is a table of embeddings:
+LeADER takes such a table by --disease_file; --boxes --anywhere 1 are the patches of its recipe, without them the table
+has whole images alone. With --list and no expert, OUT (.csv or .parquet) names every image and patch. With one more
+column, `embedding`, of what an expert elsewhere says of each, a .parquet of it is a table of embeddings:
 python scripts/cache_embeddings.py --list chestxray14 /data/ChestX-ray14 items.csv --boxes --anywhere 1
 """
 
