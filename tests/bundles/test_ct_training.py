@@ -78,7 +78,7 @@ def test_every_backbone_has_a_second_derivative(architecture, checkpointing):
     batch = [Volumes()[type("Key", (), {"index": index})] for index in range(2)]
     images, targets = prepare({name: torch.stack([item[name] for item in batch]) for name in batch[0]}, None, False)
     found = network_sharpness(module, lambda: losses(module(images), targets)["loss"], products=3)
-    assert found.value > 0 and found.products == 3
+    assert found.value > 0 and found.products <= 6, "three in each of at most two rounds"
 
 
 def test_the_masks_reach_the_backbone_and_not_the_classifier():
