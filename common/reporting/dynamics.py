@@ -41,7 +41,8 @@ class LogDynamics:
         sharpness_every: steps between two measurements, the first after the first step; None measures none.
         dataset: its first samples of the first epoch are the fixed batch; needed for the sharpness.
         count: samples in that batch.
-        products: Hessian-vector products per measurement and round, at most; a second round follows where the first does not settle.
+        products: Hessian-vector products per measurement and round, at most; where the first round does not settle a
+            second follows.
         tolerance: relative change at which a measurement ends.
 
     Raises:
