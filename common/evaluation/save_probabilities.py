@@ -21,10 +21,11 @@ class SaveProbabilities:
         self.findings = list(findings)
 
     def attach(self, engine: Engine) -> None:
-        """Collect after every batch and write at the end."""
+        """Collect after every batch and write at the end, also where an unreadable file ends the run."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._write_and_raise)
 
     def _start(self, engine: Engine) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -34,6 +35,10 @@ class SaveProbabilities:
         for item, batch in zip(state.output, state.batch, strict=True):
             probabilities = dict(zip(self.findings, item["pred"].tolist(), strict=True))
             self.rows.append({"source": batch["source"], **probabilities})
+
+    def _write_and_raise(self, engine: Engine, error: BaseException) -> None:
+        self._write(engine)
+        raise error
 
     def _write(self, engine: Engine) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,9 +28,7 @@ class LabelLoss(nn.Module):
     def __init__(self, exclusive: bool = False, weights: Sequence[float] | None = None):
         super().__init__()
         if weights is not None and (len(weights) == 0 or min(weights) < 0):
-            raise ValueError(
-                f"loss_function#weights is {list(weights)}; expected a number of 0 or more for each label."
-            )
+            raise ValueError(f"The loss's weights are {list(weights)}; expected a number of 0 or more for each label.")
         self.exclusive = exclusive
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
 
@@ -43,7 +41,7 @@ class LabelLoss(nn.Module):
             )
         if self.weights is not None and len(self.weights) != logits_BK.shape[1]:
             raise ValueError(
-                f"loss_function#weights has {len(self.weights)} numbers for {logits_BK.shape[1]} labels; give one each."
+                f"The loss has {len(self.weights)} weights for {logits_BK.shape[1]} labels; give one each."
             )
         logits_BK = at_least_single(logits_BK)
         labels_BK = labels_BK.to(logits_BK.dtype)

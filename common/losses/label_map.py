@@ -86,5 +86,5 @@ class LabelMapLoss(nn.Module):
             values = sorted(set(labels_B1DHW.unique().tolist()) - {*range(structures), IGNORE})
             raise ValueError(
                 f"Masks hold {values}, and the network has outputs for 0 to {structures - 1} (255 is not annotated): "
-                "num_structures must count the background and every structure of the masks."
+                "`structures` must name every structure of the masks."
             )

@@ -45,11 +45,11 @@ class MultitaskLoss(nn.Module):
         both = isinstance(outputs, Mapping)
         if both != (self.segmentation is not None):
             raise ValueError(
-                "The network gives a segmentation and the loss has none: set num_structures to 0 too, or give "
-                "loss_function#segmentation."
+                "The network gives a segmentation and the loss has none: take the network without it too (segment: "
+                "false), or give loss_function#segmentation."
                 if both
-                else "The loss has a segmentation and the network gives none: set num_structures, background included, "
-                "and train mode, or loss_function#segmentation to null."
+                else "The loss has a segmentation and the network gives none: give it the second task (segment: true) "
+                "and train mode, or set loss_function#segmentation to null."
             )
         logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs
         diagnosis, parts = _parted(self.diagnosis(logits, targets["label"]))

@@ -56,7 +56,7 @@ def test_gradients_in_double_precision():
 
 
 def test_bad_weights_are_named():
-    with pytest.raises(ValueError, match="weights is"):
+    with pytest.raises(ValueError, match="weights are"):
         LabelLoss(weights=[1, -1])
-    with pytest.raises(ValueError, match="2 numbers for 3 labels"):
+    with pytest.raises(ValueError, match="2 weights for 3 labels"):
         LabelLoss(weights=[1, 1])(torch.zeros(2, 3), torch.zeros(2, 3))

@@ -90,5 +90,5 @@ def test_bad_settings_and_masks_name_what_to_change(case):
     with pytest.raises(ValueError, match=r"expected \(3, 1, 3, 5, 4\)"):
         LabelMapLoss()(logits, masks[:, 0])
     masks[1, 0, 0, 0, 0] = 9
-    with pytest.raises(ValueError, match=r"Masks hold \[9\].*num_structures"):
+    with pytest.raises(ValueError, match=r"Masks hold \[9\].*`structures`"):
         LabelMapLoss()(logits, masks)

@@ -55,9 +55,9 @@ def test_named_losses_of_the_diagnosis_are_kept():
 
 def test_network_and_loss_must_agree(case):
     outputs, targets = case
-    with pytest.raises(ValueError, match="num_structures to 0"):
+    with pytest.raises(ValueError, match="segment: false"):
         MultitaskLoss(LabelLoss())(outputs, targets)
-    with pytest.raises(ValueError, match="set num_structures"):
+    with pytest.raises(ValueError, match="segment: true"):
         MultitaskLoss(LabelLoss(), LabelMapLoss())(outputs["logits"], targets)
     with pytest.raises(ValueError, match="above 0"):
         MultitaskLoss(LabelLoss(), LabelMapLoss(), weight=0)

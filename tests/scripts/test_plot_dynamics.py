@@ -3,6 +3,7 @@
 import json
 import sys
 
+import matplotlib
 import pytest
 
 
@@ -15,7 +16,7 @@ def test_several_runs_come_into_one_figure(tmp_path, monkeypatch, capsys):
         (tmp_path / name / "dynamics.json").write_text(json.dumps(curves))
     runs, out = [str(tmp_path / name) for name in ("labels", "organs")], tmp_path / "figure.svg"
     monkeypatch.setattr(sys, "argv", ["plot_dynamics.py", *runs, "--out", str(out), "--smooth", "2"])
-    monkeypatch.setitem(__import__("matplotlib").rcParams, "svg.fonttype", "none")
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
     assert main() == 0
     text = out.read_text()
     assert all(word in text for word in ("labels", "organs", "gradient norm")) and "sharpness" not in text

@@ -156,6 +156,8 @@ def _current(place: Path, tasks: Mapping[str, Task]) -> dict[str, Line]:
         for name, task in tasks.items()
         if name in found
         and found[name]["stamps"] == task.stamps()
+        # A crash may have been the machine's, out of memory for instance, and not the file's.
+        and found[name].get("reason") != CRASHED["reason"]
         and ("reason" in found[name] or (place / found[name]["key"]).is_dir())
     }
 

@@ -10,7 +10,13 @@ from .hounsfield import hounsfield
 
 HEADER_BYTES = 65_536
 # ITK takes 1 mm and the identity where a header is silent; it has to be read to know that it is not.
-NEEDED = {"mha": (b"elementspacing", b"elementsize"), "nrrd": (b"space directions",)}
+NEEDED: dict[str, dict[str, tuple[bytes, ...]]] = {  # of each kind what must be there, in one of its spellings
+    "mha": {
+        "spacing": (b"elementspacing", b"elementsize"),
+        "orientation": (b"transformmatrix", b"orientation", b"rotation"),
+    },
+    "nrrd": {"spacing": (b"space directions",), "orientation": (b"space",)},
+}
 
 
 def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +48,7 @@ def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_header(head: bytes) -> None:
-    """Refuse a header that says nothing about millimetres.
+    """Refuse a header that says nothing about millimetres, or about left and right.
 
     Args:
         head: the beginning of the file.
@@ -50,7 +56,7 @@ def check_header(head: bytes) -> None:
     kind = "nrrd" if head.startswith(b"NRRD") else "mha"
     end = head.find(b"\n\n") if kind == "nrrd" else head.find(b"ElementDataFile")
     fields = {line.partition(b":" if kind == "nrrd" else b"=")[0].strip().lower() for line in head[:end].split(b"\n")}
-    if not fields & set(NEEDED[kind]):
-        missing = NEEDED[kind][0].decode()
-        remedy = "Save it with its spacing and orientation: without them it has no size"
-        raise Unusable(f"its header has no spacing ('{missing}')", remedy)
+    for what, spellings in NEEDED[kind].items():
+        if not fields & set(spellings):
+            remedy = "Save it with its spacing and orientation: without them it has no size, and left and right are one"
+            raise Unusable(f"its header has no {what} ('{spellings[0].decode()}')", remedy)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from ..formats.depth import Unusable
@@ -29,8 +30,8 @@ def label_names(path: Path, table: str | None = None) -> dict[str, int]:
     names = _from_header(path)
     if names:
         return names
-    for sidecar in sidecars(path):
-        return _from_sidecar(sidecar)
+    if beside := sidecars(path):
+        return _from_sidecar(beside[0])
     if table is not None:
         return dict(TABLES[table])
     remedy = f"Write {SIDECAR} beside it, {{name: id}}, or set label_table to {', '.join(TABLES)}"
@@ -66,10 +67,13 @@ def names_in_extension(text: str) -> dict[str, int]:
 def _from_header(path: Path) -> dict[str, int]:
     from .nifti import open_header
 
-    if not path.name.endswith((".nii", ".nii.gz")):
-        return {}
+    return names_in_nifti(open_header(path)) if path.name.endswith((".nii", ".nii.gz")) else {}
+
+
+def names_in_nifti(header: Any) -> dict[str, int]:
+    """Return name -> id from nibabel's header of a NIfTI file; nothing where it names no labels, as that of a CT."""
     found: dict[str, int] = {}
-    for extension in open_header(path).extensions:
+    for extension in header.extensions:
         content = extension.get_content()
         text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
         found |= names_in_extension(text.strip("\0 \n"))

@@ -12,6 +12,7 @@ from ..decode import load_bytes
 from ..formats.depth import Unusable
 from .geometry import FLIP_LPS, FLIP_RAS, check_affine
 from .hounsfield import hounsfield
+from .label_names import names_in_nifti
 
 AIR_INTERCEPT = -1000.0  # from which on stored values are not Hounsfield units
 MM = {"meter": 1000.0, "micron": 0.001}  # mm per unit of length; others are mm, or say nothing
@@ -26,9 +27,12 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
             patient's left, back and head, as those of CT-RATE's first version do.
 
     Raises:
-        Unusable: a cut or corrupt file, time series, colours, or a file without orientation.
+        Unusable: a cut or corrupt file, time series, colours, a label map that names its labels, or a file without
+            orientation.
     """
     image, header = open_image(path)
+    if names_in_nifti(image.header):
+        raise Unusable("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
     if calibration is None:
         return hounsfield(_three_axes(np.asarray(image.dataobj))), _affine(image, header)
     stored = _three_axes(np.asarray(image.dataobj))

@@ -4,7 +4,7 @@ import warnings
 import nibabel
 import numpy as np
 import pytest
-from ct_files import SPACING, index_volume, ras_affine, save_nifti, save_series, save_slice
+from ct_files import SPACING, index_volume, label_extension, ras_affine, save_nifti, save_series, save_slice
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from common.data import UnreadableImage
@@ -158,6 +158,12 @@ def test_a_file_without_spacing_or_orientation(tmp_path):
     header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 4 4\nspacings: 1 1 1\nencoding: raw\nendian: little\n\n"
     (tmp_path / "a.nrrd").write_bytes(header.encode() + values)
     refused(tmp_path / "a.nrrd", "no spacing ('space directions')")
+    spaced = "ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementSpacing = 1 1 1\nElementType = MET_SHORT\n"
+    (tmp_path / "b.mha").write_bytes(f"{spaced}ElementDataFile = LOCAL\n".encode() + values)
+    refused(tmp_path / "b.mha", "no orientation ('transformmatrix')")
+    directions = "space dimension: 3\nspace directions: (1,0,0) (0,1,0) (0,0,1)"
+    (tmp_path / "b.nrrd").write_bytes(header.replace("spacings: 1 1 1", directions).encode() + values)
+    refused(tmp_path / "b.nrrd", "no orientation ('space')")
 
 
 def test_what_is_no_ct_of_a_body(tmp_path):
@@ -165,6 +171,8 @@ def test_what_is_no_ct_of_a_body(tmp_path):
     air = np.full(shape, -1000, np.int16) + np.arange(6, dtype=np.int16)
     refused(save_nifti(tmp_path / "air.nii", air), "only air", "the highest is -995")
     refused(save_nifti(tmp_path / "flat.nii", np.full(shape, 40, np.int16)), "every voxel has the value 40")
+    named = [label_extension({"liver": 1, "spleen": 2})]
+    refused(save_nifti(tmp_path / "labels.nii", index_volume(), header=named), "it is a label map")
     noise = index_volume().astype(np.float32)
     noise[0, 0, 0] = np.nan
     refused(save_nifti(tmp_path / "nan.nii", noise), "1 voxels are not numbers")
