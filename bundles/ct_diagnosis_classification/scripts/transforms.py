@@ -1,5 +1,6 @@
 """Inference of files that are in no cache: from a path to a crop, and from logits to probabilities."""
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -8,14 +9,20 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from torch import Tensor
 
+from common.data import UnreadableImage
 from common.data.volumes import Preparation
 from common.data.volumes.resample import cut, scaled
 from common.data.volumes.task import Task
 from common.losses import InjuryOutputs
 
+logger = logging.getLogger(__name__)
+
 
 class PrepareVolumed(MapTransform):
     """Read, resample, crop about the centre and scale a volume, as training and evaluation do.
+
+    A file that cannot be used, such as a cut one or a label map, is named in the log, and its voxels are nan: so are
+    then its probabilities, which leaves its row of a table blank, and the files after it are still looked at.
 
     Args:
         keys: items that hold the path of a file or of the folder of a series.
@@ -35,7 +42,12 @@ class PrepareVolumed(MapTransform):
         """Replace paths by float32 tensors (1, D, H, W) in [-1, 1]."""
         item = dict(data)
         for key in self.key_iterator(item):
-            values = self.preparation.prepare(Task(str(item[key]))).hounsfield
+            try:
+                values = self.preparation.prepare(Task(str(item[key]))).hounsfield
+            except UnreadableImage as error:
+                logger.warning("%s Its row stays blank.", error)
+                item[key] = torch.full((1, *self.crop), float("nan"))
+                continue
             start = [(have - want) // 2 for have, want in zip(values.shape, self.crop, strict=True)]
             # One unit below the window, so that rounding cannot lift the padding above -1.
             item[key] = torch.from_numpy(scaled(cut(values, start, self.crop, self.low - 1), self.low, self.high))[None]
