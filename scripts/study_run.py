@@ -134,7 +134,7 @@ def run_cell(
         "numbers": files,
         "facts": facts,
         "seconds": round(time.monotonic() - begin, 1),
-        "cpu_seconds": round(_children_cpu() - cpu, 1),
+        "cpu_seconds": round(_children_cpu() - cpu, 2),
         "resumed": resumed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
