@@ -5,9 +5,10 @@ instance; without one the whole volume goes in at once), `models/model.pt` with 
 `configs/metadata.json` that names the channels of its output (`channel_def`, channel 0 the background, one class per
 voxel) and the `value_range` of its one-channel input.
 
-What it is given, whatever its own preprocessing does: (1, 1, X, Y, Z) with axes towards the patient's right, front and
-head as after MONAI's `Orientationd(axcodes="RAS")`, 1.5 x 1.5 x 3.0 mm, -1000 ... 1000 HU scaled to `value_range`. A
-bundle trained at another spacing or window needs to be trained for this one.
+Where its configuration has `preprocessing`, as in MONAI's zoo, that is run on a NIfTI file of the volume (1.5 x 1.5 x
+3.0 mm, -1000 ... 1000 HU) under the key `image`, and the labels are brought back to the volume by MONAI's `Invertd`.
+Without one the network is given (1, 1, X, Y, Z) with axes towards the patient's right, front and head as after MONAI's
+`Orientationd(axcodes="RAS")`, 1.5 x 1.5 x 3.0 mm, -1000 ... 1000 HU scaled to `value_range`.
 """
 
 import hashlib
@@ -15,12 +16,16 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
+from common.data.formats.nifti_writer import write_nifti
 from common.data.volumes import Volume
+from common.data.volumes.file_grid import FileGrid
+from common.data.volumes.geometry import FLIP_RAS, canonical
 
 LOW, HIGH = -1000.0, 1000.0
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
@@ -62,6 +67,7 @@ class BundleSegmenter:
         sys.path.insert(0, str(self._folder))
         parser["bundle_root"], parser["device"] = str(self._folder), self._device
         inferer = parser.get_parsed_content("inferer") if "inferer" in parser else SimpleInferer()
+        self._preprocessing = parser.get_parsed_content("preprocessing") if "preprocessing" in parser else None
         weights, graph = (self._folder / "models" / name for name in ("model.pt", "model.ts"))
         if weights.is_file() and "network_def" in parser:
             network = parser.get_parsed_content("network_def")
@@ -90,14 +96,34 @@ class BundleSegmenter:
         Returns:
             uint8 (D, H, W) as in `names`.
         """
+        if self._preprocessing is not None:
+            return self._by_its_own_preprocessing(volume)
         low, high = self._range
         values = (volume.hounsfield.astype(np.float32) - LOW) * ((high - low) / (HIGH - LOW)) + low
         image = np.ascontiguousarray(values.transpose(2, 1, 0)[::-1, ::-1])
-        logits = self._inferer(torch.from_numpy(image)[None, None].to(self._device), self._network)
+        labels = self._labels(torch.from_numpy(image)[None])[0].numpy()
+        return np.ascontiguousarray(labels[::-1, ::-1].transpose(2, 1, 0))
+
+    def _by_its_own_preprocessing(self, volume: Volume) -> np.ndarray:
+        from monai.transforms import Invertd
+
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "volume.nii.gz"
+            write_nifti(file, volume.hounsfield.transpose(2, 1, 0), FileGrid.like(volume.grid).affine)
+            item = self._preprocessing({"image": str(file)})
+            item["pred"] = self._labels(torch.as_tensor(item["image"]))
+            back = Invertd("pred", self._preprocessing, orig_keys="image", nearest_interp=True)(item)["pred"]
+        affine = FLIP_RAS @ back.affine.numpy()
+        values, grid = canonical(back[0].to(torch.uint8).numpy(), affine, order=0, outside=0)
+        if not grid.matches(volume.grid):
+            raise RuntimeError(f"its preprocessing was given {volume.grid} and is inverted to {grid}")
+        return values
+
+    def _labels(self, image_1XYZ: torch.Tensor) -> torch.Tensor:
+        logits = self._inferer(image_1XYZ[None].to(self._device), self._network)
         if logits.shape[1] <= max(self.names.values()):
             raise RuntimeError(f"its network gives {logits.shape[1]} channels, its metadata names {self.names}")
-        labels = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
-        return np.ascontiguousarray(labels[::-1, ::-1].transpose(2, 1, 0))
+        return logits[0].argmax(0, keepdim=True).to(torch.uint8).cpu()
 
 
 def _described(metadata: Path) -> tuple[dict[str, int], tuple[float, float]]:

@@ -7,7 +7,7 @@ import torch
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
-from bundles.ct_diagnosis_classification.scripts.transforms import PrepareVolumed
+from bundles.ct_diagnosis_classification.scripts.transforms import PrepareVolumed, Probabilitiesd
 from common.data.volumes import Preparation
 
 CROP = (16, 32, 32)
@@ -28,3 +28,15 @@ def test_a_volume_that_cannot_be_read_is_named_and_leaves_the_others_alone(tmp_p
         with torch.no_grad():
             both, alone = network(images), network(images[:1])
         assert both[0].tolist() == pytest.approx(alone[0].tolist(), abs=1e-5) and both[1].isnan().all(), architecture
+
+
+def test_injuries_exclude_each_other_and_any_of_them_is_their_complement():
+    logits = torch.tensor([0.0, -2.0, 1.0, 0.5, -1.0, 2.0, 0.0, 0.0, 0.3, 0.2, 0.1])
+    names = {"binary": ("bowel", "extravasation"), "graded": ("liver", "spleen", "kidney")}
+    found = Probabilitiesd("pred", names)({"pred": logits})["pred"]
+    assert len(found) == 12 and found[:2].tolist() == logits[:2].sigmoid().tolist()
+    grades = found[2:11].reshape(3, 3)
+    assert grades.sum(1).tolist() == pytest.approx([1, 1, 1])
+    healthy = (1 - found[:2]).prod() * grades[:, 0].prod()
+    assert found[11].item() == pytest.approx(1 - healthy.item(), abs=1e-6)
+    assert Probabilitiesd("pred")({"pred": logits})["pred"].tolist() == logits.sigmoid().tolist()

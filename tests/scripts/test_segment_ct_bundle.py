@@ -125,6 +125,33 @@ def test_a_graph_serves_like_the_weights(bundle, tmp_path):
     assert plain.identity["weights"] != graph.identity["weights"]
 
 
+def test_its_own_preprocessing_is_run_and_undone(tmp_path):
+    """A network that marks what is above 50 HU, if its own window, axes and spacing come before it."""
+    for folder in ("configs", "models"):
+        (tmp_path / folder).mkdir()
+    transforms = [
+        {"_target_": "LoadImaged", "keys": "image"},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        {"_target_": "Orientationd", "keys": "image", "axcodes": "SPL", "labels": None},
+        {"_target_": "Spacingd", "keys": "image", "pixdim": [3.0, 3.0, 2.0]},
+        {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 0, "a_max": 100, "b_min": 0, "b_max": 1},
+    ]
+    network = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 2, "kernel_size": 1}
+    config = {"network_def": network, "preprocessing": {"_target_": "Compose", "transforms": transforms}}
+    (tmp_path / "configs" / "inference.json").write_text(json.dumps(config))
+    weights = {"weight": torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1), "bias": torch.tensor([0.5, 0.0])}
+    torch.save(weights, tmp_path / "models" / "model.pt")
+    outputs = {"pred": {"channel_def": {"0": "background", "1": "organ"}}}
+    formats = {"inputs": {"image": {"num_channels": 1, "value_range": [0, 1]}}, "outputs": outputs}
+    (tmp_path / "configs" / "metadata.json").write_text(json.dumps({"network_data_format": formats}))
+    values = np.full((20, 40, 30), 40, np.int16)
+    values[4:14, 6:30, 16:28] = 60  # nearer to one end of every axis
+    found = BundleSegmenter(tmp_path, "cpu")(Volume(values, (3.0, 1.5, 1.5), (-7.0, 5.0, 3.0)))
+    wanted = values == 60
+    assert found.shape == values.shape and set(np.unique(found)) == {0, 1}
+    assert 2 * (found * wanted).sum() / (found.sum() + wanted.sum()) > 0.9
+
+
 def test_a_bundle_that_cannot_serve_is_refused(bundle, tmp_path):
     def refused(message):
         with pytest.raises(BundleError, match=message):

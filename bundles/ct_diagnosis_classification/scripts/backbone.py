@@ -31,8 +31,8 @@ class Backbone(nn.Module):
         crop_size: (D, H, W) in voxels of the volumes that it was built for; `build_backbone` sets it.
     """
 
-    channels: ClassVar[int]
-    strides: ClassVar[tuple[int, int, int]]
+    channels: int
+    strides: tuple[int, int, int]
     new_parts: ClassVar[tuple[str, ...]] = ()
     crop_size: tuple[int, ...]
     body: Any  # another project's network; typed loosely, as attributes differ

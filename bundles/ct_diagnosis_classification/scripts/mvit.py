@@ -29,12 +29,14 @@ class MViTv2S(Backbone):
         checkpointing: see `Backbone`.
         drop_path: stochastic depth rate of the deepest block, in [0, 1); torchvision's 0.2.
         pool: `mean` of the patch tokens, as the paper's equation 1, or `cls`, torchvision's class token [E7].
+        width: channels of the first stage; the fourth has eight times as many. Published weights have 96.
+        patch_depth: voxels of a patch along D; thicker slices want fewer.
 
     Raises:
         ValueError: another `pool`.
     """
 
-    channels, strides, new_parts = 768, (16, 16, 16), ("conv_proj.",)
+    new_parts = ("conv_proj.",)
 
     def __init__(
         self,
@@ -43,31 +45,34 @@ class MViTv2S(Backbone):
         checkpointing: bool = False,
         drop_path: float = 0.2,
         pool: str = "mean",
+        width: int = 96,
+        patch_depth: int = PATCH[0],
     ):
         super().__init__(architecture, checkpointing)
+        self.channels, self.strides = 8 * width, (patch_depth, 16, 16)
         if pool not in ("mean", "cls"):
             raise ValueError(f"pool is '{pool}'; expected 'mean' or 'cls'.")
         self.check_size(crop_size)
         self.pool = pool
-        depth, height, width = crop_size
+        patch = (patch_depth, *PATCH[1:])
         self.body = MViT(
-            spatial_size=(height, width),
-            temporal_size=depth,
-            block_setting=_mvit_v2_s_blocks(),
+            spatial_size=(crop_size[1], crop_size[2]),
+            temporal_size=crop_size[0],
+            block_setting=_mvit_v2_s_blocks(width),
             residual_pool=True,
             residual_with_cls_embed=False,
             rel_pos_embed=True,
             proj_after_attn=True,
             stochastic_depth_prob=drop_path,
-            patch_embed_kernel=PATCH,
-            patch_embed_stride=PATCH,
+            patch_embed_kernel=patch,
+            patch_embed_stride=patch,
             patch_embed_padding=(0, 0, 0),
         )
-        self.body.conv_proj = nn.Conv3d(1, 96, kernel_size=PATCH, stride=PATCH)
+        self.body.conv_proj = nn.Conv3d(1, width, kernel_size=patch, stride=patch)
         self.body.head = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Patch tokens after the final norm [E8] (B, 768, D/16, H/16, W/16)."""
+        """Patch tokens after the final norm [E8] (B, 8 width, D/patch_depth, H/16, W/16)."""
         return self._tokens(x_B1DHW)[0]
 
     def encode(self, x_B1DHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +104,7 @@ class MViTv2S(Backbone):
         return x_BTC[:, 1:].transpose(1, 2).unflatten(2, grid), x_BTC[:, 0]
 
 
-def _mvit_v2_s_blocks() -> list[MSBlockConfig]:
+def _mvit_v2_s_blocks(first_width: int) -> list[MSBlockConfig]:
     """The sixteen blocks of MViT-v2-S: from one stage to the next, width and heads double and H and W halve.
 
     torchvision writes them out inside `mvit_v2_s`, which takes no other grid than that of its weights.
@@ -108,7 +113,7 @@ def _mvit_v2_s_blocks() -> list[MSBlockConfig]:
     for stage, depth in enumerate((1, 2, 11, 2)):
         for block in range(depth):
             first = stage > 0 and block == 0
-            width, pooled = 96 * 2**stage, 8 // 2**stage
+            width, pooled = first_width * 2**stage, 8 // 2**stage
             blocks.append(
                 MSBlockConfig(
                     num_heads=2**stage,

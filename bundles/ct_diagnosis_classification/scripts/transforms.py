@@ -60,7 +60,8 @@ class Probabilitiesd(MapTransform):
     Args:
         keys: items of logits (K,).
         injuries: names of the `binary` injuries and the `graded` organs of the trauma task, whose grades exclude each
-            other; None for findings that occur together or alone.
+            other; None for findings that occur together or alone. With them comes the probability that there is
+            any injury.
     """
 
     def __init__(self, keys: KeysCollection, injuries: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -68,7 +69,7 @@ class Probabilitiesd(MapTransform):
         self.outputs = None if injuries is None else InjuryOutputs(tuple(injuries["binary"]), tuple(injuries["graded"]))
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Replace logits by probabilities (K,)."""
+        """Replace logits by probabilities (K,), or (K + 1,) with any injury last."""
         item = dict(data)
         for key in self.key_iterator(item):
             item[key] = self._probabilities(item[key])
@@ -78,4 +79,5 @@ class Probabilitiesd(MapTransform):
         if self.outputs is None:
             return logits_K.sigmoid()
         binary_1N, graded_1OG = self.outputs.split(logits_K[None])
-        return torch.cat([binary_1N.sigmoid(), graded_1OG.softmax(2).flatten(1)], dim=1)[0]
+        any_1 = -torch.expm1(self.outputs.log_healthy(logits_K[None]))
+        return torch.cat([binary_1N.sigmoid(), graded_1OG.softmax(2).flatten(1), any_1[:, None]], dim=1)[0]

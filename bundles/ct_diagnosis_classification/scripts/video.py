@@ -9,13 +9,14 @@ Source: methods, section 5 (table of shapes); [E2, E3, E8].
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
 from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
-from torchvision.models.video import r3d_18  # isort: skip
+from torchvision.models.video.resnet import BasicBlock, Conv3DSimple, VideoResNet  # isort: skip
 from torchvision.models.video.swin_transformer import PatchEmbed3d, SwinTransformer3d  # isort: skip
 
 PATCH = (16, 2, 2)  # voxels along D, H, W [P]
@@ -28,20 +29,19 @@ class R3D18(Backbone):
         architecture: `r3d_18`.
         crop_size: (D, H, W) in voxels; it changes nothing here.
         checkpointing: see `Backbone`.
+        width: channels of the first stage; the fourth has eight times as many. Published weights have 64.
     """
 
-    channels, strides, new_parts = 512, (16, 16, 16), ("stem.",)
+    strides, new_parts = (16, 16, 16), ("stem.",)
 
-    def __init__(self, architecture: str, crop_size: Sequence[int], checkpointing: bool = False):
+    def __init__(self, architecture: str, crop_size: Sequence[int], checkpointing: bool = False, width: int = 64):
         super().__init__(architecture, checkpointing)
-        self.body = r3d_18(weights=None)
-        convolution = nn.Conv3d(1, 64, kernel_size=2, stride=2, bias=False)
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's others
-        self.body.stem = nn.Sequential(convolution, nn.BatchNorm3d(64), nn.ReLU(inplace=True))  # [E3]
+        self.channels = 8 * width
+        self.body = _VideoResNet18(width)
         self.body.fc = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Output of the last stage (B, 512, D/16, H/16, W/16)."""
+        """Output of the last stage (B, 8 width, D/16, H/16, W/16)."""
         x = self.body.stem(x_B1DHW)
         for stage in (self.body.layer1, self.body.layer2, self.body.layer3, self.body.layer4):
             for block in stage:
@@ -62,31 +62,59 @@ class Swin3DT(Backbone):
         crop_size: (D, H, W) in voxels; it changes nothing here.
         checkpointing: see `Backbone`.
         drop_path: stochastic depth rate of the deepest block, in [0, 1); torchvision's 0.1.
+        width: channels of the first stage, a multiple of 32; the fourth has eight times as many. Published weights
+            have 96.
+        patch_depth: voxels of a patch along D; thicker slices want fewer.
     """
 
-    channels, strides, new_parts = 768, (16, 16, 16), ("patch_embed.",)
+    new_parts = ("patch_embed.",)
 
     def __init__(
-        self, architecture: str, crop_size: Sequence[int], checkpointing: bool = False, drop_path: float = 0.1
+        self,
+        architecture: str,
+        crop_size: Sequence[int],
+        checkpointing: bool = False,
+        drop_path: float = 0.1,
+        width: int = 96,
+        patch_depth: int = PATCH[0],
     ):
         super().__init__(architecture, checkpointing)
+        self.channels, self.strides = 8 * width, (patch_depth, 16, 16)
+        patch = [patch_depth, *PATCH[1:]]
         # torchvision's Swin3D-T (`swin3d_t`, which takes neither another patch nor another rate)
         self.body = SwinTransformer3d(
-            patch_size=list(PATCH),
-            embed_dim=96,
+            patch_size=patch,
+            embed_dim=width,
             depths=[2, 2, 6, 2],
-            num_heads=[3, 6, 12, 24],
+            num_heads=[width // 32 * 2**stage for stage in range(4)],  # 32 channels each
             window_size=[8, 7, 7],
             stochastic_depth_prob=drop_path,
         )
         norm = partial(nn.LayerNorm, eps=1e-5)
-        self.body.patch_embed = PatchEmbed3d(list(PATCH), in_channels=1, embed_dim=96, norm_layer=norm)
+        self.body.patch_embed = PatchEmbed3d(patch, in_channels=1, embed_dim=width, norm_layer=norm)
         self.body.head = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Tokens after the final norm [E8] (B, 768, D/16, H/16, W/16)."""
+        """Tokens after the final norm [E8] (B, 8 width, D/patch_depth, H/16, W/16)."""
         x = self.body.pos_drop(self.body.patch_embed(x_B1DHW))
         for stage in self.body.features:  # blocks of one size, or one merging of patches
             for block in stage if isinstance(stage, nn.Sequential) else [stage]:
                 x = self._run(block, x)
         return self.body.norm(x).permute(0, 4, 1, 2, 3)
+
+
+class _VideoResNet18(VideoResNet):
+    """torchvision's R3D-18 (`r3d_18`, which takes no width) with the paper's stem."""
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__(BasicBlock, [Conv3DSimple] * 4, [2, 2, 2, 2], partial(_stem, width))
+
+    def _make_layer(self, block: Any, conv_builder: Any, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
+        if stride == 1:  # the first stage
+            self.inplanes = self.width
+        return super()._make_layer(block, conv_builder, planes * self.width // 64, blocks, stride)
+
+
+def _stem(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(1, width, 2, stride=2, bias=False), nn.BatchNorm3d(width), nn.ReLU(True))  # [E3]

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
+from ..readers.organ_maps import ORGANS as ORGAN_MAPS
 from ..store import NAMED, Quarantined
 from ..store_build import locked
 from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry
@@ -42,12 +43,14 @@ class VolumeCache:
         directory: of the cache.
         entries: per record, its line of the index: key, shape, spacing, origin, organs.
         quarantine: what is left out.
+        refused_organs: label maps that are not used; their volumes count as having none.
     """
 
     corpus: Corpus
     directory: Path
     entries: tuple[Line, ...]
     quarantine: tuple[Quarantined, ...]
+    refused_organs: tuple[Quarantined, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -107,7 +110,7 @@ def open_volumes(
         progress: show a progress bar.
 
     Raises:
-        DatasetError: not one volume can be used, or the disk is full.
+        DatasetError: not one volume can be used, or of the label maps not one; or the disk is full.
     """
     if not corpus.records:
         raise DatasetError(corpus.name, "it has no volumes", "Check the key that names its folder")
@@ -196,16 +199,31 @@ def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
         problem = f"none of {len(corpus)} volumes can be used; the first is {first.path} ({first.reason})"
         raise DatasetError(corpus.name, problem, first.remedy)
     kept = replace(corpus, records=tuple(corpus.records[number] for number in good))
-    return VolumeCache(kept, place, tuple(lines[number] for number in good), tuple(bad.values()))
+    entries = tuple(lines[number] for number in good)
+    refused = tuple(
+        Quarantined(record.masks[ORGAN_MAPS], **entry["refused_organs"])
+        for record, entry in zip(kept.records, entries, strict=True)
+        if "refused_organs" in entry
+    )
+    if refused and not any(entry["organs"] for entry in entries):
+        problem = f"none of {len(refused)} label maps can be used; the first is {refused[0].path} ({refused[0].reason})"
+        raise DatasetError(corpus.name, problem, refused[0].remedy)
+    return VolumeCache(kept, place, entries, tuple(bad.values()), refused)
 
 
 def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
     """Say at every opening what is left out, since who trains is often not who prepared."""
+    name, place = cache.corpus.name, cache.directory / INDEX
     if cache.quarantine:
-        named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in cache.quarantine[:NAMED])
-        more = " ..." if len(cache.quarantine) > NAMED else ""
-        message = "%d of %d volumes of %s cannot be used and are left out: %s%s. Listed in %s"
-        place = cache.directory / INDEX
-        logger.warning(message, count - len(cache), count, cache.corpus.name, named, more, place)
+        message = "%d of %d volumes of %s cannot be used and are left out: %s. Listed in %s"
+        logger.warning(message, count - len(cache), count, name, _first(cache.quarantine), place)
+    if cache.refused_organs:
+        message = "%d label maps of %s cannot be used; their volumes take part in the diagnosis alone: %s. Listed in %s"
+        logger.warning(message, len(cache.refused_organs), name, _first(cache.refused_organs), place)
     if structures and cache.without_organs:
-        logger.warning("%d of %d volumes of %s have no organ mask", cache.without_organs, len(cache), cache.corpus.name)
+        logger.warning("%d of %d volumes of %s have no organ mask", cache.without_organs, len(cache), name)
+
+
+def _first(files: Sequence[Quarantined]) -> str:
+    named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in files[:NAMED])
+    return named + (" ..." if len(files) > NAMED else "")

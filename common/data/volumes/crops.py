@@ -1,6 +1,8 @@
 """Crops of prepared volumes, with their labels and organs."""
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from ..sampling import SampleKey, generator_for
 from .cache import VolumeCache
 from .organs import IGNORE
 from .resample import cut, scaled
+
+logger = logging.getLogger(__name__)
 
 
 class VolumeCrops(Dataset):
@@ -50,20 +54,24 @@ class VolumeCrops(Dataset):
             raise ValueError(f"crop is {self.crop} and window {tuple(window)}; give (D, H, W) and (low, high)")
         if self.frame is not None and any(whole < part for whole, part in zip(self.frame, self.crop, strict=True)):
             raise ValueError(f"frame is {self.frame} and crop {self.crop}; no side of the frame may be shorter")
-        if not pad:
-            self._refuse_small(self.frame or self.crop)
+        self._look_for_small(self.frame or self.crop, pad)
 
-    def _refuse_small(self, least: tuple[int, ...]) -> None:
+    def _look_for_small(self, least: tuple[int, ...], pad: bool) -> None:
         small = [
             index
             for index in range(len(self.cache))
             if any(have < want for have, want in zip(self.cache.shape(index), least, strict=True))
         ]
-        if small:
-            shape, wanted = (" x ".join(map(str, sizes)) for sizes in (self.cache.shape(small[0]), least))
+        if not small:
+            return
+        first = self.cache.records[small[0]].image
+        shape, wanted = (" x ".join(map(str, sizes)) for sizes in (self.cache.shape(small[0]), least))
+        if not pad:
             problem = f"{len(small)} volumes are smaller than {wanted} voxels; this one has {shape}"
             remedy = "Set pad to true to fill them with air, lower crop or frame, or leave them out"
-            raise DatasetError(self.cache.records[small[0]].image, problem, remedy)
+            raise DatasetError(first, problem, remedy)
+        message = "%d of %d volumes are smaller than %s voxels and are filled with air; the first, %s, has %s"
+        logger.info(message, len(small), len(self.cache), wanted, Path(first).name, shape)
 
     def __len__(self) -> int:
         return len(self.cache)

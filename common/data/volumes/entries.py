@@ -54,8 +54,11 @@ def _write(prepared: Prepared, place: Path, task: Task) -> None:
     organs = prepared.organs
     if organs is not None:
         _durable(draft / ORGANS, lambda file: np.save(file, organs))
-    facts = {"shape": prepared.grid.shape, "spacing": prepared.grid.spacing, "origin": prepared.grid.origin}
-    text = json.dumps(facts | {"organs": organs is not None, "source": task.place.name}, indent=1)
+    facts: Line = {"shape": prepared.grid.shape, "spacing": prepared.grid.spacing, "origin": prepared.grid.origin}
+    facts |= {"organs": organs is not None, "source": task.place.name}
+    if prepared.refused is not None:
+        facts["refused_organs"] = {"reason": prepared.refused.reason, "remedy": prepared.refused.remedy}
+    text = json.dumps(facts, indent=1)
     _durable(draft / FACTS, lambda file: file.write(text.encode()))
     try:
         draft.rename(place)

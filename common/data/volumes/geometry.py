@@ -27,7 +27,7 @@ def canonical(values: np.ndarray, affine: np.ndarray, order: int, outside: float
         values: three axes, in whatever order.
         affine: (4, 4), see the module.
         order: of interpolation where it is resampled: 1 for brightness, 0 for labels.
-        outside: value of voxels that the file does not cover.
+        outside: value of voxels that the file does not cover; for brightness also what lies below it becomes.
 
     Returns:
         (D, H, W), of the type of `values`, contiguous; and its grid.
@@ -88,6 +88,8 @@ def _straighten(
     shape = np.ceil(extent / spacing - 1e-6).astype(int) + 1
     start = centre - spacing * (shape - 1) / 2
     inverse = np.linalg.inv(axes)
+    if order == 1:
+        values = np.maximum(values, values.dtype.type(outside))  # a mean with padding (-8192) is no tissue's value
     # A voxel outside the tilted block belongs to no part of the file: a mean with the edge would invent one.
     return affine_transform(
         *(values, inverse @ np.diag(spacing), inverse @ (start - origin), tuple(shape)),

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UnreadableImage
 from .organs import read_organs
 from .read import explained, read_volume
 from .resample import body_box, resample, resampled_grid
 from .task import Task
 from .volume import Grid
 
-FORMAT = 1  # raised when the same settings give other voxels
+FORMAT = 2  # raised when the same settings give other results
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Prepared:
 
     Args:
         hounsfield: int16 (D, H, W).
-        organs: uint8 (D, H, W), 0 background, then the structures in order; None without a label map.
+        organs: uint8 (D, H, W), 0 background, then the structures in order; None without a usable label map.
         grid: of both.
+        refused: why there is a label map and it is not used.
     """
 
     hounsfield: np.ndarray
     organs: np.ndarray | None
     grid: Grid
+    refused: UnreadableImage | None = None
 
 
 @dataclass(frozen=True)
@@ -66,21 +69,27 @@ class Preparation:
     def prepare(self, task: Task) -> Prepared:
         """Read, resample and crop one volume, and its label map where it has one and structures are wanted.
 
+        A label map that cannot be used costs the volume its organs only: which volumes a study diagnoses must not
+        depend on the masks.
+
         Raises:
-            UnreadableImage: naming the file of the two that cannot be used.
+            UnreadableImage: the volume cannot be used.
         """
         volume = read_volume(task.image, task.calibration)
         grid = resampled_grid(volume.grid, self.spacing)
-        organs = None
+        organs, refused = None, None
         if task.organs is not None and self.structures:
-            organs = read_organs(task.organs, self.structures, volume, self.label_table)
-            organs = resample(organs, volume.grid, grid, order=0)
+            try:
+                organs = read_organs(task.organs, self.structures, volume, self.label_table)
+                organs = resample(organs, volume.grid, grid, order=0)
+            except UnreadableImage as error:
+                refused = error
         values = resample(volume.hounsfield, volume.grid, grid, order=1)
         if self.body_margin is None:
-            return Prepared(values, organs, grid)
+            return Prepared(values, organs, grid, refused)
         with explained(task.place):
             box = body_box(values, [round(self.body_margin / step) for step in self.spacing])
         z, y, x = (first + side.start * step for first, side, step in zip(grid.origin, box, self.spacing, strict=True))
         values, organs = values[box], None if organs is None else organs[box]
         depth, height, width = values.shape
-        return Prepared(values, organs, Grid((depth, height, width), self.spacing, (z, y, x)))
+        return Prepared(values, organs, Grid((depth, height, width), self.spacing, (z, y, x)), refused)

@@ -102,22 +102,38 @@ def test_what_cannot_be_used_is_named_and_left_out(tmp_path, caplog):
     cut = tmp_path / "data" / "v1.nii.gz"
     content = cut.read_bytes()
     cut.write_bytes(content[:-20])
-    mask = tmp_path / "data" / "m" / "v2.nii.gz"
-    save_nifti(mask, np.zeros((10, 12, 13), np.uint8), ras_affine(SPACING))
     with caplog.at_level(logging.WARNING):
         found = opened(corpus, tmp_path / "cache", workers=2)
-    assert [record.patient_id for record in found.records] == ["p0", "p3"]
-    assert {bad.path for bad in found.quarantine} == {str(cut), str(mask)}
-    assert "2 of 4 volumes of toy cannot be used" in caplog.text and "gzip data are cut" in caplog.text
+    assert [record.patient_id for record in found.records] == ["p0", "p2", "p3"]
+    assert [bad.path for bad in found.quarantine] == [str(cut)]
+    assert "1 of 4 volumes of toy cannot be used" in caplog.text and "gzip data are cut" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         opened(corpus, tmp_path / "cache")
-    assert "2 of 4 volumes of toy cannot be used" in caplog.text  # said at every opening
+    assert "1 of 4 volumes of toy cannot be used" in caplog.text  # said at every opening
     cut.write_bytes(content)
-    assert len(opened(corpus, tmp_path / "cache")) == 3
+    assert len(opened(corpus, tmp_path / "cache")) == 4
     for path in (tmp_path / "data").glob("*.nii.gz"):
         path.unlink()
     with pytest.raises(DatasetError, match="none of 4 volumes can be used"):
+        opened(corpus, tmp_path / "cache")
+
+
+def test_a_label_map_that_cannot_be_used_costs_no_volume(tmp_path, caplog):
+    """The volumes that are diagnosed must be the same with and without masks."""
+    corpus = write(tmp_path / "data")
+    mask = tmp_path / "data" / "m" / "v2.nii.gz"
+    save_nifti(mask, np.zeros((10, 12, 13), np.uint8), ras_affine(SPACING))
+    for _ in range(2):  # said at every opening
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            found = opened(corpus, tmp_path / "cache")
+        assert "1 label maps of toy cannot be used" in caplog.text and "the label map has" in caplog.text
+        assert len(found) == 4 and not found.quarantine and found.without_organs == 3
+        assert [bad.path for bad in found.refused_organs] == [str(mask)]
+        assert found.organs(2) is None and np.array_equal(found.hounsfield(2), values_of(2))
+    save_nifti(tmp_path / "data" / "m" / "v0.nii.gz", np.zeros((10, 12, 13), np.uint8), ras_affine(SPACING))
+    with pytest.raises(DatasetError, match="none of 2 label maps can be used"):
         opened(corpus, tmp_path / "cache")
 
 

@@ -131,6 +131,18 @@ def test_an_oblique_volume_is_resampled_to_the_patients_axes(tmp_path):
     assert volume.hounsfield[0, 0, 0] == -1024  # the corner that the tilted block leaves empty
 
 
+def test_padding_of_an_oblique_volume_is_air_before_it_is_interpolated(tmp_path):
+    """A tissue's voxel beside padding of -8192 would otherwise become anything between the two."""
+    values = np.full((24, 24, 24), 100, np.int16)
+    values[12:] = -8192
+    turned = np.eye(4)
+    turned[:3, :3] = rotation(15)
+    volume = read_volume(save_nifti(tmp_path / "a.nii", values, turned))
+    assert volume.hounsfield.min() == -1024 and volume.hounsfield.max() == 100
+    between = ((volume.hounsfield > -1024) & (volume.hounsfield < 100)).sum()
+    assert 0 < between < 0.25 * volume.hounsfield.size  # the interpolated rim, on a scale of 1124 and not of 8292
+
+
 def test_a_tilted_gantry_is_resampled_upright(tmp_path):
     """The table moves along z while the planes are tilted: a sheared block."""
     tilt, step = np.radians(20), 2.5
