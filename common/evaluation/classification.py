@@ -103,6 +103,11 @@ class ClassificationReport(Report):
             thresholds = self.thresholds_from.thresholds
         elif self.thresholds_from is not None:
             notices.append("No threshold was chosen on another split before: sensitivity and the like are left out.")
+        if unchosen := [name for name in self.classes if math.isnan(thresholds.get(name, 0.0))]:
+            reason = "their labels in the split that chooses it have one value only"
+            notices.append(
+                f"{', '.join(unchosen)}: no threshold, {reason}; no mean of sensitivity and the like counts them."
+            )
         for k, name in enumerate(self.classes):
             known = ~np.isnan(labels_NK[:, k])
             scores_N, labels_N = scores_NK[known, k], labels_NK[known, k]

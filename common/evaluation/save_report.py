@@ -42,6 +42,10 @@ class SaveReport:
         if outcome is None or rank():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.write(outcome)
+
+    def write(self, outcome: Outcome) -> None:
+        """Write all files of an outcome into the directory, which exists."""
         content = {**self.about, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
         (self.directory / "evaluation.json").write_text(json.dumps(content, indent=2) + "\n")
         table = pd.DataFrame(outcome.table)

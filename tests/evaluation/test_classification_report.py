@@ -122,6 +122,17 @@ def test_thresholds_come_from_the_other_split(noisy):
     assert {key: state.metrics[key] for key in expected} == pytest.approx(expected)
 
 
+def test_a_class_whose_threshold_cannot_be_chosen_is_named_and_not_counted():
+    chosen = ClassificationReport(["a", "b"])
+    applied = ClassificationReport(["a", "b"], thresholds_from=chosen)
+    scores = [[0.1, 0.3], [0.9, 0.4]]
+    run(chosen, batches_of(scores, [[0.0, 0.0], [1.0, 0.0]]))
+    state = run(applied, batches_of(scores, [[0.0, 0.0], [1.0, 1.0]]))
+    (notice,) = applied.outcome.notices
+    assert notice.startswith("b: no threshold") and "one value only" in notice
+    assert state.metrics["sensitivity"] == 1 and math.isnan(applied.outcome.table[1]["sensitivity"])
+
+
 def test_exclusive_classes_add_accuracy():
     scores = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.1, 0.2, 0.7]]
     labels = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]

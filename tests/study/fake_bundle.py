@@ -1,7 +1,8 @@
 """Stands in for `python -m monai.bundle run`: takes its arguments, leaves its files, resumes, and fails on request.
 
 A run of `epochs` appends one line to `progress` in its folder per epoch and goes on after the last one. It leaves
-`encoder.txt` (the seed, or 10 more than the expert's encoder) and `evaluation.json` (its encoder's, plus the seed).
+`encoder.txt` (the seed, or 10 more than the expert's encoder) and, after 0.1 s of work, `evaluation.json` (its
+encoder's, plus the seed).
 """
 
 import json
@@ -30,6 +31,8 @@ def main() -> None:
     value = sum(float(path.read_text()) for path in read) + (10 if "expert" in given else float(given["seed"]))
     (folder / "encoder.txt").write_text(str(value))
     if "evaluate" in given["config_file"]:
+        while time.process_time() < 0.1:  # a cost that survives the rounding of what a cell keeps
+            pass
         content = {"corpus": "c0ffee", "weights": str(folder), "metrics": {"dice": value, "dice/lung": None}}
         (folder / "evaluation.json").write_text(json.dumps(content))
 

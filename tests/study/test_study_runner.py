@@ -44,8 +44,8 @@ def test_what_a_cell_keeps(workplace):
     # seed 1: adam's encoder says 1, leader's 10 more, the task adds its seed
     assert kept["numbers"] == {"evaluation.json": {"metrics.dice": 12.0}}
     assert kept["facts"] == {"corpus": "c0ffee"} and kept["seed"] == 1
-    assert kept["date"] and kept["commit"] and kept["hardware"]["cores"] >= 1 and kept["seconds"] > 0
-    assert 0 < kept["cpu_seconds"] < 100
+    assert kept["date"] and kept["commit"] and kept["hardware"]["cores"] >= 1 and kept["seconds"] >= 0.1
+    assert 0.1 <= kept["cpu_seconds"] < 100
     assert kept["resumed"] is False
     assert str(workplace.root) not in (workplace.cells / "leader-dice-seed1.json").read_text()
 

@@ -2,15 +2,11 @@
 
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 from bundles.ct_diagnosis_classification.scripts.study_report import StudyReport
-from common.engines import rank
-from common.evaluation import Outcome
+from common.evaluation import Outcome, SaveReport
 from common.evaluation.report import defined_mean
-
-from ignite.engine import Engine, Events  # isort: skip
+from common.evaluation.save_report import without_nan
 
 # In the order of the paper's table; F1 in both conventions (methods E12).
 METRICS = {
@@ -53,34 +49,15 @@ def markdown(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-class SavePaperTable:
-    """Handler of an evaluator that leaves `paper_table.md` and `paper_table.json`.
+class SavePaperTable(SaveReport):
+    """Handler of an evaluator that leaves `paper_table.md` and `paper_table.json`; arguments as `SaveReport`."""
 
-    Args:
-        report: the metric of the evaluator.
-        directory: where the files go; made when absent.
-        tracking: keeps the files with the run; None leaves them as files.
-        about: facts to keep beside the numbers, such as the data set, the split and the weights.
-    """
+    report: StudyReport
 
-    def __init__(self, report: StudyReport, directory: str, tracking: Any = None, about: dict[str, Any] | None = None):
-        self.report, self.directory, self.tracking, self.about = report, Path(directory), tracking, about or {}
-
-    def attach(self, engine: Engine) -> None:
-        """Write at the end of the evaluator's run, on the first process."""
-        engine.add_event_handler(Events.COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Write both files."""
-        outcome = self.report.outcome
-        if outcome is None or rank():
-            return
+    def write(self, outcome: Outcome) -> None:
+        """Write both files of an outcome into the directory, which exists."""
         rows = table_rows(outcome, self.report.averages)
-        numbers = {
-            name: {metric: None if math.isnan(value) else value for metric, value in row.items()}
-            for name, row in rows.items()
-        }
-        self.directory.mkdir(parents=True, exist_ok=True)
+        numbers = {name: without_nan(row) for name, row in rows.items()}
         content = {**self.about, "volumes_or_studies": len(outcome.images), "rows": numbers, "notices": outcome.notices}
         (self.directory / "paper_table.json").write_text(json.dumps(content, indent=2) + "\n")
         notes = "".join(f"\n- {notice}" for notice in outcome.notices)
