@@ -18,7 +18,8 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
     Only finished cells count: one measured with another config than the study now has is named under `changed`.
     """
     records = {name: status.record for name, status in found.items() if status.record is not None and status.finished}
-    methods = {name: _method(study, name, records) for name in study.content["methods"]}
+    waiting = _waiting(study, records)
+    methods = {name: _method(study, name, records) for name in study.content["methods"] if name not in waiting}
     for name, about in methods.items():
         reference = methods[study.reference(name)]["metrics"]
         for title, figure in about["metrics"].items():
@@ -29,8 +30,9 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
         "reference": study.content["reference"],
         "seeds": study.content["seeds"],
         "methods": methods,
+        "waiting": waiting,
         "finished": len(kept),
-        "cells": len(study.cells),
+        "cells": sum(cell.method in methods for cell in study.cells),
         "changed": {name: status.changed for name, status in found.items() if status.changed},
         "accepted": sorted(record["cell"] for record in kept if record.get("accepted")),
         "commits": _distinct(record["commit"] for record in kept),
@@ -75,6 +77,10 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
             else []
         ),
     ]
+    if summary["waiting"]:
+        titles = [study.content["methods"][name].get("title", name) for name in summary["waiting"]]
+        files = dict.fromkeys(file for files in summary["waiting"].values() for file in files)
+        notes.append(f"Not run without their files ({', '.join(files)}): {'; '.join(titles)}.")
     if summary["changed"]:
         notes.append(f"Left out, measured with another config than the study's: {', '.join(summary['changed'])}.")
     if summary["accepted"]:
@@ -88,6 +94,16 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     groups = study.content.get("tables", [{"metrics": list(_metrics(study))}])
     tables = [_group(study, summary, group, pretrained) for group in groups]
     return "\n\n".join([*notes, caveat, *tables]) + "\n"
+
+
+def _waiting(study: Study, records: Mapping[str, Record]) -> dict[str, list[str]]:
+    """Methods that wait for files nobody gave yet, and those files: a row of blanks would say nothing else."""
+    begun = {record["method"] for record in records.values()}
+    begun |= {study.reference(name) for name in begun}
+    content = study.content["methods"]
+    return {
+        name: list(about["only_with"]) for name, about in content.items() if "only_with" in about and name not in begun
+    }
 
 
 def _group(study: Study, summary: Mapping[str, Any], group: Mapping[str, Any], pretrained: bool) -> str:

@@ -32,7 +32,13 @@ def study(workplace):
         method, task, seed = name.split("-")
         values = DICE[method]
         if (number := int(seed.removeprefix("seed"))) < len(values):
-            about = {"cell": name, "run_name": status.run_name, "digest": status.digest, "spec": status.spec}
+            about = {
+                "cell": name,
+                "method": method,
+                "run_name": status.run_name,
+                "digest": status.digest,
+                "spec": status.spec,
+            }
             about |= {"numbers": {"evaluation.json": {"metrics.dice": values[number]}} if task == "dice" else {}}
             about |= {
                 "seconds": 7.0,
@@ -109,6 +115,31 @@ def test_a_method_may_be_compared_with_another_than_the_rest(workplace, study):
     text = markdown(made, found)
     assert "## Overlap" in text and "| method | from | Dice |" in text
     assert "| adam | random weights | +0.0767" in text and "| leader | adam | -0.1833 |" in text
+
+
+def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study):
+    from study_plan import read_study
+    from study_table import markdown
+
+    workplace.content["data"]["weights"] = None
+    waiting = {"only_with": ["weights"], "bundle": "cxr_adam", "encoder": "encoder.txt"}
+    for name in ("first", "later"):
+        workplace.content["methods"][name] = {**workplace.content["methods"]["adam"], **waiting, "title": name.upper()}
+    workplace.content["methods"]["later"]["reference"] = "first"
+    made = read_study(workplace.save())
+    found = summary((made, study[1]))
+    text = markdown(made, found)
+    assert "Not run without their files (weights): FIRST; LATER." in text and "| LATER" not in text
+    assert found["cells"] == len(study[0].cells) < len(made.cells) and f"of {found['cells']} cells" in text
+    # once the method that is compared has begun, the one it is compared with has its row of blanks
+    from study_cells import statuses
+
+    status = statuses(made.name, made.cells, study[1])["later-dice-seed0"]
+    about = {"cell": "later-dice-seed0", "run_name": status.run_name, "digest": status.digest, "spec": status.spec}
+    about |= {"method": "later", "numbers": {"evaluation.json": {"metrics.dice": 0.5}}, "date": "2026-01-01T"}
+    study[1].write({**about, "commit": "c", "hardware": {"processor": "P", "cores": 1, "gpus": []}})
+    text = markdown(made, summary((made, study[1])))
+    assert "| FIRST | -" in text and "| LATER |" in text and "Not run" not in text
 
 
 def test_equal_values_have_no_test(study):
