@@ -132,7 +132,7 @@ def test_raw_ct_rate_and_rad_chestct_lie_where_their_readers_put_them(tmp_path, 
     ]
     output, segmenter = Output(tmp_path / "masks", root), segment_ct_total.TotalSegmentator("cpu")
     assert segment_all(records, output, segmenter, NAMES, progress=False).made == 2
-    maps = OrganMaps(tmp_path / "masks", root)
+    maps = OrganMaps(tmp_path / "masks", root, [Path(record.image) for record in records])
     for record in records:
         volume = read_volume(record.image, record.calibration)
         found = read_organs(maps.find(Path(record.image))["organs"], ["liver"], volume)

@@ -83,7 +83,7 @@ def read(
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
         columns |= {"split_column": split_column, "view_column": None}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
-    maps = OrganMaps(inside(base, masks), base)
+    maps = OrganMaps(inside(base, masks), base, found)
     layout = Layout(base, table, None, patient_pattern, split_folders or SPLIT_FOLDERS)
     corpus = name or base.name
     records = [replace(layout.record(path, corpus), masks=maps.find(path)) for path in found]

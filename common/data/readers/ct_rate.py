@@ -96,7 +96,7 @@ def read(
     raw = {name for name, (_, kind) in volumes.items() if kind == RAW}
     calibrations, uncalibrated = calibrations_of(by_name, METADATA, raw, base)
     left_out = uncalibrated | _left_out(by_name, volumes)
-    maps = OrganMaps(_mask_folder(files, base, masks), base)
+    maps = OrganMaps(_mask_folder(files, base, masks), base, [path for path, _ in volumes.values()])
     everything, records = [], []
     for name, (path, kind) in volumes.items():
         record = _record(name, path, labels, calibrations)
@@ -121,14 +121,21 @@ def _volumes(files: list[Path], base: Path, version: str | None) -> tuple[dict[s
         parts = path.relative_to(base).parts[:-1]
         if NAME.fullmatch(stem(path.name)) and path.name.endswith((".nii.gz", ".nii")) and SEGMENTATIONS not in parts:
             told = FIXED if any(part.endswith("_fixed") for part in parts) else RAW
-            found.setdefault(stem(path.name), {}).setdefault(version or told, path)
+            found.setdefault(stem(path.name), {}).setdefault(told, path)
     if not found:
         problem = "no volume in it is named like train_1_a_1.nii.gz"
         raise DatasetError(base, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
     both = [name for name, kinds in found.items() if len(kinds) > 1]
-    notices = [f"{len(both):,} volumes are there in both versions; the fixed one is read ({some(both)})"] * bool(both)
-    chosen = {name: (FIXED, kinds[FIXED]) if FIXED in kinds else (RAW, kinds[RAW]) for name, kinds in found.items()}
-    return {name: (chosen[name][1], chosen[name][0]) for name in sorted(chosen, key=_key)}, notices
+    wanted = version or FIXED
+    notices = [f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({some(both)})"] * bool(
+        both
+    )
+    chosen = {}
+    for name in sorted(found, key=_key):
+        kinds = found[name]
+        told = wanted if wanted in kinds else next(iter(kinds))
+        chosen[name] = (kinds[told], version or told)  # what the option says of a folder's only version counts
+    return chosen, notices
 
 
 def _key(name: str) -> list[tuple[int, str]]:

@@ -17,21 +17,24 @@ class OrganMaps:
     Args:
         folder: of label maps (NIfTI, MHA, NRRD) named like their volumes, whatever the suffix; None has none.
         root: of the volumes.
+        volumes: all of them; a name that two of them share tells neither's label map.
         option: the reader's option that named the folder.
 
     Raises:
         DatasetError: a folder that is missing or holds no label map.
     """
 
-    def __init__(self, folder: Path | None, root: Path, option: str = "masks"):
+    def __init__(self, folder: Path | None, root: Path, volumes: Iterable[Path], option: str = "masks"):
         self.root = root
         files = [] if folder is None else volumes_of(all_files(folder))
         if folder is not None and not files:
             problem = "no such folder" if not folder.is_dir() else "no label map in it"
             raise DatasetError(folder, problem, f"Correct the option {option}, or make them: scripts/segment_ct.py")
         self._by_path = {} if folder is None else {place_below(folder, path): path for path in files}
-        counts = Counter(stem(path.name) for path in files)
-        self._by_name = {stem(path.name): path for path in files if counts[stem(path.name)] == 1}
+        shared = {
+            name for paths in (files, volumes) for name, n in Counter(stem(p.name) for p in paths).items() if n > 1
+        }
+        self._by_name = {name: path for path in files if (name := stem(path.name)) not in shared}
         self._found: set[Path] = set()
         self._bare: list[str] = []
 

@@ -97,7 +97,7 @@ def read(
     by_name = {path.name: path for path in reversed(files)}
     labels, notices = _labels(by_name, base)
     patients, about_patients = _patients(by_name)
-    maps = OrganMaps(inside(base, masks), base)
+    maps = OrganMaps(inside(base, masks), base, volumes.values())
     records = [
         Record(
             image=str(path),

@@ -64,9 +64,10 @@ def read(
     base = require_root(root, f"RATIC is at {PUBLICATION.where}")
     images = images_folder(base)
     labels = _labels(images.parent)
-    maps = OrganMaps(inside(base, masks), images)
+    listed = sorted(path for path in images.glob("*/*") if path.is_dir() and not path.name.startswith("."))
+    maps = OrganMaps(inside(base, masks), images, listed)
     records, unlisted = [], []
-    for series in sorted(path for path in images.glob("*/*") if path.is_dir() and not path.name.startswith(".")):
+    for series in listed:
         patient = series.parent.name
         if patient not in labels:
             unlisted.append(series.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...records import Calibration, Record
 from ..readers.organ_maps import ORGANS
 from ..store_worker import stamp
+from .itk_formats import voxel_files
 from .label_names import sidecars
 
 
@@ -56,10 +57,10 @@ class Task:
         return digest.hexdigest()[:24]
 
     def _files(self) -> list[str]:
-        if self.organs is None:
-            return [self.image]
+        given = [Path(path) for path in (self.image, self.organs) if path is not None]
         # Names that are written or corrected beside a label map change what its numbers mean.
-        return [self.image, self.organs, *map(str, sidecars(Path(self.organs)))]
+        beside = [] if self.organs is None else sidecars(Path(self.organs))
+        return list(map(str, [*given, *beside, *(file for path in given for file in voxel_files(path))]))
 
 
 def _stamp(path: str) -> dict[str, int]:

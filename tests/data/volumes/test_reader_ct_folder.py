@@ -63,6 +63,9 @@ def test_two_volumes_of_one_name_have_masks_by_their_folders(tmp_path):
     corpus = read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks"))
     for record in corpus.records:
         assert Path(record.masks["organs"]).parent.name == Path(record.image).parent.name
+    (tmp_path / "masks" / "p2" / "CT.nii.gz").unlink()  # segmentation was interrupted
+    first, second = read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks")).records
+    assert "p1" in first.masks["organs"] and not second.masks, "another patient's"
 
 
 def test_what_does_not_fit(tmp_path):

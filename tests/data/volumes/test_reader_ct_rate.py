@@ -111,7 +111,11 @@ def test_where_both_versions_are_there_the_fixed_one_is_read(tmp_path):
     save_nifti(place(root, "train_2_a_1", ""), index_volume())
     corpus = read("ct_rate", root)
     assert all("_fixed" in record.image for record in corpus.records)
-    assert "1 volumes are there in both versions" in "\n".join(corpus.notices)
+    assert "1 volumes are there in both versions; the fixed one is read" in "\n".join(corpus.notices)
+    told = read("ct_rate", root, version="fixed")
+    assert [record.image for record in told.records] == [record.image for record in corpus.records]
+    raw = {record.study_id: record.image for record in read("ct_rate", root, version="raw").records}
+    assert "_fixed" not in raw["train_2_a"] and "_fixed" in raw["train_1_a"], "of which there is one version only"
 
 
 def test_raw_volumes_without_spacing_or_turned_are_left_out(tmp_path):

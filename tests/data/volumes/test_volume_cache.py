@@ -212,3 +212,36 @@ def test_equal_files_share_one_entry(tmp_path):
     found = opened(Corpus("toy", records), tmp_path / "cache", workers=2)
     assert len(found) == 2 and len(stamps(tmp_path / "cache")) == 1
     assert Task(str(image)).content() == Task(str(copy)).content() != Task(str(image), str(copy)).content()
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_the_voxels_beside_a_detached_header_count(tmp_path, suffix):
+    """Two headers of one text are two volumes, and what is written into their voxels is noticed."""
+    records = []
+    for number in range(2):
+        folder = tmp_path / f"p{number}"
+        folder.mkdir()
+        values_of(number).tofile(folder / "image.raw")
+        (folder / f"image{suffix}").write_text(detached(suffix, "image.raw"))
+        records.append(Record(str(folder / f"image{suffix}"), f"p{number}", "train", "toy"))
+    corpus = Corpus("toy", tuple(records))
+    found = opened(corpus, tmp_path / "cache")
+    for number in range(2):
+        assert np.array_equal(found.hounsfield(number), values_of(number))
+    values_of(7).tofile(tmp_path / "p1" / "image.raw")
+    assert np.array_equal(opened(corpus, tmp_path / "cache").hounsfield(1), values_of(7))
+    (tmp_path / "p0" / f"image{suffix}").write_text(detached(suffix, "LIST"))
+    refused = opened(corpus, tmp_path / "cache").quarantine
+    assert len(refused) == 1 and "its voxels are said to be in LIST" in refused[0].reason
+
+
+def detached(suffix, place):
+    depth, height, width = SHAPE
+    dz, dy, dx = SPACING
+    if suffix == ".mhd":
+        lines = ["ObjectType = Image", "NDims = 3", f"DimSize = {width} {height} {depth}", "ElementType = MET_SHORT"]
+        lines += [f"ElementSpacing = {dx} {dy} {dz}", "TransformMatrix = 1 0 0 0 1 0 0 0 1", "Offset = 0 0 0"]
+        return "\n".join([*lines, "ElementByteOrderMSB = False", f"ElementDataFile = {place}"]) + "\n"
+    lines = ["NRRD0004", "type: short", "dimension: 3", "space: left-posterior-superior", "endian: little"]
+    lines += [f"sizes: {width} {height} {depth}", f"space directions: ({dx},0,0) (0,{dy},0) (0,0,{dz})"]
+    return "\n".join([*lines, "encoding: raw", f"data file: {place}"]) + "\n"
