@@ -30,8 +30,9 @@ from common.engines import ClipGradients
 from common.losses import LabelLoss, LabelMapLoss, MultitaskLoss
 
 FINDINGS, STRUCTURES = 18, 7  # CT-RATE's labels; five lobes, heart and background
-PAPER_CROP = (96, 192, 192)
+PAPER_CROP, PAPER_ABDOMEN_CROP = (96, 192, 192), (160, 176, 192)
 WHOLE = (150, 384, 384)  # voxels of the volume that is prepared
+ARMS = ("labels", "organs")
 ORGANS = ("lung_upper_lobe_left", "heart")
 
 
@@ -50,7 +51,8 @@ def measure_head(
         device: None takes a GPU where there is one.
 
     Returns:
-        Median seconds, their ratios by wall and CPU time, whether the traced graphs are the same, and peak memory.
+        Median seconds, their ratios by wall and CPU time, whether the traced graphs are the same, and on a GPU the
+        peak memory of a step without masks and with them.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     layout = torch.channels_last_3d if place.type == "cuda" else torch.contiguous_format
@@ -66,20 +68,28 @@ def measure_head(
         alone = DiagnosisNetwork(build_backbone(architecture, crop), FINDINGS)
         return (WithSegmentation(alone, STRUCTURES) if segment else alone).to(place, memory_format=layout)
 
-    networks = {"labels": network(False), "organs": network(True)}
-    losses = {name: MultitaskLoss(LabelLoss(), LabelMapLoss() if name == "organs" else None) for name in networks}
-    optimizers = {name: torch.optim.AdamW(net.parameters(), lr=1e-4) for name, net in networks.items()}
+    losses = {name: MultitaskLoss(LabelLoss(), LabelMapLoss() if name == "organs" else None) for name in ARMS}
     clip = ClipGradients(5.0)
 
-    def step(name: str) -> None:
-        net = networks[name].train()
+    def one_step(name: str, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        net.train()
         with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
-            outputs = net(images)
-            loss = losses[name](outputs, targets)["loss"]
+            loss = losses[name](net(images), targets)["loss"]
         loss.backward()
         clip(net.parameters())
-        optimizers[name].step()
-        optimizers[name].zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    def adamw(net: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(net.parameters(), lr=1e-4)
+
+    # Before both arms lie in memory together.
+    peaks = {name: _peak_gib(one_step, name, network, adamw) for name in ARMS} if place.type == "cuda" else {}
+    networks = {name: network(name == "organs") for name in ARMS}
+    optimizers = {name: adamw(net) for name, net in networks.items()}
+
+    def step(name: str) -> None:
+        one_step(name, networks[name], optimizers[name])
 
     kept = {"labels": networks["labels"], "organs": networks["organs"].network}
 
@@ -91,10 +101,7 @@ def measure_head(
         rounds = [{name: timed(lambda name=name: work(name), place) for name in kept} for _ in range(repeats + 1)][1:]
         return {name: tuple(statistics.median(r[name][i] for r in rounds) for i in (0, 1)) for name in kept}  # type: ignore[misc]
 
-    if place.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    steps, peak = alternately(step), torch.cuda.max_memory_allocated() / 2**30 if place.type == "cuda" else None
-    inference = alternately(infer)
+    steps, inference = alternately(step), alternately(infer)
     graphs = [torch.jit.trace(net.eval(), images, check_trace=False).inlined_graph for net in kept.values()]
     kinds = [[node.kind() for node in graph.nodes()] for graph in graphs]
     result = {
@@ -108,7 +115,23 @@ def measure_head(
         "inference_with_masks_to_without": inference["organs"][0] / inference["labels"][0],
         "same_inference_graph": kinds[0] == kinds[1],
     }
-    return result | ({} if peak is None else {"peak_gib": peak})
+    return result | {f"peak_gib_{name}": value for name, value in peaks.items()}
+
+
+def _peak_gib(
+    step: Callable[[str, nn.Module, torch.optim.Optimizer], None],
+    name: str,
+    network: Callable[[bool], nn.Module],
+    optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+) -> float:
+    """GiB on the GPU in the second step of one arm, with its optimiser's state and nothing of the other arm."""
+    torch.cuda.empty_cache()
+    net = network(name == "organs")
+    state = optimizer(net)
+    step(name, net, state)
+    torch.cuda.reset_peak_memory_stats()
+    step(name, net, state)
+    return torch.cuda.max_memory_allocated() / 2**30
 
 
 def measure_preparation(repeats: int = 5) -> dict[str, Any]:

@@ -31,7 +31,12 @@ def main() -> int:
     if absent := [run for run in options.runs if not (run / "dynamics.json").is_file()]:
         print(f"no dynamics.json in {', '.join(map(str, absent))}: give folders of finished trainings", file=sys.stderr)
         return 1
-    curves = {run.resolve().name: json.loads((run / "dynamics.json").read_text()) for run in options.runs}
+    names = [run.resolve().name for run in options.runs]
+    if len(set(names)) < len(names):  # of several output folders
+        names = list(map(str, options.runs))
+    curves = {
+        name: json.loads((run / "dynamics.json").read_text()) for name, run in zip(names, options.runs, strict=True)
+    }
     for run in curves.values():
         for name in ("loss", "gradient_norm"):
             run[name] = smoothed(run[name], min(options.smooth, len(run[name]) or 1))

@@ -20,6 +20,12 @@ def test_several_runs_come_into_one_figure(tmp_path, monkeypatch, capsys):
     assert main() == 0
     text = out.read_text()
     assert all(word in text for word in ("labels", "organs", "gradient norm")) and "sharpness" not in text
+    # runs of one name, from scratch and from a file for instance, are two curves
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "labels").symlink_to(tmp_path / "labels")
+    alike = [runs[0], str(tmp_path / "other" / ".." / "other" / "labels")]
+    monkeypatch.setattr(sys, "argv", ["plot_dynamics.py", *alike, "--out", str(out)])
+    assert main() == 0 and "2 runs" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["plot_dynamics.py", runs[0], str(tmp_path / "none")])
     assert main() == 1 and "no dynamics.json in" in capsys.readouterr().err
 

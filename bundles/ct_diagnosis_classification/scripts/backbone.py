@@ -28,13 +28,11 @@ class Backbone(nn.Module):
         channels: C of the features.
         strides: voxels per cell of the grid along D, H and W.
         new_parts: beginnings of the names, below `body.`, that published weights never fill.
-        crop_size: (D, H, W) in voxels of the volumes that it was built for; `build_backbone` sets it.
     """
 
     channels: int
     strides: tuple[int, int, int]
     new_parts: ClassVar[tuple[str, ...]] = ()
-    crop_size: tuple[int, ...]
     body: Any  # another project's network; typed loosely, as attributes differ
 
     def __init__(self, architecture: str, checkpointing: bool = False):

@@ -8,15 +8,31 @@ import torch
 from torch import Tensor
 
 from common.data import DatasetError
+from common.data.volumes import VolumeCache
+from common.losses import InjuryOutputs
 from common.records import Corpus
 
 
-def choose_findings(corpus: Corpus, findings: Sequence[str]) -> Corpus:
+def choose_findings(
+    corpus: Corpus, findings: Sequence[str], injuries: Mapping[str, Sequence[str]] | None = None
+) -> Corpus:
     """The labelled volumes of a corpus, with the labels of some of its findings in the order of the network's outputs.
 
+    Args:
+        corpus: of CT volumes.
+        findings: names, in that order.
+        injuries: names of `binary` injuries and `graded` organs, where the findings are grades of injuries; loss and
+            report take the outputs in their order.
+
     Raises:
-        DatasetError: a finding that the corpus does not know, or no volume with labels.
+        DatasetError: a finding that the corpus does not know, no volume with labels, or findings in another order
+            than their injuries.
     """
+    if injuries is not None:
+        outputs = InjuryOutputs(tuple(injuries["binary"]), tuple(injuries["graded"])).names
+        if tuple(findings) != outputs:
+            problem = f"they are {', '.join(findings)}, and the injuries of the loss want {', '.join(outputs)}"
+            raise DatasetError("findings", problem, "Bring `findings` and `diagnosis_loss` into one order")
     if missing := [name for name in findings if name not in corpus.findings]:
         known = ", ".join(corpus.findings) or "none"
         problem = f"its findings are {known}; {', '.join(missing)} is not among them"
@@ -30,6 +46,19 @@ def choose_findings(corpus: Corpus, findings: Sequence[str]) -> Corpus:
     if not records:
         raise DatasetError(corpus.name, "no volume has labels", "Give the table of labels that the reader names")
     return replace(corpus, records=records, findings=tuple(findings))
+
+
+def require_organs(cache: VolumeCache, segment: bool) -> VolumeCache:
+    """The cache itself, once it is sure that there is something to segment where that is wanted.
+
+    Raises:
+        DatasetError: `segment` is true, and of the volumes not one has organ masks.
+    """
+    if segment and cache.without_organs == len(cache):
+        problem = f"of its {len(cache)} training volumes not one has an organ mask, so there is nothing to segment"
+        remedy = "Name their folder (dataset_options#masks), make them (scripts/segment_ct.py), or set segment to False"
+        raise DatasetError(cache.corpus.name, problem, remedy)
+    return cache
 
 
 def studies(corpus: Corpus) -> dict[str, str]:

@@ -29,7 +29,11 @@ class OrganMaps:
         files = [] if folder is None else volumes_of(all_files(folder))
         if folder is not None and not files:
             problem = "no such folder" if not folder.is_dir() else "no label map in it"
-            raise DatasetError(folder, problem, f"Correct the option {option}, or make them: scripts/segment_ct.py")
+            raise DatasetError(
+                folder,
+                problem,
+                f"Make them (scripts/segment_ct.py), correct the option {option}, or leave it out to do without",
+            )
         self._by_path = {} if folder is None else {place_below(folder, path): path for path in files}
         shared = {
             name for paths in (files, volumes) for name, n in Counter(stem(p.name) for p in paths).items() if n > 1

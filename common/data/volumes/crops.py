@@ -80,8 +80,7 @@ class VolumeCrops(Dataset):
         """Return one crop; a plain index counts as epoch 0.
 
         image (float32, (1, D, H, W), in [-1, 1], padding -1); label (float32, (K,), nan unknown); organs (uint8,
-        (D, H, W), padding 0; all 255 for a volume without organ mask); source (path); study (`Record.study_id`, or
-        the path where a study is one volume); index.
+        (D, H, W), padding 0; all 255 for a volume without organ mask); source (path); index.
         """
         sample = key if isinstance(key, SampleKey) else SampleKey(0, int(key))
         record, start = self.cache.records[sample.index], self._start(sample)
@@ -98,7 +97,6 @@ class VolumeCrops(Dataset):
             "label": torch.tensor(unknown if record.labels is None else record.labels, dtype=torch.float32),
             "organs": organs,
             "source": record.image,
-            "study": record.study_id or record.image,
             "index": sample.index,
         }
 

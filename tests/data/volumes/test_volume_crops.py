@@ -36,7 +36,6 @@ def test_a_crop_is_a_piece_of_the_volume_and_its_organs(tmp_path):
                 expected = whole[d : d + 4, h : h + 6, w : w + 8] % 3 == 0
                 assert np.array_equal(item["organs"].numpy(), expected)
             assert item["label"].tolist() == [number, 1] and item["source"] == corpus.records[number].image
-            assert item["study"] == f"s{number}"
     for axis, room in enumerate((6, 6, 6)):
         drawn = {start[axis] for start in starts}
         assert min(drawn) == 0 and max(drawn) == room
@@ -88,6 +87,6 @@ def test_a_volume_smaller_than_the_crop_is_padded_or_refused_by_name(tmp_path, c
 
 def test_without_labels_every_finding_is_unknown(tmp_path):
     corpus = write(tmp_path / "data", 1)
-    bare = replace(corpus, records=(replace(corpus.records[0], labels=None, study_id=None),))
+    bare = replace(corpus, records=(replace(corpus.records[0], labels=None),))
     item = crops(opened(bare, tmp_path / "cache"))[0]
-    assert item["label"].isnan().tolist() == [True, True] and item["study"] == item["source"]
+    assert item["label"].isnan().tolist() == [True, True]
