@@ -151,10 +151,11 @@ def test_other_processes_log_nothing(output_root, monkeypatch):
 
 
 def test_concurrent_writers_wait_for_each_other(output_root):
-    def write():
-        trainer(Tracking("toy", "a", output_root, every=1), epochs=2).run()
+    def write(name):
+        trainer(Tracking("toy", name, output_root, every=1), epochs=2).run()
 
-    children = [in_child(write) for _ in range(3)]
+    # of one name, one that starts late would go on with another's run
+    children = [in_child(lambda name=name: write(name)) for name in "abc"]
     assert [exit_code(child) for child in children] == [0, 0, 0]
     assert query(output_root, "select status, count(*) from runs group by status") == [("FINISHED", 3)]
     assert query(output_root, "select count(*) from metrics where key = 'train/loss'") == [(36,)]
