@@ -58,10 +58,17 @@ def renumbered(values: np.ndarray, names: Mapping[str, int], structures: Sequenc
     Raises:
         Unusable: an unknown name, or values without name.
     """
-    lookup = _lookup(values, names, structures)
+    lookup = np.full(max(int(values.max()), *names.values()) + 1, IGNORE, dtype=np.uint8)
+    lookup[[0, *names.values()]] = 0
+    for number, structure in enumerate(structures, start=1):
+        lookup[list(ids_of(structure, names))] = number
     organs = np.empty(values.shape, dtype=np.uint8)
     for plane, numbers in zip(organs, values, strict=True):  # a whole volume of 8-byte indices would not fit
         np.take(lookup, numbers, out=plane)
+    if organs.max() == IGNORE:  # a value without a name means that the names belong to another version
+        strange = int(values[organs == IGNORE].min())
+        problem = f"its value {strange} has no name ({len(names)} are named, up to {max(names.values())})"
+        raise Unusable(problem, "Give the names of the version that made it (sidecar or label_table)")
     return organs
 
 
@@ -98,21 +105,3 @@ def _as_integers(values: np.ndarray) -> np.ndarray:
         problem = f"its values run from {values.min():g} to {values.max():g}"
         raise Unusable(problem, f"Labels are integers from 0 to {MOST_LABELS}: is it a CT?")
     return values.astype(np.int32) if values.dtype.kind == "f" else values
-
-
-def _lookup(values: np.ndarray, names: Mapping[str, int], structures: Sequence[str]) -> np.ndarray:
-    lookup = np.zeros(max(int(values.max()), *names.values()) + 1, dtype=np.uint8)
-    for number, structure in enumerate(structures, start=1):
-        for identity in ids_of(structure, names):
-            lookup[identity] = number
-    named = np.zeros(len(lookup), dtype=bool)
-    named[[0, *names.values()]] = True
-    # A value without a name means that the names belong to another version.
-    present = np.zeros(len(lookup), dtype=bool)
-    for plane in values:
-        present[plane] = True
-    strange = np.flatnonzero(present & ~named)
-    if len(strange):
-        problem = f"its value {int(strange[0])} has no name ({len(names)} are named, up to {max(names.values())})"
-        raise Unusable(problem, "Give the names of the version that made it (sidecar or label_table)")
-    return lookup
