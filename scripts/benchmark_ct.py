@@ -171,7 +171,7 @@ def measure_preparation(repeats: int = 5) -> dict[str, Any]:
     }
 
 
-def measure_wait(volumes: int = 16, epochs: int = 3) -> dict[str, Any]:
+def measure_wait(volumes: int = 16, epochs: int = 30) -> dict[str, Any]:
     """Share of an epoch spent waiting for crops, once the volumes are prepared; small preset, no workers."""
     with tempfile.TemporaryDirectory() as scratch:
         write_ct_rate(Path(scratch) / "ct", volumes, 96, 5.0, 0, 1)

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +72,13 @@ class VolumeCache:
 
     def hounsfield(self, index: int) -> np.ndarray:
         """Map a volume: int16 (D, H, W), read-only; pages come from the disk as they are touched."""
-        return np.load(self.directory / self.entries[index]["key"] / HOUNSFIELD, mmap_mode="r")
+        return _mapped(f"{self.directory}/{self.entries[index]['key']}/{HOUNSFIELD}")
 
     def organs(self, index: int) -> np.ndarray | None:
         """Map a label map: uint8 (D, H, W), read-only; None where the volume has none."""
         if not self.entries[index]["organs"]:
             return None
-        return np.load(self.directory / self.entries[index]["key"] / ORGANS, mmap_mode="r")
+        return _mapped(f"{self.directory}/{self.entries[index]['key']}/{ORGANS}")
 
     def subset(
         self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
@@ -87,6 +87,11 @@ class VolumeCache:
         corpus = self.corpus.subset(split, fraction, limit, seed)
         place = {id(record): entry for record, entry in zip(self.records, self.entries, strict=True)}
         return replace(self, corpus=corpus, entries=tuple(place[id(record)] for record in corpus.records))
+
+
+@lru_cache(maxsize=256)  # each holds a file open; opening one takes longer than a small crop
+def _mapped(path: str) -> np.ndarray:
+    return np.load(path, mmap_mode="r")
 
 
 def open_volumes(
