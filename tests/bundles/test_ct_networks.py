@@ -90,6 +90,11 @@ def test_a_narrow_network_has_eighths_of_its_channels_and_thin_patches_more_cell
         backbone.encode(volumes((30, 32, 32)))
 
 
+def test_a_width_without_whole_heads_is_refused():
+    with pytest.raises(ValueError, match="width is 24; expected a multiple of 32"):
+        build_backbone("swin3d_t", SMALL, width=24)
+
+
 @pytest.mark.parametrize("architecture", MEDICAL)
 def test_shapes_of_medical_backbones(architecture):
     channels, stride = MEDICAL[architecture]

@@ -65,6 +65,9 @@ class Swin3DT(Backbone):
         width: channels of the first stage, a multiple of 32; the fourth has eight times as many. Published weights
             have 96.
         patch_depth: voxels of a patch along D; thicker slices want fewer.
+
+    Raises:
+        ValueError: a width that attention heads of 32 channels do not divide.
     """
 
     new_parts = ("patch_embed.",)
@@ -79,6 +82,8 @@ class Swin3DT(Backbone):
         patch_depth: int = PATCH[0],
     ):
         super().__init__(architecture, checkpointing)
+        if width < 32 or width % 32:
+            raise ValueError(f"width is {width}; expected a multiple of 32, the channels of an attention head.")
         self.channels, self.strides = 8 * width, (patch_depth, 16, 16)
         patch = [patch_depth, *PATCH[1:]]
         # torchvision's Swin3D-T (`swin3d_t`, which takes neither another patch nor another rate)

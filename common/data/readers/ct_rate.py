@@ -127,15 +127,13 @@ def _volumes(files: list[Path], base: Path, version: str | None) -> tuple[dict[s
         raise DatasetError(base, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
     both = [name for name, kinds in found.items() if len(kinds) > 1]
     wanted = version or FIXED
-    notices = [f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({some(both)})"] * bool(
-        both
-    )
+    about = f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({some(both)})"
     chosen = {}
     for name in sorted(found, key=_key):
         kinds = found[name]
         told = wanted if wanted in kinds else next(iter(kinds))
         chosen[name] = (kinds[told], version or told)  # what the option says of a folder's only version counts
-    return chosen, notices
+    return chosen, [about] * bool(both)
 
 
 def _key(name: str) -> list[tuple[int, str]]:
