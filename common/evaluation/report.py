@@ -5,6 +5,7 @@ to the same images.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,9 +79,9 @@ class Report(Metric):
         """What to keep of a batch, on the CPU, one row per image."""
         return predictions.float().cpu(), labels.float().cpu()
 
+    @abstractmethod
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn everything kept into an outcome."""
-        raise NotImplementedError
 
     def compute(self) -> dict[str, float]:
         """Numbers by name over the images of all processes; raises ValueError when there were none."""

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import library as operators
 
 _NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
-def make_importable() -> torch.library.Library | None:
+def make_importable() -> operators.Library | None:
     """Declare torchvision's operators if its own library cannot; None where torchvision is sound or absent.
 
     Returns:
@@ -28,10 +29,10 @@ def make_importable() -> torch.library.Library | None:
         return None
     if _library_loads(Path(spec.origin).parent):
         return None
-    library = torch.library.Library("torchvision", "DEF")
+    declared = operators.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
-        library.define(operator + _NMS)
-    return library
+        declared.define(operator + _NMS)
+    return declared
 
 
 def _library_loads(folder: Path) -> bool:

@@ -5,6 +5,7 @@ Shapes: B images, C channels, H W pixels, K length of the embedding.
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 Edges = tuple[float, float, float, float]
 
 
-class Expert(nn.Module):
+class Expert(nn.Module, ABC):
     """What a student is taught by: one embedding per image, without gradient, always in evaluation mode.
 
     Attributes:
@@ -24,6 +25,7 @@ class Expert(nn.Module):
 
     embed_dim: int
 
+    @abstractmethod
     def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
         """Embeddings (B, K), float32, without gradient.
 
@@ -31,15 +33,14 @@ class Expert(nn.Module):
             images_BCHW: the very images that the student sees, in [0, 1].
             batch: what else is known of them: `source` (files) and `patch` (edges (B, 4) as fractions).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, items: Iterable[tuple[str, Edges]]) -> None:
         """Raise before the first step what would be wrong at some later one.
 
         Args:
             items: file and edges of everything that will be asked for.
         """
-        raise NotImplementedError
 
 
 class NetworkExpert(Expert):

@@ -1,5 +1,6 @@
 """Photometric transforms that MONAI lacks, as MONAI dictionary transforms; the operations are `Photometric`'s."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -20,9 +21,9 @@ class _RandPhotometricd(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
 
+    @abstractmethod
     def draw(self) -> Callable[[Tensor], Tensor]:
         """Draw one change of a batch of one."""
-        raise NotImplementedError
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Change every key alike, or none."""

@@ -72,21 +72,22 @@ def test_mvit_begins_with_the_tokens_of_the_paper():
     assert (body.pos_encoding.temporal_size, *body.pos_encoding.spatial_size) == (6, 96, 96)
 
 
-@pytest.mark.parametrize(("patch_depth", "depth"), [(16, 2), (8, 4), (4, 8)])
-def test_a_narrow_network_has_eighths_of_its_channels_and_thin_patches_more_cells(architecture, patch_depth, depth):
-    if architecture == "r3d_18":
-        if patch_depth != 16:
-            return  # it has no patches
-        options = {"width": 16}
-    else:
-        options = {"width": 32, "patch_depth": patch_depth}
-    backbone = build_backbone(architecture, SMALL, **options).eval()
-    first = {"r3d_18": "body.layer1.0.conv1.0.weight", "mvit_v2_s": "body.conv_proj.weight"}
-    name = first.get(architecture, "body.patch_embed.proj.weight")
-    assert backbone.state_dict()[name].shape[0] == options["width"]
+@pytest.mark.parametrize(
+    ("narrow", "first", "options", "stride"),
+    [
+        ("r3d_18", "layer1.0.conv1.0.weight", {"width": 16}, 16),
+        ("mvit_v2_s", "conv_proj.weight", {"width": 24}, 16),
+        ("mvit_v2_s", "conv_proj.weight", {"width": 24, "patch_depth": 4}, 4),
+        ("swin3d_t", "patch_embed.proj.weight", {"width": 32}, 16),
+        ("swin3d_t", "patch_embed.proj.weight", {"width": 32, "patch_depth": 8}, 8),
+    ],
+)
+def test_narrow_networks_have_fewer_channels_and_thin_patches_more_cells(narrow, first, options, stride):
+    backbone = build_backbone(narrow, SMALL, **options).eval()
+    assert backbone.body.state_dict()[first].shape[0] == options["width"]
     with torch.no_grad():
-        assert backbone.features(volumes()).shape == (2, 8 * options["width"], depth, 2, 2)
-    with pytest.raises(ValueError, match=f"D = 30 is no multiple of {patch_depth}"):
+        assert backbone.features(volumes()).shape == (2, 8 * options["width"], 32 // stride, 2, 2)
+    with pytest.raises(ValueError, match=f"D = 30 is no multiple of {stride}"):
         backbone.encode(volumes((30, 32, 32)))
 
 

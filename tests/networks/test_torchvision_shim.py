@@ -24,7 +24,7 @@ def test_nothing_to_do_where_the_library_loads(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(torchvision_shim, "sys", SimpleNamespace(modules={}))
     monkeypatch.setattr(torchvision_shim.torch, "ops", SimpleNamespace(torchvision=object(), load_library=asked.append))
-    monkeypatch.setattr(torchvision_shim.torch.library, "Library", lambda *_: asked.append("declared"))
+    monkeypatch.setattr(torchvision_shim.operators, "Library", lambda *_: asked.append("declared"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert torchvision_shim.make_importable() is None and asked == []
 

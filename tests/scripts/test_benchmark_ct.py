@@ -31,7 +31,10 @@ def test_the_memory_of_an_arm_is_its_own_second_steps(monkeypatch):
     for name in ("empty_cache", "reset_peak_memory_stats"):
         monkeypatch.setattr(benchmark_ct.torch.cuda, name, lambda name=name: events.append(name))
     monkeypatch.setattr(benchmark_ct.torch.cuda, "max_memory_allocated", lambda: 3 * 2**30)
-    step = lambda name, net, optimizer: events.append((name, net, optimizer))  # noqa: E731
+
+    def step(*arguments):
+        events.append(arguments)
+
     network = {True: "with masks", False: "without"}.get
     assert benchmark_ct._peak_gib(step, "organs", network, lambda net: f"AdamW {net}") == 3
     one = ("organs", "with masks", "AdamW with masks")

@@ -3,6 +3,7 @@
 Shapes: B batch, C channels, D H W space, d h w grid of features.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from common.networks.batch_statistics import UnrecordedStatistics
 AXES = ("D", "H", "W")
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """A network from volumes to a grid of features; its weights keep their publisher's names, below `body.`.
 
     Args:
@@ -39,9 +40,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.architecture, self.checkpointing = architecture, checkpointing
 
+    @abstractmethod
     def features(self, x_B1DHW: Tensor) -> Tensor:
         """Features F (B, C, d, h, w) of volumes (B, 1, D, H, W)."""
-        raise NotImplementedError
 
     def encode(self, x_B1DHW: Tensor) -> tuple[Tensor, Tensor]:
         """Features F and one vector (B, C) for each volume: their mean over the grid, unless the backbone has better.
