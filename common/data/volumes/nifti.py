@@ -1,19 +1,21 @@
 """CT volumes and label maps in NIfTI (.nii, .nii.gz)."""
 
-import gzip
-import zlib
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...records import Calibration
+from ..bounded import gunzip_start
 from ..decode import load_bytes
 from ..formats.depth import Unusable
+from ..formats.nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
 from .geometry import FLIP_LPS, FLIP_RAS, check_affine
 from .hounsfield import hounsfield
 from .label_names import names_in_nifti
 
+EXTENSION_BYTES = 1 << 22  # hold every header with its extensions; a table of 117 names has 20 KB
 AIR_INTERCEPT = -1000.0  # from which on stored values are not Hounsfield units
 MM = {"meter": 1000.0, "micron": 0.001}  # mm per unit of length; others are mm, or say nothing
 
@@ -55,27 +57,26 @@ def open_image(path: Path) -> tuple[Any, Any]:
     On the way in nibabel mends what it finds wrong in a header, and makes 1 mm of a spacing of 0.
 
     Raises:
-        Unusable: the compressed part is cut or corrupt.
+        Unusable: no NIfTI header, or a compressed part that is cut, corrupt, or more than the header declares.
     """
     from nibabel.nifti1 import Nifti1Image
     from nibabel.nifti2 import Nifti2Image
 
-    payload = load_bytes(path)
-    if payload.startswith(b"\x1f\x8b"):
-        try:
-            payload = gzip.decompress(payload)
-        except (EOFError, OSError, zlib.error) as error:
-            raise Unusable(f"its gzip data are cut or corrupt ({error})", "Get the file again") from None
-    family = Nifti2Image if payload[4:6] in (b"n+", b"ni") else Nifti1Image
-    image = family.from_bytes(payload)
-    return image, family.header_class(payload[: image.header.template_dtype.itemsize], check=False)
+    payload = nifti_bytes(load_bytes(path))
+    header = raw_header(payload)
+    return (Nifti2Image if len(header.binaryblock) == HEADER_BYTES else Nifti1Image).from_bytes(payload), header
 
 
 def open_header(path: Path) -> Any:
-    """Return nibabel's header of a file, without reading its voxels."""
-    import nibabel
+    """Return nibabel's header of a file with its extensions, without reading its voxels."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
 
-    return nibabel.load(path).header
+    payload = load_bytes(path, EXTENSION_BYTES)
+    if payload.startswith(GZIP):
+        payload = gunzip_start(payload, EXTENSION_BYTES)
+    family = Nifti2Header if len(raw_header(payload).binaryblock) == HEADER_BYTES else Nifti1Header
+    return family.from_fileobj(io.BytesIO(payload))
 
 
 def _affine(image: Any, header: Any) -> np.ndarray:
