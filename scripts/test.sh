@@ -12,4 +12,6 @@ fi
 ruff check .
 ruff format --check .
 mypy
-python -m pytest -m "$selection" "$@"
+# Each process takes whole test files, or all checks of one bundle (tests/conftest.py).
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+python -m pytest -m "$selection" --numprocesses logical --maxprocesses 8 --dist loadgroup "$@"
