@@ -75,6 +75,7 @@ class RegionSource:
                 cut = [edges for edges in cut if edges != WHOLE]
             copies = {"once": 1, "none": 0, "per_patch": max(1, len(cut))}[images]
             self.items += [(index, WHOLE)] * copies + [(index, edges) for edges in cut]
+        self.used = [store.records[index] for index in dict.fromkeys(index for index, _ in self.items)]
         if patches and patches.boxes and not any(map(patches.boxes_of, store.records)):
             logger.warning(
                 "%s: patch_rule#boxes is true, but none of the %d images has a box%s: no patch is cut around one. Name "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
+from ..data.data_used import data_used
 from ..networks import Encoder, save_encoder
 from .checkpoints import Checkpoints
 from .distributed import rank
@@ -24,7 +25,8 @@ class SaveEncoder:
         encoder: the encoder to transfer, for example the teacher's.
         directory: where both files go.
         method: name of the method, for the file's description.
-        corpora: names of the data sets it has seen.
+        corpora: names of the data sets it is trained on, where the trainer's data loader does not tell. Those that the
+            weights it begins with were made from come first.
         checkpoints: judges which weights are best, by its `keep_best`, those before the first epoch included. None
             keeps no best encoder.
     """
@@ -41,10 +43,15 @@ class SaveEncoder:
         self.directory = Path(directory)
         self.method = method
         self.corpora = tuple(corpora)
+        self.seen_before = encoder.description.corpora
         self.checkpoints = checkpoints
 
     def attach(self, engine: Engine) -> None:
         """Write on the first process at the end of every epoch, and of every evaluation that is the best so far."""
+        # What is read is what counts: a recipe's `dataset` names a reader, which reads phantoms as well.
+        loader = getattr(engine, "data_loader", None)
+        read = [used.name for used in data_used(getattr(loader, "dataset", None))]
+        self.corpora = tuple(dict.fromkeys([*self.seen_before, *(read or self.corpora)]))
         if rank() == 0:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
             if self.checkpoints is not None:

@@ -16,8 +16,9 @@ from .report import Outcome, Report
 class SaveReport:
     """Handler of an evaluator that leaves `evaluation.json`, two tables and, where there are curves, a figure.
 
-    `evaluation.json` holds the metrics (null where undefined) and the notices; `evaluation_classes.csv` a row per
-    class or structure; `evaluation_images.csv` a row per image, for paired statistics between runs.
+    `evaluation.json` holds the metrics (null where undefined), how many images they were `evaluated` on (or studies, of
+    several volumes each) and the notices; `evaluation_classes.csv` a row per class or structure;
+    `evaluation_images.csv` a row per image, for paired statistics between runs.
 
     Args:
         report: the metric of the evaluator.
@@ -46,7 +47,8 @@ class SaveReport:
 
     def write(self, outcome: Outcome) -> None:
         """Write all files of an outcome into the directory, which exists."""
-        content = {**self.about, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
+        counted = {"evaluated": len(outcome.images)}
+        content = {**self.about, **counted, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
         (self.directory / "evaluation.json").write_text(json.dumps(content, indent=2) + "\n")
         table = pd.DataFrame(outcome.table)
         table.to_csv(self.directory / "evaluation_classes.csv", index=False)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .card import model_card
 from .configs import describe_encoders, merge, merge_files, pin_encoders, read_config, without_machine_paths
+from .data_section import training_data
 from .metadata import complete_metadata, probe_network
 from .rewrite import ExportError, rewrite_config
 from .run import ENCODER, RunFacts, read_run
@@ -71,7 +72,10 @@ def export_bundle(
     network = _network(configs.get("inference", configs["train"]), facts.weights)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     images, output = probe_network(network, _input_shape(network, metadata))
-    metadata = complete_metadata(metadata, images, output, facts.metrics, facts.provenance, facts.classes)
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before)
+    metadata = complete_metadata(
+        metadata, images, output, facts.metrics, facts.provenance, facts.classes, data, facts.measured_on
+    )
 
     out.mkdir(parents=True, exist_ok=True)
     vendor(bundle, out)
@@ -98,6 +102,7 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
     base = merge_files([bundle / "configs" / "train.yaml"])
     trained = merge(facts.config, facts.network)
     encoders = describe_encoders(trained, facts.encoder)
+    facts.seen_before.extend(name for description in encoders.values() for name in description.corpora)
     notices = facts.notices
     configs = {"train": without_machine_paths(pin_encoders(trained, encoders), base, notices)}
     for name in ("evaluate", "inference"):

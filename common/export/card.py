@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .configs import read_keys
+from .data_section import data_section, performance
 
 _TITLES = {"inference": "Inference", "evaluate": "Evaluation", "train": "Training"}
 _PLACEHOLDERS = {
@@ -27,9 +28,9 @@ def model_card(metadata: Mapping[str, Any], configs: Mapping[str, Mapping[str, A
         metadata["description"],
         _section("Authors", metadata["authors"]),
         _section("Intended use", metadata.get("intended_use")),
-        _section("Data", metadata.get("data_source")),
+        _section("Data", data_section(metadata.get("training_data", {}))),
         _section("Input and output", _input_output(metadata["network_data_format"])),
-        _section("Performance", _table(metadata.get("eval_metrics", {}), "metric", "value")),
+        _section("Performance", performance(metadata.get("eval_metrics", {}), metadata.get("evaluated_on", {}))),
         _section("Provenance", _table(metadata.get("provenance", {}), "", "")),
         _section("Commands", _commands(configs, has_encoder)),
         _section("System configuration", _versions(metadata)),

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .data_section import as_text
+
 
 def probe_network(network: nn.Module, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """One fixed random image or volume (1, C, ...) in [0, 1], and what the network answers in evaluation mode.
@@ -27,6 +29,8 @@ def complete_metadata(
     metrics: Mapping[str, float],
     provenance: Mapping[str, Any],
     classes: Sequence[str] | None = None,
+    data: Mapping[str, Any] | None = None,
+    measured: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Metadata of an exported bundle.
 
@@ -37,6 +41,8 @@ def complete_metadata(
         metrics: measured values by name; they replace `eval_metrics`.
         provenance: where the weights come from, such as commit and data fingerprint; empty entries are left out.
         classes: names of the K outputs; None keeps the bundle's, or numbers them where their count has changed.
+        data: what the weights were trained on, of `training_data`; it replaces the bundle's example in `data_source`.
+        measured: `data`, `split` and `count` of what the metrics were measured on.
     """
     completed = deepcopy(dict(metadata))
     formats = completed["network_data_format"]
@@ -49,6 +55,9 @@ def complete_metadata(
         pred["channel_def"] = {str(index): f"output {index}" for index in range(output.shape[1])}
     if metrics:
         completed["eval_metrics"] = dict(metrics)
+        completed["evaluated_on"] = dict(measured or {})
+    completed["training_data"] = dict(data or {})
+    completed["data_source"] = as_text(completed["training_data"])
     completed["provenance"] = {name: value for name, value in provenance.items() if value}
     return completed
 

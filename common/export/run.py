@@ -1,14 +1,17 @@
 """What a training run left behind that an export needs."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..data.data_used import DataUsed
+from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from .configs import merge_files
 from .rewrite import ExportError
 from .tracked import read_tracked
@@ -32,6 +35,9 @@ class RunFacts:
         metrics: measured values by name.
         provenance: run name, commit, data fingerprint and the like.
         notices: what had to be assumed.
+        trained_on: what the run counted in the data that it read; empty where it did not.
+        measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells.
+        seen_before: data sets that the weights it began with were made from.
     """
 
     config: dict[str, Any]
@@ -42,6 +48,15 @@ class RunFacts:
     metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
     notices: list[str]
+    trained_on: Sequence[DataUsed] = ()
+    measured_on: Mapping[str, Any] = field(default_factory=dict)
+    seen_before: list[str] = field(default_factory=list)
+
+    @property
+    def data_names(self) -> list[str]:
+        """Names of the data sets, where nothing was counted."""
+        corpora = [] if self.encoder is None else list(self.encoder.corpora)
+        return corpora or [name for name in [self.provenance.get("data")] if name]
 
     @property
     def classes(self) -> list[str] | None:
@@ -73,6 +88,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
             notices.append("The run's config is not tracked: taken is train.yaml alone. Name its overlays by --config.")
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
     encoder = _description(encoder_file)
+    note = DataNote(run).read()
     return RunFacts(
         config={key: value for key, value in config.items() if key != "_meta_"},
         network=_json(run / NETWORK),
@@ -82,6 +98,9 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         metrics=_metrics(run) or tracked.metrics,
         provenance={"run": run.name, **_of_encoder(encoder), **tracked.provenance},
         notices=notices,
+        trained_on=note[TRAINED],
+        measured_on=_measured_on(run, note[VALIDATED]),
+        seen_before=[] if encoder is None else list(encoder.corpora),
     )
 
 
@@ -114,6 +133,29 @@ def _metrics(run: Path) -> dict[str, float]:
     if not metrics and best.get("metric"):
         metrics = {f"{best['metric']} (validation, best epoch)": best["value"]}
     return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}
+
+
+def _measured_on(run: Path, validated: Sequence[DataUsed]) -> dict[str, Any]:
+    """Of the evaluation whose report lies in the folder; otherwise of the validation, by which weights are chosen."""
+    said = _json(run / EVALUATION)
+    if said.get("metrics"):
+        return {"data": said.get("corpus"), "split": said.get("split"), "count": said.get("evaluated", _rows(run))}
+    if not validated:
+        return {}
+    return {
+        "data": "+".join(dict.fromkeys(used.name for used in validated)),
+        "split": "+".join(dict.fromkeys(used.split for used in validated)),
+        "count": sum(used.images for used in validated),
+    }
+
+
+def _rows(run: Path) -> int | None:
+    """Images in the evaluation's table; its report did not always count them."""
+    table = run / "evaluation_images.csv"
+    if not table.is_file():
+        return None
+    with table.open(newline="") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
 
 
 def _of_encoder(description: Any) -> dict[str, str]:

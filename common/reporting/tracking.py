@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
+from ..data.data_used import DataUsed, data_used
 from ..engines import Reading, RunEvents, Trainer, commit, current_stage, merged_config, rank, world_size
-from . import flatten
+from . import data_note, flatten
 from .parent import ParentRun
 from .store import RunNote, RunStore
 
@@ -40,7 +41,8 @@ class Tracking:
         directory: the output root: holds `mlflow.db`, `artifacts/` and, for this run, `experiment/run_name/`.
         uri: tracking server; `MLFLOW_TRACKING_URI` goes first, and without either it is the SQLite file.
         params: hyper-parameters by name, besides those of the config.
-        corpus: its name, size and fingerprint are logged.
+        corpus: its name, size and fingerprint are logged. What of it is trained on and validated by is counted in the
+            engines' data loaders: tags of the run, and `data.json` in its folder.
         config: the merged config; None rebuilds that of the command.
         every: iterations between two points of losses, schedules and speed; the first iteration and the last one of
             each epoch are logged besides.
@@ -64,11 +66,13 @@ class Tracking:
         self.config = dict(config) if config is not None else merged_config() or {}
         self.store = RunStore(uri, Path(directory), experiment)
         self.note = RunNote(Path(directory) / experiment / run_name)
+        self.data_note = data_note.DataNote(Path(directory) / experiment / run_name)
         stage = current_stage()
         self._parent: ParentRun | None = None
         if stage is not None:
             self._parent = ParentRun(RunStore(uri, Path(directory), experiment), stage, Path(directory) / experiment)
         self._trainer: Trainer | None = None
+        self._evaluator: Evaluator | None = None
         self._from_checkpoint: str | None = None
         self._is_open = False
         self._speed = Reading()
@@ -85,6 +89,7 @@ class Tracking:
             engine.add_event_handler(RunEvents.FINISHED_BEFORE, self._mark_finished)
             engine.add_event_handler(RunEvents.ABORTED, self._abort)
         elif isinstance(engine, Evaluator):
+            self._evaluator = engine
             engine.add_event_handler(Events.STARTED, self._open)
             engine.add_event_handler(Events.COMPLETED, self._log_metrics)
             engine.add_event_handler(Events.EXCEPTION_RAISED, self._evaluator_raised)
@@ -166,7 +171,10 @@ class Tracking:
         if changed:
             logger.warning("Going on with other values than the run began with: %s.", ", ".join(changed))
         new = {name: value for name, value in described.items() if name not in known}
-        self.store.log(params=new, tags=_tags())
+        trained, validated = self._data_used(self._trainer), self._data_used(self._evaluator)
+        if self._trainer is not None:
+            self.data_note.write(trained, validated, goes_on=self._from_checkpoint is not None)
+        self.store.log(params=new, tags=_tags() | data_note.tags(trained, validated))
         if self.config and (changed or not continued):
             name = f"config-{self._step:09d}.yaml" if continued else "config.yaml"
             self.store.client.log_dict(self.store.id, self.config, name)
@@ -187,6 +195,10 @@ class Tracking:
             described["data.records"] = str(len(self.corpus.records))
             described["data.fingerprint"] = self.corpus.fingerprint()
         return described
+
+    def _data_used(self, engine: Engine | None) -> list[DataUsed]:
+        loader = getattr(engine, "data_loader", None)
+        return data_used(getattr(loader, "dataset", None), self.corpus)
 
     def _log_iteration(self, engine: Trainer) -> None:
         state = engine.state

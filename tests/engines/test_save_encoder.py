@@ -1,8 +1,11 @@
 """The encoders that a pre-training delivers: the last epoch's, and the best one's where a metric judges."""
 
+import dataclasses
+import types
+
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 from safetensors.torch import load_file
 from torch import nn
@@ -10,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from common.data import SeededSampler
 from common.engines import Checkpoints, SaveEncoder, Trainer, method_losses
-from common.networks import build_encoder
+from common.networks import build_encoder, describe_encoder
+from common.records import Record
 
 OPTIONS = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 3, "class_token": False, "global_pool": "avg"}
 IMAGES = [torch.full((1, 16, 16), number / 8) for number in range(8)]
@@ -98,6 +102,33 @@ def test_a_start_that_no_epoch_beats_is_the_best_encoder(tmp_path, at_start, bes
     assert equal(tmp_path / "encoder_best.safetensors", weights[best])
     assert not equal(tmp_path / "encoder_best.safetensors", weights[3])
     assert torch.load(tmp_path / "best.pt", weights_only=True)["best"]["iteration"] == 2 * best
+
+
+class Stored(torch.utils.data.Dataset):
+    """As `StoreViews`: it has a store, which has records."""
+
+    def __init__(self, *sources):
+        records = [Record(f"/{name}.png", name, "train", name) for name in sources]
+        self.store = types.SimpleNamespace(records=records)
+
+    def __len__(self):
+        return len(self.store.records)
+
+
+def test_the_file_names_the_data_that_is_read_and_what_the_weights_saw_before(tmp_path):
+    method = Method()
+    method.encoder.description = dataclasses.replace(method.encoder.description, corpora=("before",))
+    saver = SaveEncoder(method.encoder, str(tmp_path), "toy", ["reader"])
+    engine = Engine(lambda *_: None)
+    engine.data_loader = DataLoader(Stored("phantom_reader"))
+    saver.attach(engine)
+    engine.run([0])
+    assert describe_encoder(tmp_path / "encoder.safetensors").corpora == ("before", "phantom_reader")
+    other = SaveEncoder(Method().encoder, str(tmp_path), "toy", ["reader"])
+    engine = Engine(lambda *_: None)
+    other.attach(engine)  # without a loader that tells, the given name stands
+    engine.run([0])
+    assert describe_encoder(tmp_path / "encoder.safetensors").corpora == ("reader",)
 
 
 def test_without_a_best_epoch_there_is_no_best_encoder(tmp_path):

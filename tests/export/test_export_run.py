@@ -7,6 +7,7 @@ import torch
 
 from common.export.bundle import write_checksums
 from common.export.card import model_card
+from common.export.data_section import training_data
 from common.export.metadata import complete_metadata
 from common.export.rewrite import ExportError
 from common.export.run import read_run
@@ -122,6 +123,53 @@ def test_the_cards_commands_give_what_running_each_config_reads():
     assert f"{run}evaluate.json --dataset_dir DATA\n" in card(
         True, evaluate=base | {"run": ["$f(@corpus, @ckpt_path)"]}
     )
+
+
+def used(name, split, images, patients):
+    return {"name": name, "split": split, "images": images, "patients": patients, "unit": "images"}
+
+
+def test_the_card_tells_the_data_of_the_run_and_not_the_bundles_example(bundle, run):
+    example = METADATA | {"data_source": "for example ChestX-ray14"}
+    note = {"trained_on": [used("phantom_chestxray14", "train", 1758, 40)], "validated_on": [used("x", "val", 9, 3)]}
+    (run / "data.json").write_text(json.dumps(note))
+    (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3}))
+
+    def exported():
+        facts = read_run(run, bundle)
+        data = training_data(facts.trained_on, facts.data_names, facts.seen_before)
+        return complete_metadata(
+            example, torch.zeros(1, 1, 64, 64), torch.zeros(1, 1), facts.metrics, {}, None, data, facts.measured_on
+        )
+
+    metadata = exported()
+    assert metadata["data_source"] == "phantom_chestxray14, train: 1,758 images of 40 patients"
+    text = model_card(metadata, {}, False)
+    assert "ChestX-ray14" not in text and "phantom_chestxray14, train: 1,758 images of 40 patients" in text
+    assert "| auc (validation, best epoch) | 0.5 | x | val | 9 |" in text
+
+    (run / "evaluation.json").write_text(
+        json.dumps({"corpus": "y", "split": "test", "evaluated": 25, "metrics": {"auc": 0.75}})
+    )
+    assert "| auc | 0.75 | y | test | 25 |" in model_card(exported(), {}, False)
+    (run / "evaluation.json").write_text(json.dumps({"corpus": "y", "split": "test", "metrics": {"auc": 0.75}}))
+    (run / "evaluation_images.csv").write_text("source,score\na.png,1\nb.png,0\n")  # of a report that did not count
+    assert "| auc | 0.75 | y | test | 2 |" in model_card(exported(), {}, False)
+
+
+def test_what_a_run_does_not_know_is_not_recorded(bundle, run):
+    facts = read_run(run, bundle)
+    assert not facts.trained_on and not facts.measured_on
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before)
+    example = METADATA | {"data_source": "for example ChestX-ray14"}
+    images, output = torch.zeros(1, 1, 64, 64), torch.zeros(1, 1)
+    metadata = complete_metadata(example, images, output, {"auc": 0.5}, {}, None, data, facts.measured_on)
+    text = model_card(metadata, {}, False)
+    assert "Training data: not recorded." in text and "ChestX-ray14" not in text + metadata["data_source"]
+    assert "| auc | 0.5 | not recorded | not recorded | not recorded |" in text
+    named = model_card({**metadata, "training_data": training_data([], ["nih"], ["nih", "ct_rate"])}, {}, False)
+    assert "nih (which split and how many images: not recorded)" in named
+    assert "It began with weights made from: ct_rate." in named
 
 
 def test_checksums_notice_a_change(tmp_path):

@@ -1,3 +1,4 @@
+import json
 import logging
 import types
 
@@ -14,6 +15,7 @@ from toy_bundle.scripts.toy import MeanOutput, Noise
 
 from common.data import SeededSampler
 from common.engines import ApplySchedules, Cosine, Trainer, parameter_groups
+from common.records import Corpus, Record
 from common.reporting import Tracking, flatten, store
 
 CORPUS = types.SimpleNamespace(name="noise", records=range(24), fingerprint=lambda: "abc")
@@ -180,3 +182,22 @@ def test_metrics_of_any_shape_become_numbers():
     value = {"per class": torch.tensor([0.5, 1.0]), "n": np.float32(2), "text": "no", "deep": {"#": [True, 3]}}
     flat = dict(flatten.scalars(value, "m"))
     assert flat == {"m/per class/0": 0.5, "m/per class/1": 1.0, "m/n": 2.0, "m/deep/_/0": 1.0, "m/deep/_/1": 3.0}
+
+
+def test_a_run_notes_what_it_was_trained_on_and_judged_by(output_root):
+    corpus = Corpus(
+        "all", tuple(Record(f"/{n}", f"p{n % 3}", "val" if n > 6 else "train", "phantom_toy") for n in range(9))
+    )
+    tracking = Tracking("toy", "counted", output_root, corpus=corpus)
+    engine, judge = trainer(tracking, epochs=1), evaluator(tracking)
+    engine.data_loader.dataset.data = [{"source": f"/{n}"} for n in range(4)]
+    judge.data_loader.dataset.data = [{"source": f"/{n}"} for n in (7, 8)]
+    engine.run()
+    note = json.loads((output_root / "toy" / "counted" / "data.json").read_text())
+    (trained,), (validated,) = note["trained_on"], note["validated_on"]
+    assert (trained["name"], trained["split"], trained["images"], trained["patients"]) == ("phantom_toy", "train", 4, 3)
+    assert (validated["split"], validated["images"], validated["patients"]) == ("val", 2, 2)
+    tags = dict(query(output_root, "select key, value from tags where key like 'data.%'"))
+    assert tags["data.trained_on"] == "phantom_toy, train: 4 images of 3 patients"
+    trainer(Tracking("toy", "untold", output_root, corpus=corpus), epochs=1).run()
+    assert not (output_root / "toy" / "untold" / "data.json").exists()

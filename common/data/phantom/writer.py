@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..phantom_mark import write_mark
 from .patient import whose
 from .radiograph import Radiograph, make_radiograph
 
@@ -24,11 +25,12 @@ FRAME = 1024  # the publisher's boxes are pixels of the original 1024 x 1024 ima
 def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int = 0, workers: int = 0) -> Path:
     """Write `count` phantom radiographs the way ChestX-ray14 is published, so that its reader reads them.
 
-    Besides the publisher's files there are `masks/<structure>/<name>.png` (lung, heart, clavicle; 0 or 255) and
-    `landmarks.csv` (`image,landmark,row,col` as fractions; what lies outside of the exposed picture is left out). The
-    publisher gives boxes for the test list only; the phantom knows them all, so `BBox_List_2017.csv` has one box for
-    every positive finding of both lists. Every fifth patient is in the test list. The files do not depend on the number
-    of workers, and a larger collection begins with the smaller one of the same seed.
+    Besides the publisher's files there are `phantom.json`, by which every reader knows the phantom,
+    `masks/<structure>/<name>.png` (lung, heart, clavicle; 0 or 255) and `landmarks.csv` (`image,landmark,row,col` as
+    fractions; what lies outside of the exposed picture is left out). The publisher gives boxes for the test list only;
+    the phantom knows them all, so `BBox_List_2017.csv` has one box for every positive finding of both lists. Every
+    fifth patient is in the test list. The files do not depend on the number of workers, and a larger collection begins
+    with the smaller one of the same seed.
 
     Args:
         out: folder, made if missing; files of an earlier collection there are overwritten, other files are left alone.
@@ -43,6 +45,7 @@ def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int 
     if count < 1:
         raise ValueError(f"count is {count}, below 1: ask for at least one image")
     out = Path(out)
+    write_mark(out, "chestxray14", seed)
     for folder in ("images", "masks/lung", "masks/heart", "masks/clavicle"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     jobs = whose(seed, count)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...records import Corpus
 from ..errors import DatasetError
+from ..phantom_mark import name_phantoms
 from .publication import Publication
 from .split_file import apply_split
 
@@ -34,7 +35,7 @@ def read(
         options: of that data set's reader; see the `read` of its module.
 
     Returns:
-        Records and notices; images are indexed, not decoded.
+        Records and notices; images are indexed, not decoded. A phantom is named as such, whatever its layout.
 
     Raises:
         DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
@@ -47,7 +48,7 @@ def read(
             hint = f"Did you mean '{near[0]}'? " if near else ""
             problem = f"the reader '{dataset}' has no option '{option}'"
             raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
-    corpus: Corpus = reader(root, **options)
+    corpus: Corpus = name_phantoms(reader(root, **options))
     return corpus if split_file is None else apply_split(corpus, root, split_file, split_part)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ...phantom_mark import write_mark
 from ..patient import make_patient, stream
 from ..writer import in_test_list
 from .chest import make_chest
@@ -91,8 +92,9 @@ def write_ct_rate(
 
     Below `dataset/`: `train_fixed` and `valid_fixed` (int16 Hounsfield units with their geometry),
     `ts_seg/ts_total/*_fixed` (label maps as TotalSegmentator writes them), `multi_abnormality_labels` (18 columns;
-    those that the phantom does not make are 0) and `metadata`. The files do not depend on the number of workers, and a
-    larger collection begins with the smaller one of the same seed.
+    those that the phantom does not make are 0) and `metadata`; above it `phantom.json`, by which every reader knows the
+    phantom. The files do not depend on the number of workers, and a larger collection begins with the smaller one of
+    the same seed.
 
     Args:
         out: folder, made if missing; files of an earlier collection there are overwritten, other files are left alone.
@@ -108,6 +110,7 @@ def write_ct_rate(
     check_count(count, "volume")
     check_sampling(size, thickness)
     root, scans = Path(out) / "dataset", chest_scans(seed, count)
+    write_mark(Path(out), "ct_rate", seed)
     rows = make_all(partial(_write_one, root, seed, size, thickness), scans, workers)
     for split, (metadata, labels) in TABLES.items():
         chosen = [row for scan, row in zip(scans, rows, strict=True) if scan.split == split]

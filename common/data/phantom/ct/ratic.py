@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...phantom_mark import write_mark
 from ..patient import stream
 from .abdomen import injuries_of, is_incomplete, make_abdomen
 from .dicom_slices import ENCODINGS, write_series
@@ -51,10 +52,11 @@ def write_ratic(
     """Write the series of `count` phantom patients the way RATIC is published, so that its reader reads them.
 
     `train_images/<patient_id>/<series_id>/<instance_number>.dcm`, `train_2024.csv`, `train_series_meta.csv` and
-    `image_level_labels_2024.csv`; beside them `masks/<series_id>.nii.gz`, label maps of all series as TotalSegmentator
-    writes them. Instance numbers start anywhere and run up or down, and pixels are unsigned, signed, or signed in 12
-    of 16 bits, as in the publisher's files. The files do not depend on the number of workers, and a larger collection
-    begins with the smaller one of the same seed.
+    `image_level_labels_2024.csv`; beside them `phantom.json`, by which every reader knows the phantom, and
+    `masks/<series_id>.nii.gz`, label maps of all series as TotalSegmentator writes them. Instance numbers start
+    anywhere and run up or down, and pixels are unsigned, signed, or signed in 12 of 16 bits, as in the publisher's
+    files. The files do not depend on the number of workers, and a larger collection begins with the smaller one of the
+    same seed.
 
     Args:
         out: folder, made if missing; files of an earlier collection there are overwritten, other files are left alone.
@@ -70,6 +72,7 @@ def write_ratic(
     check_count(count, "patient")
     check_sampling(size, thickness)
     root, series = Path(out), abdomen_series(seed, count)
+    write_mark(root, "ratic", seed)
     rows = make_all(partial(_write_one, root, seed, size, thickness), series, workers)
     patients = [_patient_row(seed, number) for number in range(1, count + 1)]
     _write_table(root / "train_2024.csv", patients)

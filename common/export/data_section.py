@@ -1,0 +1,63 @@
+"""What a model card says about data: what the weights were trained on, and what each number was measured on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..data.data_used import DataUsed
+
+UNKNOWN = "not recorded"
+
+
+def training_data(trained: Sequence[DataUsed], names: Sequence[str], before: Sequence[str]) -> dict[str, Any]:
+    """The metadata's entry `training_data`.
+
+    Args:
+        trained: what the run counted.
+        names: data sets by name alone, for a run that did not count.
+        before: data sets that the weights it began with were made from.
+    """
+    sets = [used.as_dict() for used in trained] or [{"name": name} for name in names]
+    earlier = [name for name in before if name not in {entry["name"] for entry in sets}]
+    return {"sets": sets, "began_with_weights_from": earlier}
+
+
+def as_text(data: Mapping[str, Any]) -> str:
+    """One sentence of `training_data`, for the metadata's `data_source`."""
+    told = [_sentence(entry) for entry in data.get("sets", ())]
+    return "; ".join(told) or f"{UNKNOWN}: the run's folder does not say what it was trained on"
+
+
+def data_section(data: Mapping[str, Any]) -> str:
+    """Markdown of `training_data`; never the data that a bundle gives as an example."""
+    sets = data.get("sets", ())
+    if not sets:
+        lines = [f"Training data: {UNKNOWN}."]
+    else:
+        lines = ["Trained on:", "", *(f"- {_sentence(entry)}" for entry in sets)]
+    if before := data.get("began_with_weights_from"):
+        lines += ["", f"It began with weights made from: {', '.join(before)}."]
+    return "\n".join(lines)
+
+
+def performance(metrics: Mapping[str, Any], measured: Mapping[str, Any]) -> str | None:
+    """Markdown table of the metrics, each with the data set, the split and the number of images behind it.
+
+    Args:
+        metrics: values by name.
+        measured: `data`, `split` and `count`, as far as they are known.
+    """
+    if not metrics:
+        return None
+    cells = [measured.get(key) for key in ("data", "split", "count")]
+    about = " | ".join(UNKNOWN if cell is None else str(cell) for cell in cells)
+    rows = [
+        f"| {name} | {f'{value:.4g}' if isinstance(value, float) else value} | {about} |"
+        for name, value in metrics.items()
+    ]
+    return "\n".join(["| metric | value | data set | split | n |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    if "images" in entry:
+        return str(DataUsed(**entry))
+    return f"{entry['name']} (which split and how many images: {UNKNOWN})"

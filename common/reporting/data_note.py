@@ -1,0 +1,56 @@
+"""A file beside a run's weights that says what they were trained on and judged by."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.data_used import DataUsed
+
+DATA = "data.json"
+TRAINED, VALIDATED = "trained_on", "validated_on"
+
+
+class DataNote:
+    """`data.json` of a run: lists of data sets with split, images (or volumes) and patients.
+
+    Args:
+        directory: of the run; made when something is written.
+    """
+
+    def __init__(self, directory: Path):
+        self.path = directory / DATA
+
+    def write(self, trained: Sequence[DataUsed], validated: Sequence[DataUsed], goes_on: bool) -> None:
+        """Note what a training reads; nothing where its dataset does not tell.
+
+        Args:
+            trained: of the trainer's data loader.
+            validated: of the evaluator's.
+            goes_on: the weights come from the run's own checkpoint: what they saw before is kept.
+        """
+        if not trained:
+            return
+        before = self.read()[TRAINED] if goes_on else []
+        content = {
+            TRAINED: [used.as_dict() for used in dict.fromkeys([*before, *trained])],
+            VALIDATED: [used.as_dict() for used in validated],
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"{DATA}.partial")
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.replace(self.path)
+
+    def read(self) -> dict[str, list[DataUsed]]:
+        """What is noted under `trained_on` and `validated_on`; empty lists where it is not, or cannot be read."""
+        try:
+            content: Any = json.loads(self.path.read_text())
+            return {key: [DataUsed(**entry) for entry in content[key]] for key in (TRAINED, VALIDATED)}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {TRAINED: [], VALIDATED: []}
+
+
+def tags(trained: Sequence[DataUsed], validated: Sequence[DataUsed]) -> dict[str, str]:
+    """MLflow tags of what is known."""
+    named = {f"data.{TRAINED}": trained, f"data.{VALIDATED}": validated}
+    return {name: "; ".join(map(str, used)) for name, used in named.items() if used}
