@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,13 +122,43 @@ def judge(mutation: Mutation, root: Path) -> tuple[bool, str]:
     return True, f"caught by {failed.group(1) if failed else 'an error in a fixture'}"
 
 
+def groups(mutations: list[Mutation]) -> list[list[Mutation]]:
+    """Mistakes of the same test files together, those of the most mistakes first."""
+    found: dict[tuple[str, ...], list[Mutation]] = {}
+    for mutation in mutations:
+        found.setdefault(mutation.tests, []).append(mutation)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def copy_tree(root: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.pt", "*.safetensors")
+            shutil.copytree(source, root / name, ignore=ignored)
+        else:
+            shutil.copy2(source, root / name)
+
+
+def judge_group(group: list[Mutation]) -> list[tuple[bool, str]]:
+    """Verdicts on mistakes of the same test files, in a copy of the tree of their own."""
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        root = Path(folder)
+        copy_tree(root)
+        status, output = run_tests(root, group[0].tests)
+        if status != 0:
+            return [(False, f"the tests fail without any mistake (status {status}):\n{output[-2000:]}")] * len(group)
+        return [judge(mutation, root) for mutation in group]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="run the mistakes whose description or file contains this text")
-    wanted = parser.parse_args().only.lower()
-    mutations = [m for m in read_table() if wanted in f"{m.mistake} {m.file}".lower()]
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes to share the work")
+    options = parser.parse_args()
+    mutations = [m for m in read_table() if options.only.lower() in f"{m.mistake} {m.file}".lower()]
     if not mutations:
-        print(f"no mistake in {TABLE} contains {wanted!r}")
+        print(f"no mistake in {TABLE} contains {options.only!r}")
         return 1
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # a stale cache could hide a change made within a second
@@ -137,25 +168,13 @@ def main() -> int:
 
     started = time.monotonic()
     missed = 0
-    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        root = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(
-                    source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.pt", "*.safetensors")
-                )
-            else:
-                shutil.copy2(source, root / name)
-        tests = tuple(sorted({test for mutation in mutations for test in mutation.tests}))
-        status, output = run_tests(root, tests)
-        if status != 0:
-            print(f"the tests fail without any mistake (status {status}):\n{output[-4000:]}")
-            return 1
-        for mutation in mutations:
-            caught, reason = judge(mutation, root)
-            missed += not caught
-            print(f"{'caught  ' if caught else 'SURVIVED'}  {mutation.mistake}  [{mutation.file}] {reason}", flush=True)
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork")) as pool:
+        judged = {pool.submit(judge_group, group): group for group in groups(mutations)}
+        for future in as_completed(judged):
+            for mutation, (caught, reason) in zip(judged[future], future.result(), strict=True):
+                missed += not caught
+                word = "caught  " if caught else "SURVIVED"
+                print(f"{word}  {mutation.mistake}  [{mutation.file}] {reason}", flush=True)
     print(f"{len(mutations) - missed} of {len(mutations)} mistakes caught in {time.monotonic() - started:.0f} s")
     return 1 if missed else 0
 
