@@ -1,11 +1,10 @@
-"""Hounsfield units from stored numbers, and what cannot be a CT of a patient."""
+"""Hounsfield units from stored numbers."""
 
 import numpy as np
 
 from ..formats.depth import Unusable
 
 AIR = -1024.0  # lowest value of CT with 12 bits; what lies below is padding
-BODY = -500.0  # between air or lung and every other tissue
 INT16 = np.iinfo(np.int16)
 
 
@@ -18,13 +17,16 @@ def hounsfield(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -
         intercept: Hounsfield units of a stored 0.
 
     Raises:
-        Unusable: values that are no numbers, or a slope of 0 or that is none.
+        Unusable: values that are no numbers or of 8 bits without a scaling, or a slope of 0 or that is none.
     """
     if not np.isfinite([slope, intercept]).all() or slope == 0:
         problem = f"its rescale slope is {slope:g} and its intercept {intercept:g}"
         raise Unusable(problem, "They must be numbers and the slope not 0: get the file again")
     if values.dtype.kind not in "iuf":
         raise Unusable(f"its voxels are of type {values.dtype}", "Hounsfield units are single numbers")
+    if values.dtype.itemsize == 1 and (slope, intercept) == (1, 0):
+        problem = f"its voxels are 8-bit numbers, {values.min()} to {values.max()}, which cannot hold Hounsfield units"
+        raise Unusable(problem, "It is a picture or a label map: get the CT, or leave it out")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise Unusable(f"{count:,} voxels are not numbers", "Write air (-1024) where there is no picture")
@@ -35,20 +37,3 @@ def hounsfield(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -
                 return values.astype(np.int16, copy=False)
             return (values.astype(np.int32) * int(slope) + int(intercept)).astype(np.int16)
     return values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-
-
-def check_shows_a_body(values: np.ndarray) -> None:
-    """Refuse a volume of air, or of one value.
-
-    Args:
-        values: Hounsfield units.
-
-    Raises:
-        Unusable: naming the highest value.
-    """
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise Unusable(f"every voxel has the value {low:g}", "It shows nothing: get the file again or leave it out")
-    if high < BODY:
-        problem = f"it shows only air: no voxel is above {BODY:g} HU, the highest is {high:g}"
-        raise Unusable(problem, "Check its rescale slope and intercept, or leave it out")

@@ -11,13 +11,14 @@ from ..bounded import gunzip_start
 from ..decode import load_bytes
 from ..formats.depth import Unusable
 from ..formats.nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
-from .geometry import FLIP_LPS, FLIP_RAS, check_affine
+from .doubts import doubt
+from .geometry import FLIP_LPS
 from .hounsfield import hounsfield
 from .label_names import names_in_nifti
+from .nifti_geometry import affine_of
 
 EXTENSION_BYTES = 1 << 22  # hold every header with its extensions; a table of 117 names has 20 KB
 AIR_INTERCEPT = -1000.0  # from which on stored values are not Hounsfield units
-MM = {"meter": 1000.0, "micron": 0.001}  # mm per unit of length; others are mm, or say nothing
 
 
 def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +37,7 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
     if names_in_nifti(image.header):
         raise Unusable("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
     if calibration is None:
-        return hounsfield(_three_axes(np.asarray(image.dataobj))), _affine(image, header)
+        return hounsfield(_three_axes(np.asarray(image.dataobj))), affine_of(image, header)
     stored = _three_axes(np.asarray(image.dataobj))
     if calibration.intercept <= AIR_INTERCEPT and _looks_calibrated(stored):
         problem = f"its voxels are Hounsfield units already, and an intercept of {calibration.intercept:g} is given"
@@ -48,7 +49,7 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
 def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the stored integers, axes as in the file, and its affine."""
     image, header = open_image(path)
-    return _three_axes(np.asarray(image.dataobj)), _affine(image, header)
+    return _three_axes(np.asarray(image.dataobj)), affine_of(image, header)
 
 
 def open_image(path: Path) -> tuple[Any, Any]:
@@ -57,13 +58,15 @@ def open_image(path: Path) -> tuple[Any, Any]:
     On the way in nibabel mends what it finds wrong in a header, and makes 1 mm of a spacing of 0.
 
     Raises:
-        Unusable: no NIfTI header, or a compressed part that is cut, corrupt, or more than the header declares.
+        Unusable: no NIfTI header, or a compressed part that is cut, corrupt, or more than the header declares;
+            a scaling that is no number.
     """
     from nibabel.nifti1 import Nifti1Image
     from nibabel.nifti2 import Nifti2Image
 
     payload = nifti_bytes(load_bytes(path))
     header = raw_header(payload)
+    _check_scaling(header)
     return (Nifti2Image if len(header.binaryblock) == HEADER_BYTES else Nifti1Image).from_bytes(payload), header
 
 
@@ -79,20 +82,20 @@ def open_header(path: Path) -> Any:
     return family.from_fileobj(io.BytesIO(payload))
 
 
-def _affine(image: Any, header: Any) -> np.ndarray:
-    if int(header["sform_code"]) == 0:
-        if int(header["qform_code"]) == 0:
-            problem = "its header gives no orientation (qform and sform codes are 0)"
-            raise Unusable(problem, "Left and right cannot be told: convert it from its DICOM series again")
-        check_affine(np.diag([*np.asarray(header["pixdim"][1:4], dtype=float), 1.0]))
-    unit = image.header.get_xyzt_units()[0]
-    return FLIP_RAS @ np.diag([*[MM.get(unit, 1.0)] * 3, 1.0]) @ image.affine
-
-
 def _looks_calibrated(stored: np.ndarray) -> bool:
     """Whether much of the picture lies where lung and the air around a patient have their Hounsfield units."""
     sample = stored[::4, ::4, ::4]
     return bool(((sample >= -1100) & (sample <= -100)).mean() > 0.1)
+
+
+def _check_scaling(header: Any) -> None:
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if np.isinf([slope, intercept]).any() or (np.isnan(intercept) and np.isfinite(slope) and slope != 0):
+        raise Unusable(f"its scl_slope is {slope:g} and its scl_inter {intercept:g}", "Get the file again")
+    if (slope == 0 or np.isnan(slope)) and np.isfinite(intercept) and intercept != 0:
+        doubt(
+            f"its scl_slope is {slope:g}, by which NIfTI has no scaling, and its scl_inter {intercept:g} is not added"
+        )
 
 
 def _three_axes(values: np.ndarray) -> np.ndarray:

@@ -12,9 +12,11 @@ from ...records import Calibration
 from ..errors import UnreadableImage
 from ..formats import format_of
 from ..formats.depth import Unusable
+from .doubts import Doubt
 from .file_grid import FileGrid
 from .geometry import canonical
-from .hounsfield import AIR, check_shows_a_body
+from .hounsfield import AIR
+from .plausible import check_plausible
 from .volume import Volume
 
 KINDS = "NIfTI, MHA, NRRD, RAD-ChestCT's .npz, and the folder of one DICOM series"
@@ -32,8 +34,12 @@ def read_volume(path: str | os.PathLike[str], calibration: Calibration | None = 
         path: NIfTI, MHA, NRRD or .npz file, or the folder of one DICOM series.
         calibration: for NIfTI whose scaling and spacing its publisher gives in a table (`Record.calibration`).
 
+    Warns:
+        Doubt: numbers that are no Hounsfield units more often than not, or a header that says two things.
+
     Raises:
-        UnreadableImage: damaged, no volume, no spacing, slices missing or repeated, several series, or only air.
+        UnreadableImage: damaged, no volume, no spacing, slices missing or repeated, several series, only air, or
+            numbers that cannot be Hounsfield units.
     """
     return read_with_file_grid(path, calibration)[0]
 
@@ -51,7 +57,7 @@ def read_with_file_grid(
             values, affine = module.load(place, calibration)
         else:
             raise Unusable("a calibration is given for it", "Only NIfTI files take one: leave it out")
-        check_shows_a_body(values)
+        check_plausible(values)
         own = FileGrid.of(values.shape, affine, slowest_first=not module.__name__.endswith(".nifti"))
         values, grid = canonical(values, affine, order=1, outside=AIR)
     return Volume(values, grid.spacing, grid.origin), own
@@ -84,10 +90,11 @@ def module_of(path: Path) -> ModuleType:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn whatever a format's library raises into one kind of error that names the file."""
+    """Turn whatever a format's library raises into one kind of error that names the file, and complete its doubts."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("ignore")
+            warnings.simplefilter("always", Doubt)
             yield
     except Unusable as error:
         raise UnreadableImage(path, str(error), error.remedy) from error
@@ -96,3 +103,6 @@ def explained(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = f"damaged or unsupported ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
         raise UnreadableImage(path, reason, "Get the file again, or convert it from its DICOM series") from error
+    for one in said:
+        if isinstance(one.message, Doubt):
+            warnings.warn(Doubt(one.message.text, path), stacklevel=4)

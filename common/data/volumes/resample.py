@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..formats.depth import Unusable
-from .hounsfield import AIR, BODY
+from .hounsfield import AIR
+from .plausible import BODY
 from .volume import Grid
 
 STRIDE = 2  # voxels looked at along each axis for the body's box: an outline needs no more
