@@ -1,6 +1,5 @@
 """CT volumes and label maps in MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) through ITK."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -8,51 +7,34 @@ import numpy as np
 from ..formats.depth import Unusable
 from .geometry import FLIP_LPS
 from .hounsfield import hounsfield
+from .itk_geometry import check_geometry, check_letters, in_millimetres
+from .itk_headers import TextHeader, check_size, read_header
+from .label_names import names_in_nrrd
 
-HEADER_BYTES = 65_536
-SUFFIXES = (".mhd", ".mha", ".nhdr", ".nrrd")
-# MetaImage's last field, and NRRD's in both spellings; NRRD's header ends at the first empty line
-DATA_FILE = re.compile(rb"\A(?:(?!\n\r?\n).)*?^(?:ElementDataFile *=|data ?file:)([^\r\n]*)", re.S | re.M | re.I)
-# ITK takes 1 mm and the identity where a header is silent; it has to be read to know that it is not.
-NEEDED: dict[str, dict[str, tuple[bytes, ...]]] = {  # of each kind what must be there, in one of its spellings
-    "mha": {
-        "spacing": (b"elementspacing", b"elementsize"),
-        "orientation": (b"transformmatrix", b"orientation", b"rotation"),
-    },
-    "nrrd": {"spacing": (b"space directions",), "orientation": (b"space",)},
-}
+SLOPE, OFFSET = "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"
 
 
 def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the volume in Hounsfield units, axes reversed to (slowest, ..., fastest), and its affine."""
-    values, affine = load_labels(path)
-    return hounsfield(values), affine
+    """Return the volume in Hounsfield units, axes reversed to (slowest, ..., fastest), and its affine.
+
+    Raises:
+        Unusable: as `load_labels`; or a label map that names its labels.
+    """
+    header, values, affine = _load(path)
+    if names_in_nrrd(header.pairs):
+        raise Unusable("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
+    return hounsfield(values, *_intensity(header)), affine
 
 
 def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the stored numbers, axes reversed to (slowest, ..., fastest), and their affine.
+    """Return the numbers that are labels, axes reversed to (slowest, ..., fastest), and their affine.
 
     Raises:
-        Unusable: a header without spacing or orientation.
+        Unusable: a header without spacing or orientation, or that declares more than there is.
     """
-    import itk
-
-    with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
-    check_header(head)
-    if _told(head) is not None and len(voxel_files(path)) != 1:
-        problem = f"its voxels are said to be in {_told(head)}"
-        raise Unusable(problem, "One file beside it is read: bring that here, or save header and voxels as one file")
-    image = itk.imread(str(path))
-    values = np.asarray(itk.array_from_image(image))
-    if values.ndim != 3 or image.GetImageDimension() != 3:
-        shape = " x ".join(map(str, values.shape))
-        raise Unusable(f"it holds an array of {shape}", "One volume of single numbers is read: export it by itself")
-    affine = np.eye(4)
-    affine[:3, :3] = np.asarray(itk.array_from_matrix(image.GetDirection())) @ np.diag(list(image.GetSpacing()))
-    affine[:3, 3] = list(image.GetOrigin())
-    # ITK counts x first, its array z first.
-    return values, FLIP_LPS @ affine @ FLIP_LPS
+    header, values, affine = _load(path)
+    slope, offset = _intensity(header)
+    return (values if (slope, offset) == (1, 0) else values * slope + offset), affine
 
 
 def voxel_files(path: Path) -> list[Path]:
@@ -61,31 +43,38 @@ def voxel_files(path: Path) -> list[Path]:
     Args:
         path: of any file.
     """
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return []
-    with path.open("rb") as file:
-        told = _told(file.read(HEADER_BYTES))
+    header = read_header(path)
+    told = header and header.voxels_in
     place = path.parent / (told or "")
     return [place] if told and place.is_file() else []
 
 
-def _told(head: bytes) -> str | None:
-    """What a header says of where its voxels are; None where they follow it."""
-    found = DATA_FILE.search(head)
-    told = found[1].decode(errors="replace").strip() if found else None
-    return None if told in (None, "LOCAL") else told
+def _load(path: Path) -> tuple[TextHeader, np.ndarray, np.ndarray]:
+    import itk
+
+    header = read_header(path)
+    if header is None:
+        raise Unusable("its header is damaged", "Get the file again")
+    check_geometry(header)
+    beside = voxel_files(path)
+    if header.voxels_in is not None and len(beside) != 1:
+        problem = f"its voxels are said to be in {header.voxels_in}"
+        raise Unusable(problem, "One file beside it is read: bring that here, or save header and voxels as one file")
+    check_size(header, beside[0].stat().st_size if beside else path.stat().st_size - header.length)
+    # Named, since ITK would choose by the suffix.
+    image = itk.imread(str(path), imageio=(itk.NrrdImageIO if header.nrrd else itk.MetaImageIO).New())
+    values = np.asarray(itk.array_from_image(image))
+    if values.ndim != 3 or image.GetImageDimension() != 3:
+        shape = " x ".join(map(str, values.shape))
+        raise Unusable(f"it holds an array of {shape}", "One volume of single numbers is read: export it by itself")
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(itk.array_from_matrix(image.GetDirection())) @ np.diag(list(image.GetSpacing()))
+    affine[:3, 3] = list(image.GetOrigin())
+    check_letters(header, affine)
+    # ITK counts x first, its array z first.
+    return header, values, FLIP_LPS @ in_millimetres(header, affine) @ FLIP_LPS
 
 
-def check_header(head: bytes) -> None:
-    """Refuse a header that says nothing about millimetres, or about left and right.
-
-    Args:
-        head: the beginning of the file.
-    """
-    kind = "nrrd" if head.startswith(b"NRRD") else "mha"
-    end = head.find(b"\n\n") if kind == "nrrd" else head.find(b"ElementDataFile")
-    fields = {line.partition(b":" if kind == "nrrd" else b"=")[0].strip().lower() for line in head[:end].split(b"\n")}
-    for what, spellings in NEEDED[kind].items():
-        if not fields & set(spellings):
-            remedy = "Save it with its spacing and orientation: without them it has no size, and left and right are one"
-            raise Unusable(f"its header has no {what} ('{spellings[0].decode()}')", remedy)
+def _intensity(header: TextHeader) -> tuple[float, float]:
+    """MetaImage's scaling of values, which ITK leaves undone."""
+    return float(header.fields.get(SLOPE, 1)), float(header.fields.get(OFFSET, 0))

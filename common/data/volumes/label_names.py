@@ -1,22 +1,27 @@
 """Which name each value of a label map has."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from ..formats import format_of
 from ..formats.depth import Unusable
 from .structures import TABLES
 
 SIDECAR = "labels.json"
+REMEDY = f"Segment it again, or write {SIDECAR} and remove them from the header"
+SEGMENT = re.compile(r"Segment\d+_Name")
+HEAD_BYTES = 4096
 
 
 def label_names(path: Path, table: str | None = None) -> dict[str, int]:
     """Return name -> id of a label map.
 
-    TotalSegmentator writes them into the NIfTI header; otherwise `<file>.json`, then `labels.json` beside it, then
-    the table that is stated.
+    TotalSegmentator writes them into the NIfTI header, Slicer into NRRD's; otherwise `<file>.json`, then
+    `labels.json` beside it, then the table that is stated.
 
     Args:
         path: of the label map.
@@ -60,14 +65,35 @@ def names_in_extension(text: str) -> dict[str, int]:
         labels = list(ElementTree.fromstring(text).iter("Label"))
         return _checked({str(label.text).strip(): int(label.attrib["Key"]) for label in labels}, len(labels))
     except (ElementTree.ParseError, KeyError, ValueError) as error:
-        remedy = f"Segment it again, or write {SIDECAR} and remove the extension"
-        raise Unusable(f"the label table in its header is damaged ({error})", remedy) from None
+        raise Unusable(f"the label table in its header is damaged ({error})", REMEDY) from None
 
 
 def _from_header(path: Path) -> dict[str, int]:
+    from .itk_headers import read_header
     from .nifti import open_header
 
-    return names_in_nifti(open_header(path)) if path.name.endswith((".nii", ".nii.gz")) else {}
+    text = read_header(path)
+    if text is not None:
+        return names_in_nrrd(text.pairs)
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return names_in_nifti(open_header(path)) if format_of(head, path) == "nifti" else {}
+
+
+def names_in_nrrd(pairs: Mapping[str, str]) -> dict[str, int]:
+    """Return name -> id from the segments that Slicer writes into NRRD; nothing where it names none.
+
+    Args:
+        pairs: of the header, such as `Segment0_Name` to `liver` and `Segment0_LabelValue` to `5`.
+
+    Raises:
+        Unusable: a name or value that occurs twice, as in segments that overlap.
+    """
+    found = [(name, pairs.get(f"{key[:-4]}LabelValue")) for key, name in pairs.items() if SEGMENT.fullmatch(key)]
+    try:
+        return _checked({name: int(number) for name, number in found if number is not None}, len(found))
+    except ValueError as error:
+        raise Unusable(f"the segments in its header have no names of their own ({error})", REMEDY) from None
 
 
 def names_in_nifti(header: Any) -> dict[str, int]:
