@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
     from .clipping import ClipGradients
     from .command import merged_config
-    from .errors import CheckpointError, NonFiniteLoss, NonFiniteWeights
+    from .errors import CheckpointError, NonFiniteGradient, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
     from .known_keys import refuse_unknown_keys
     from .provenance import commit
@@ -29,6 +29,7 @@ LATE = {
     "ClipGradients": "clipping",
     "Cosine": "schedules",
     "FreezeLastLayer": "schedules",
+    "NonFiniteGradient": "errors",
     "NonFiniteLoss": "errors",
     "NonFiniteWeights": "errors",
     "Reading": "speed",
@@ -56,6 +57,7 @@ __all__ = [
     "ClipGradients",
     "Cosine",
     "FreezeLastLayer",
+    "NonFiniteGradient",
     "NonFiniteLoss",
     "NonFiniteWeights",
     "Reading",

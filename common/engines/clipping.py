@@ -1,6 +1,6 @@
 """Gradient clipping, over all parameters together or each tensor by itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -29,18 +29,30 @@ class ClipGradients:
         self.max_norm, self.mode = float(max_norm), mode
 
     @torch.no_grad()
-    def __call__(self, parameters: Iterable[Tensor]) -> None:
-        """Clip in place; parameters without gradient are passed over."""
+    def __call__(self, parameters: Iterable[Tensor]) -> Tensor:
+        """Clip in place; parameters without gradient are passed over.
+
+        Returns:
+            the norms (N,) by which was clipped, as they were before: of each gradient, or the one of all. Where a
+            gradient is not finite a norm is not; nobody waits for them here.
+        """
         gradients = [p.grad for p in parameters if p.grad is not None]
+        norms = norms_of(gradients)
         if not gradients:
-            return
+            return norms
         if self.mode == "global":
-            norms = [global_norm(gradients)] * len(gradients)
-        else:
-            norms = list(torch._foreach_norm(gradients))
-        # the small number is torch.nn.utils.clip_grad_norm_'s, so that both agree to the last bit
-        factors = [(self.max_norm / (norm + 1e-6)).clamp(max=1.0) for norm in norms]
-        torch._foreach_mul_(gradients, [f.to(g.device) for f, g in zip(factors, gradients, strict=True)])
+            norms = torch.linalg.vector_norm(norms).expand(1)
+        # the small number is torch.nn.utils.clip_grad_norm_'s, so that both agree to the last bit; unlike there, a
+        # gradient that is not a number does not spread to the others, so that it can be named
+        factors_N = (self.max_norm / (norms + 1e-6)).clamp(max=1.0).nan_to_num(1.0).expand(len(gradients))
+        torch._foreach_mul_(gradients, [f.to(g.device) for f, g in zip(factors_N, gradients, strict=True)])
+        return norms
+
+
+def norms_of(tensors: Sequence[Tensor]) -> Tensor:
+    """Euclidean norm (N,) of each of N tensors, on the first one's device."""
+    norms = torch._foreach_norm(tensors) if tensors else []
+    return torch.stack([norm.to(norms[0].device) for norm in norms]) if norms else torch.zeros(0)
 
 
 def global_norm(gradients: list[Tensor]) -> Tensor:
@@ -49,5 +61,4 @@ def global_norm(gradients: list[Tensor]) -> Tensor:
     Args:
         gradients: one or more.
     """
-    norms = torch._foreach_norm(gradients)
-    return torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))
+    return torch.linalg.vector_norm(norms_of(gradients))

@@ -22,10 +22,9 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from . import distributed
-from .batches import sources
-from .clipping import ClipGradients
-from .errors import NonFiniteLoss
+from .clipping import ClipGradients, norms_of
 from .events import RunEvents
+from .guard import NonFiniteGuard
 from .interruptions import Interruptions
 from .speed import Speed
 
@@ -37,7 +36,8 @@ class Trainer(SupervisedTrainer):
 
     - bfloat16 autocast on the device's own type, CPU too (MONAI's is for CUDA only);
     - accumulation whose steps equal those of the larger batch, the shorter last window of an epoch included;
-    - gradient clipping; named losses; a loss that is not finite stops the run and names the files;
+    - gradient clipping; named losses; a loss or a gradient that is not finite stops the run before the weights are
+      changed and names the files;
     - the global random generators are set from (seed, iteration, rank) in every iteration and the sampler's position
       from the iteration in every epoch. A resumed run needs no saved generator to go on exactly, and validation in
       between changes nothing. Data sets take their randomness from the sampler's keys, never from global generators;
@@ -116,6 +116,7 @@ class Trainer(SupervisedTrainer):
             accumulation_steps=accumulation_steps,
         )
         self.clip = clip
+        self.guard = NonFiniteGuard(self.state, network, optimizer)
         self.amp_dtype = _amp_dtype(amp_dtype)
         self.sampler = _positionable_sampler(train_data_loader, self.state.epoch_length)
         self.state.seed = (get_seed() or 0) if seed is None else seed
@@ -189,15 +190,14 @@ class Trainer(SupervisedTrainer):
                 state.output[Keys.PRED] = outputs
                 engine.fire_event(IterationEvents.FORWARD_COMPLETED)
                 losses = _by_name(engine.loss_function(outputs, targets))
-            state.losses = self._checked(losses, batchdata)
+            state.losses = _averaged(losses)
             state.output = {**state.output, **state.losses}
             engine.fire_event(IterationEvents.LOSS_COMPLETED)
             (losses[Keys.LOSS] / window).backward()
         state.output[Keys.PRED] = _detached(outputs)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        self.guard.check(losses, state.losses, batchdata, self._clipped() if last else None)
         if last:
-            if self.clip is not None:
-                self.clip(p for group in engine.optimizer.param_groups for p in group["params"])
             engine.optimizer.step()
             engine.fire_event(RunEvents.STEPPED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
@@ -209,13 +209,12 @@ class Trainer(SupervisedTrainer):
         first = position - position % self.accumulation_steps
         return epoch * self.state.epoch_length + first, min(self.accumulation_steps, self.state.epoch_length - first)
 
-    def _checked(self, losses: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
-        """Average over processes; raises in every process when one loss is not finite."""
-        together = distributed.mean(torch.stack([value.detach().float() for value in losses.values()]))
-        if not bool(together.isfinite().all()):
-            own = {name: value.item() for name, value in losses.items()}
-            raise NonFiniteLoss(own, self.state.iteration, sources(batch))
-        return dict(zip(losses, together.unbind(), strict=True))
+    def _clipped(self) -> Tensor:
+        """Clip the gradients if need be; returns the norms that they had."""
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.clip is not None:
+            return self.clip(trained)
+        return norms_of([p.grad for p in trained if p.grad is not None])
 
     def _skip_validation_at_start(self) -> None:
         """MONAI's `exec_at_start` means the start of training; a run that goes on in mid-epoch would validate there."""
@@ -234,6 +233,12 @@ class Trainer(SupervisedTrainer):
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
+
+
+def _averaged(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Losses averaged over processes: not finite in any as soon as they are not in one."""
+    together = distributed.mean(torch.stack([value.detach().float() for value in losses.values()]))
+    return dict(zip(losses, together.unbind(), strict=True))
 
 
 def _by_name(losses: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ class LabelLoss(nn.Module):
         logits_BK = at_least_single(logits_BK)
         labels_BK = labels_BK.to(logits_BK.dtype)
         known_BK = labels_BK.isfinite()
-        labels_BK = labels_BK.nan_to_num(0)
+        labels_BK = labels_BK.where(known_BK, 0)
         weights_K: Tensor | float = 1.0 if self.weights is None else self.weights.to(logits_BK)
         if self.exclusive:
             known_B = known_BK.all(dim=1)

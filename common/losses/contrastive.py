@@ -17,17 +17,24 @@ class InBatchInfoNCE(nn.Module):
     Args:
         temperature: divides the cosines; > 0. At 1 the loss is nearly flat: cosines lie in [-1, 1], so with 32 keys
             it cannot fall below log(1 + 31 e^-2), about 1.65 (methods C10).
+        global_batch: images of a step in all processes together, where keys are those of other images; given here, a
+            batch of one is an error before training. None where keys are parts of an image.
 
     Raises:
-        ValueError: a temperature that is not positive.
+        ValueError: a temperature that is not positive, or a batch with nothing to contrast.
 
     Source: SRHRS, consistency loss and decomposition loss; methods section 4.
     """
 
-    def __init__(self, temperature: float = 1.0):
+    def __init__(self, temperature: float = 1.0, global_batch: int | None = None):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}; expected a number above 0, such as 0.2 or 1.")
+        if global_batch is not None and global_batch < 2:
+            raise ValueError(
+                f"batch_size x processes is {global_batch}: an image has no other to be told from, nor batch norm "
+                "anything to normalise by. Set batch_size to 2 or more (published: 32)."
+            )
         self.temperature = temperature
 
     def forward(self, query_BE: Tensor, own_BE: Tensor, keys_NE: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ class MatchingLoss(nn.Module):
     * `sigmoid`: every pair is a yes / no question; binary cross-entropy with weights
       balance * target + (1 - balance) * (1 - target), mean over all pairs (released ACE).
     * `softmax`: every teacher token that has a match asks "which student token?"; its targets are divided
-      by their sum, and the mean is over those tokens, so the loss does not depend on their number (paper).
+      by their sum, and the mean is over those tokens, so the loss does not depend on their number (paper). Where no
+      token has a match it is 0, with a gradient of 0.
 
     Args:
         temperature: divides dot products; > 0.
@@ -55,7 +56,9 @@ class MatchingLoss(nn.Module):
         Returns:
             scalar.
         """
-        similarity_BTS = torch.bmm(teacher_BTE.detach() / self.temperature, student_BSE.transpose(1, 2)).float()
+        with torch.autocast(student_BSE.device.type, enabled=False):  # bfloat16 would round logits of 14 to 1 / 16
+            teacher_BTE, student_BSE = teacher_BTE.detach().float(), student_BSE.float()
+            similarity_BTS = torch.bmm(teacher_BTE / self.temperature, student_BSE.transpose(1, 2))
         if self.normalisation == "softmax":
             return self._softmax(similarity_BTS, targets_BTS)
         weights_BTS = self.balance * targets_BTS + (1 - self.balance) * (1 - targets_BTS)
@@ -66,4 +69,4 @@ class MatchingLoss(nn.Module):
         cross_entropy_BT = -(targets_BTS * F.log_softmax(similarity_BTS, dim=2)).sum(2)
         matched_BT = mass_BT > 0
         per_token_BT = cross_entropy_BT / mass_BT.where(matched_BT, 1.0)
-        return per_token_BT.sum() / matched_BT.sum()
+        return per_token_BT.sum() / matched_BT.sum().clamp_min(1)

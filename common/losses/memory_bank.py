@@ -24,8 +24,8 @@ class MemoryBank(nn.Module):
     the anchor's own view of the bank alone; the bank keeps them for the others (methods B2-B6). An anchor that loses
     every negative has loss 0.
 
-    The bank starts as random unit columns. `enqueue` writes over the oldest ones; call it after the loss. Both
-    buffers travel with checkpoints.
+    The bank starts as random unit columns. `enqueue` writes over the oldest ones, from the pointer on and around the
+    end; call it after the loss. Both buffers travel with checkpoints, also to a run with another batch.
 
     Args:
         dim: E.
@@ -95,9 +95,10 @@ class MemoryBank(nn.Module):
         if gather is not None:
             key_NE = gather(key_NE)
         self._check(len(key_NE))
-        place = int(self.pointer)
-        self.bank[:, place : place + len(key_NE)] = key_NE.T
-        self.pointer.fill_((place + len(key_NE)) % self.bank.shape[1])
+        # a run that goes on with another batch finds the pointer where no batch of its own would end
+        places_N = (self.pointer + torch.arange(len(key_NE), device=self.pointer.device)) % self.bank.shape[1]
+        self.bank.index_copy_(1, places_N, key_NE.T)
+        self.pointer.copy_((places_N[-1] + 1) % self.bank.shape[1])
 
     def _check(self, keys: int) -> None:
         size = self.bank.shape[1]
@@ -137,7 +138,7 @@ class _Negatives(torch.autograd.Function):
                 weight_BC.mul_(kept_BC)
             total_B += weight_BC.sum(1)
             weighted_BE.addmm_(weight_BC, bank_EC.T)
-        total_B1 = total_B[:, None].clamp(min=torch.finfo(total_B.dtype).tiny)  # an anchor may keep none
+        total_B1 = torch.where(total_B > 0, total_B, 1.0)[:, None]  # an anchor may keep none, and 0 / 1 is 0
         ctx.save_for_backward(weighted_BE / (total_B1 * temperature))
         share = 1 - kept / (len(query_BE) * bank_EK.shape[1]) if threshold is not None else kept
         ctx.mark_non_differentiable(share)

@@ -1,9 +1,9 @@
 """Self-distillation of crops with a centred teacher.
 
-Shapes: B images, K codes, N crops of the student.
+Shapes: B images, K codes, N crops of the student, M of the teacher.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -65,7 +65,7 @@ class CentredDistillation(nn.Module):
         return F.log_softmax(codes_BK.float() / self.student_temperature, dim=-1)
 
     def _target(self, codes_BK: Tensor) -> Tensor:
-        return F.softmax((codes_BK.detach().float() - self.centre) / self.teacher_temperature, dim=1)
+        return F.softmax((codes_BK.detach().float() - self.centre) / self.teacher_temperature, dim=-1)
 
 
 class SelfDistillation(CentredDistillation):
@@ -96,22 +96,43 @@ class SelfDistillation(CentredDistillation):
 
 
 class MultiCropDistillation(CentredDistillation):
-    """Cross-entropy between the teacher's codes of one crop and the student's codes of several others.
+    """Cross-entropy between the teacher's codes of some crops and the student's codes of several.
 
-    Every student crop counts the same, and none is left out: the teacher's crop is not among them. Arguments and errors
+    Every pair of a teacher's and a student's crop is a term, and all count the same. A crop that both have seen is not
+    compared with itself: with 2 crops of the teacher among the student's 10 there are 18 terms. Arguments and errors
     are those of `CentredDistillation`.
 
     Source: Adam v2, released code (methods section 2); DINO's multi-crop loss.
     """
 
-    def forward(self, student_NBK: Tensor, teacher_BK: Tensor) -> Tensor:
-        """Mean over the student's crops and the batch.
+    def forward(self, student_NBK: Tensor, teacher_MBK: Tensor, same: Mapping[int, int] | None = None) -> Tensor:
+        """Mean over terms and batch.
 
         Args:
             student_NBK: student's codes of N crops of B images.
-            teacher_BK: teacher's codes of another crop; no gradient flows into them.
+            teacher_MBK: teacher's codes of M crops, or (B, K) of a single one; no gradient flows into them.
+            same: the index of a teacher's crop among the student's, where it is there too; None where none is.
 
         Returns:
             scalar.
+
+        Raises:
+            ValueError: other images or codes than the student's, `same` names a crop that is not there, or no term.
         """
-        return -(self._target(teacher_BK) * self._log_student(student_NBK)).sum(-1).mean()
+        teacher_MBK = teacher_MBK.unsqueeze(0) if teacher_MBK.ndim == 2 else teacher_MBK
+        same = dict(same or {})
+        M, N = len(teacher_MBK), len(student_NBK)
+        if teacher_MBK.shape[1:] != student_NBK.shape[1:] or len(same) >= M * N:
+            raise ValueError(
+                f"the student's codes are {tuple(student_NBK.shape)}, the teacher's {tuple(teacher_MBK.shape)}, and "
+                f"{len(same)} pairs are of one crop; expected the same images and codes, and one other pair or more."
+            )
+        if not all(0 <= m < M and 0 <= n < N for m, n in same.items()):
+            raise ValueError(f"`same` is {same}; expected indices below {M} of the teacher's and {N} of the student's.")
+        log_student_NBK, target_MBK = self._log_student(student_NBK), self._target(teacher_MBK)
+        every_BK = log_student_NBK.sum(0)
+        terms = [
+            (target_BK * (every_BK - log_student_NBK[same[m]] if m in same else every_BK)).sum(-1).mean()
+            for m, target_BK in enumerate(target_MBK)
+        ]
+        return -torch.stack(terms).sum() / (M * N - len(same))

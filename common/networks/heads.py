@@ -5,6 +5,7 @@ Shapes: B batch, K codes.
 
 import itertools
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -58,5 +59,10 @@ class ProjectionHead(nn.Module):
         self.last_layer = UnitLinear(bottleneck_dim, out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Codes (B, K) in [-1, 1] of features (B, dim)."""
-        return self.last_layer(F.normalize(self.mlp(x), dim=-1))
+        """Codes (B, K) in [-1, 1] of features (B, dim).
+
+        Unit length and codes are float32 also under autocast: temperatures magnify a code's rounding 25 times.
+        """
+        features = self.mlp(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.last_layer(F.normalize(features.float(), dim=-1))

@@ -27,8 +27,9 @@ class ChangesIntensities(Protocol):
 class AugmentedCrop:
     """A random resized crop inside a region of the image, with flip, photometric changes and rotation.
 
-    The order is the released code's of Adam and LeADER: crop, flip, intensities, rotation with black corners (methods
-    B11). Crop and flip are one resampling; an image that is rotated is resampled a second time, as theirs.
+    The order is crop, flip, intensities, rotation as Adam's (methods B11), or rotation before the intensities as
+    LeADER's and SRHRS's, where a changed contrast makes the black corners grey. Crop and flip are one resampling; an
+    image that is rotated is resampled a second time, as theirs.
 
     Args:
         size: S, side of the view in pixels.
@@ -38,6 +39,8 @@ class AugmentedCrop:
         rotation: largest angle in degrees, drawn uniformly from -rotation to rotation; 0 to 180.
         photometric: augmentation of intensities; None leaves them alone.
         antialias: low-pass filter where the crop is shrunk.
+        rotate_first: rotation comes before the intensities.
+        centred: the crop lies about the region's centre instead of anywhere in it.
 
     Raises:
         ValueError: a probability, angle or range outside its bounds.
@@ -52,6 +55,8 @@ class AugmentedCrop:
         rotation: float = 0.0,
         photometric: ChangesIntensities | None = None,
         antialias: bool = True,
+        rotate_first: bool = False,
+        centred: bool = False,
     ):
         if not 0 <= flip <= 1:
             raise ValueError(f"`flip` is {flip}; expected a probability in [0, 1].")
@@ -63,6 +68,7 @@ class AugmentedCrop:
         self.flip, self.rotation = flip, rotation
         self.photometric = photometric
         self.antialias = antialias
+        self.rotate_first, self.centred = rotate_first, centred
 
     def sample(self, generator: Generator, region: tuple[int, int] | Tensor) -> Params:
         """Draw one crop.
@@ -88,7 +94,7 @@ class AugmentedCrop:
         if self.area is None:
             return region_4
         top, left, bottom, right = region_4.tolist()
-        box_4 = random_resized_box(generator, (bottom - top, right - left), self.area, self.ratio)
+        box_4 = random_resized_box(generator, (bottom - top, right - left), self.area, self.ratio, self.centred)
         return box_4 + torch.tensor([top, left, top, left])
 
     @torch.no_grad()
@@ -105,6 +111,8 @@ class AugmentedCrop:
         """
         own = take_prefix(params, prefix)
         views = crop_resize(images_BCHW, own["box"], self.size, own["flip"], self.antialias)
+        if self.rotation and self.rotate_first:
+            views = rotate(views, own["angle"])
         if self.photometric is not None:
             views = self.photometric.apply(views, own)
-        return rotate(views, own["angle"]) if self.rotation else views
+        return rotate(views, own["angle"]) if self.rotation and not self.rotate_first else views

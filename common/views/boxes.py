@@ -14,6 +14,7 @@ def random_resized_box(
     size: tuple[int, int],
     area: tuple[float, float],
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    centred: bool = False,
 ) -> Tensor:
     """Draw a box of random area and shape inside an image, as RandomResizedCrop does.
 
@@ -25,13 +26,14 @@ def random_resized_box(
         size: (height, width) of the image in pixels.
         area: lowest and highest share of the image's area, in (0, 1].
         ratio: lowest and highest width / height, drawn uniformly in its logarithm.
+        centred: place the box about the image's centre instead of anywhere.
 
     Returns:
         float32 box (4,) inside [0, height] x [0, width].
     """
     image_height, image_width = size
     draws = torch.rand(2 * ATTEMPTS + 2, generator=generator, dtype=torch.float64).tolist()
-    place_row, place_col = draws[-2:]
+    place_row, place_col = (0.5, 0.5) if centred else draws[-2:]
     log_low, log_high = math.log(ratio[0]), math.log(ratio[1])
     for area_draw, ratio_draw in zip(draws[:ATTEMPTS], draws[ATTEMPTS:-2], strict=True):
         share = area[0] + (area[1] - area[0]) * area_draw

@@ -1,6 +1,7 @@
 """SRHRS's and BYOL's steps against plain reimplementations, and the gradients that must not flow."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -88,9 +89,9 @@ def test_losses_equal_the_written_out_formulas():
 
     cuts = [map_t[:, :, r, c] for r in (slice(0, 3), slice(3, 7)) for c in (slice(0, 3), slice(3, 7))]
     enlarged = [F.interpolate(cut, (7, 7), mode="bilinear", align_corners=False) for cut in cuts]
-    k = teacher.projector(torch.stack(enlarged, 1).flatten(0, 1)).unflatten(0, (BATCH, 4))
-    images = torch.stack([views[name] for name in ("top_left", "top_right", "bottom_left", "bottom_right")], 1)
-    q = student.projector(student.encoder.tokens(images.flatten(0, 1))).unflatten(0, (BATCH, 4))
+    k = torch.stack([teacher.projector(part) for part in enlarged], 1)  # batch norm of each place by itself
+    places = ("top_left", "top_right", "bottom_left", "bottom_right")
+    q = torch.stack([student.projector(student.encoder.tokens(views[name])) for name in places], 1)
     each = [F.cross_entropy(unit(q[i]) @ unit(k[i]).T / 0.5, torch.arange(4)) for i in range(BATCH)]
     decomposition = torch.stack(each).mean()
 
@@ -106,7 +107,8 @@ def test_no_gradient_reaches_the_teacher_and_every_student_parameter_gets_one():
     method(batch())["loss"].backward()
     assert all(parameter.grad is None for parameter in method.teacher.parameters())
     trained = {name: p for name, p in method.named_parameters() if not name.startswith("teacher.")}
-    before_a_norm = {"student.encoder.patches.bias", "student.projector.mlp.0.bias", "student.projector.mlp.3.bias"}
+    biases = ("encoder.patches", "encoder.norm", "projector.mlp.0", "projector.mlp.3")
+    before_a_norm = {f"student.{name}.bias" for name in biases}
     silent = {name for name, p in trained.items() if not p.grad.abs().max() > 1e-6}
     assert silent <= before_a_norm  # batch norm takes a bias away
 
@@ -143,7 +145,9 @@ def test_teacher_follows_parameters_after_the_step_and_keeps_statistics_of_its_o
     with torch.no_grad():
         patches = method.teacher.network.encoder.patches(views["teacher"])
     torch.testing.assert_close(own.running_mean, 0.1 * patches.mean((0, 2, 3)))  # one pass, of the patch alone
-    assert norm.num_batches_tracked == 2 and own.num_batches_tracked == 1
+    assert norm.num_batches_tracked == 5 and own.num_batches_tracked == 1
+    projectors = method.student.projector.mlp[1], method.teacher.network.projector.mlp[1]
+    assert [int(norm.num_batches_tracked) for norm in projectors] == [5, 5]
     with torch.no_grad():
         method.student.encoder.patches.weight.add_(1.0)
     before, mean = method.teacher.network.encoder.patches.weight.clone(), own.running_mean.clone()
@@ -162,6 +166,32 @@ def test_evaluation_changes_nothing_and_gathers_nothing():
         first, again = method(batch()), method(batch())
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def noise_with_place(seed) -> dict:
+    """Patches and quarters of noise, brightened by their place alone: nothing of an image tells its quarters apart."""
+    generator = torch.Generator().manual_seed(seed)
+    images = {name: 0.3 * torch.randn(16, 1, SIDE, SIDE, generator=generator) for name in NAMES}
+    half = SIDE // 2 - 1  # 6 pixels are the 3 cells of the smaller half
+    for number, name in enumerate(QUARTERS):
+        rows, cols = slice(half, None) if number > 1 else slice(half), slice(half, None) if number % 2 else slice(half)
+        images[name] += number - 1.5
+        images["teacher"][:, :, rows, cols] += number - 1.5
+    return {"image": torch.zeros(16, 1, 1, 1), "view": images | {"targets": torch.zeros(16, 3)}}
+
+
+def test_the_place_of_a_quarter_is_no_shortcut():
+    method = make(location_scale=None)
+    optimizer = torch.optim.Adam(method.parameters(), lr=0.01)
+    losses = []
+    for seed in range(120):
+        loss = method(noise_with_place(seed))["decomposition"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        method.update_teacher(0.9)
+        losses.append(loss.item())
+    assert sum(losses[-20:]) / 20 > 0.97 * math.log(4)  # chance; in one call of all four it falls below 0.7
 
 
 def test_gathered_keys_are_contrasted_with():
@@ -191,6 +221,12 @@ def test_projector_averages_the_map_and_its_norms_can_be_switched_off():
     torch.testing.assert_close(projector(x), projector(x.mean((2, 3), keepdim=True)))
     alone = Projector(WIDTH, 8, OUT, batch_norm=False)
     torch.testing.assert_close(alone(x)[:1], alone(x[:1]))
+
+
+def test_a_batch_of_one_is_refused_before_training():
+    with pytest.raises(ValueError, match=r"batch_size x processes is 1: .*Set batch_size to 2 or more"):
+        InBatchInfoNCE(0.2, global_batch=1)
+    assert InBatchInfoNCE(0.2, global_batch=2).temperature == InBatchInfoNCE(0.2).temperature
 
 
 def make_byol() -> BYOL:

@@ -151,3 +151,23 @@ def test_classification_takes_the_other_part_of_the_same_file():
     own = recipe("data/chestxray14_srhrs")["dataset_options"]
     assert own["split_file"] == other["dataset_options"]["split_file"]
     assert (own["split_part"], other["dataset_options"]["split_part"]) == ("pretraining", "downstream")
+
+
+@pytest.mark.parametrize(("overlays", "refused"), [((), True), (("released",), True), (("byol",), False)])
+def test_a_batch_of_one_is_refused_by_the_checks_that_come_before_training(overlays, refused):
+    parser = recipe(*overlays)
+    parser["batch_size"] = 1
+    parser["checks"] = parser["checks"][1:]  # without the folders
+    if not refused:
+        parser.get_parsed_content("checks")
+        return
+    with pytest.raises(Exception, match="InBatchInfoNCE") as error:
+        parser.get_parsed_content("checks")
+    assert "batch_size x processes is 1" in "".join(map(str, chain(error.value)))
+
+
+def chain(error):
+    """An error and what caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -3,11 +3,21 @@ import torch
 from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from toy_bundle.scripts.toy import Method, Noise
 
 from common.data import SeededSampler
-from common.engines import ClipGradients, NonFiniteLoss, RunEvents, Trainer, method_losses, whole_batch
+from common.engines import (
+    ClipGradients,
+    FreezeLastLayer,
+    NonFiniteGradient,
+    NonFiniteLoss,
+    RunEvents,
+    Trainer,
+    method_losses,
+    whole_batch,
+)
 
 
 class Watch:
@@ -88,6 +98,86 @@ def test_loss_that_is_not_finite_names_the_files_and_updates_nothing():
     with pytest.raises(NonFiniteLoss, match=r"iteration 1 \(loss = inf, sound = .*noise-0.png, noise-1.png"):
         engine.run()
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+class NanSlope(torch.autograd.Function):
+    """Adds nothing, with a gradient that is not a number when the batch begins with a given image."""
+
+    @staticmethod
+    def forward(ctx, x, spoil):
+        ctx.spoil = spoil
+        return x * 0
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (torch.nan if ctx.spoil else 0), None
+
+
+def spoilt_in(network, iteration, count=None):
+    """A finite loss whose gradient in one of the weights is not a number, in one iteration."""
+    calls = iter(range(1, 100))
+
+    def loss(outputs, targets):
+        extra = NanSlope.apply(network[0].bias[count:], next(calls) == iteration).sum()
+        return (outputs - targets).square().mean() + extra
+
+    return loss
+
+
+CLIPS = {"none": None, "global": ClipGradients(1.0), "per tensor": ClipGradients(1.0, "per_tensor")}
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("amp_dtype", [None, "bfloat16"])
+def test_a_gradient_that_is_not_finite_reaches_no_weight(clip, amp_dtype):
+    network, seen = linear(), []
+    options = {"loss_function": spoilt_in(network, 3, count=-1), "clip": CLIPS[clip], "amp_dtype": amp_dtype}
+    engine = trainer(network, optimizer=torch.optim.AdamW(network.parameters()), **options)
+    engine.add_event_handler(RunEvents.STEPPED, lambda: seen.append([p.clone() for p in network.parameters()]))
+    with pytest.raises(
+        NonFiniteGradient, match=r"in iteration 3: the gradient of 0\.bias is.*noise-8.png, noise-9.png"
+    ):
+        engine.run()
+    assert len(seen) == 2 and engine.state.losses["loss"].isfinite()
+    assert all(torch.equal(a, b) for a, b in zip(seen[-1], network.parameters(), strict=True))
+    assert all(state["step"] == 2 for state in engine.optimizer.state.values())
+
+
+@pytest.mark.parametrize("iteration", [4, 5, 6])
+def test_a_gradient_spoilt_anywhere_in_a_window_is_found_before_its_step(iteration):
+    network = linear()
+    engine = trainer(network, loss_function=spoilt_in(network, iteration), accumulation_steps=3)
+    with pytest.raises(NonFiniteGradient, match=r"iteration 6.*noise-12.png.*noise-16.png.*noise-23.png") as error:
+        engine.run()
+    assert "noise-11.png" not in str(error.value)  # of the window before
+    assert all(p.isfinite().all() for p in network.parameters())
+
+
+def test_a_gradient_that_is_dropped_may_be_anything():
+    network = linear()
+    freeze = FreezeLastLayer([network[0].bias], epochs=1)
+    before = network[0].bias.clone()
+    trainer(network, loss_function=spoilt_in(network, 2), train_handlers=[freeze]).run()
+    assert torch.equal(network[0].bias, before) and network[0].weight.isfinite().all()
+
+
+class CountWaits(TorchDispatchMode):
+    """Counts how often the host asks for a number, for which it would wait for a GPU."""
+
+    waits = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.waits += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_the_host_waits_once_in_an_iteration(clip):
+    engine = trainer(linear(), clip=CLIPS[clip], accumulation_steps=2)
+    with CountWaits() as count:
+        engine.run()
+    assert engine.state.iteration == 6
+    assert count.waits == 6 + 1  # and once in an epoch for the data loader's seed, which is on the CPU
 
 
 def test_losses_by_name_reach_state_and_output():

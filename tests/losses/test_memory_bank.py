@@ -176,3 +176,38 @@ def test_what_cannot_work_is_refused_before_training(options, message):
 def test_a_batch_that_does_not_divide_the_bank_is_refused_in_training_too():
     with pytest.raises(ValueError, match="does not divide"):
         MemoryBank(4, 64).enqueue(torch.ones(5, 4))
+
+
+def test_a_gradient_stays_zero_where_denormals_are_flushed():
+    query = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    contrast = given([1.0, 0.9, 0.95], threshold=0.8)  # nothing is left for the first anchor
+    torch.set_flush_denormal(True)
+    try:
+        (slope,) = torch.autograd.grad(contrast(query, query.detach())[0], query)
+    finally:
+        torch.set_flush_denormal(False)
+    assert torch.equal(slope[0], torch.zeros(2)) and slope[1].isfinite().all() and slope[1].any()
+
+
+@pytest.mark.parametrize(("first", "then"), [(2, 4), (6, 4), (3, 12), (2, 12)])
+def test_a_run_goes_on_with_another_batch_and_still_replaces_the_oldest(first, then):
+    """A checkpoint's pointer may stand where no batch of the new size would end."""
+    before, ring = MemoryBank(1, 12), [0.0] * 12
+    before.bank.zero_()
+    number, place = 0, 0
+
+    def write(contrast, count):
+        nonlocal number, place
+        keys = torch.arange(number + 1.0, number + count + 1)
+        contrast.enqueue(keys[:, None])
+        for key in keys.tolist():
+            ring[place] = key
+            place = (place + 1) % 12
+        number += count
+        assert contrast.bank[0].tolist() == ring and int(contrast.pointer) == place
+
+    write(before, first)
+    contrast = MemoryBank(1, 12, global_batch=then)
+    contrast.load_state_dict(before.state_dict())
+    for _ in range(5):
+        write(contrast, then)

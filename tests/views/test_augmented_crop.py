@@ -81,14 +81,27 @@ def test_rotating_a_wide_image_keeps_shapes_and_blackens_corners():
     assert (rotate(disc, torch.tensor([37.0])) - disc).abs().sum() < 0.15 * disc.sum()
 
 
-def test_the_photometric_change_comes_before_the_rotation():
-    crop = AugmentedCrop(16, area=None, rotation=45, photometric=ColourJitter(blur=0))
+@pytest.mark.parametrize("rotate_first", [False, True])
+def test_rotation_and_photometric_change_come_in_their_order(rotate_first):
+    crop = AugmentedCrop(16, area=None, rotation=45, photometric=ColourJitter(blur=0), rotate_first=rotate_first)
     params = default_collate([crop.sample(torch.Generator().manual_seed(3), (16, 16))])
     params |= {"angle": torch.tensor([45.0]), "brightness": torch.tensor([1.0]), "contrast": torch.tensor([0.5])}
     image = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     plain = crop_resize(image, params["box"], 16)
-    expected = rotate(0.5 * plain + 0.5 * plain.mean(), torch.tensor([45.0]))
-    assert torch.allclose(crop.render(image, params), expected, atol=1e-6)
+    turned = rotate(plain, torch.tensor([45.0]))
+    greyed = rotate(0.5 * plain + 0.5 * plain.mean(), torch.tensor([45.0]))
+    expected = 0.5 * turned + 0.5 * turned.mean() if rotate_first else greyed
+    view = crop.render(image, params)
+    assert torch.allclose(view, expected, atol=1e-6)
+    assert (view[0, 0, 0, 0] > 0.1) == rotate_first  # the black corner is made grey, or was black only afterwards
+
+
+def test_a_centred_crop_lies_about_the_centre_of_its_region():
+    region = torch.tensor([30.0, 50.0, 70.0, 130.0])
+    box = draws(AugmentedCrop(8, area=(0.1, 0.5), centred=True), region)["box"]
+    torch.testing.assert_close((box[:, :2] + box[:, 2:]) / 2, torch.tensor([[50.0, 90.0]]).expand(200, 2))
+    share = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) / (40 * 80)
+    assert 0.1 - 1e-4 <= share.min() < 0.13 and 0.45 < share.max() <= 0.5 + 1e-4
 
 
 @pytest.mark.parametrize("bad", [{"flip": 1.5}, {"rotation": -1}, {"area": (0.5, 0.2)}, {"ratio": (0, 1)}])

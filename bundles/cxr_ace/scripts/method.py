@@ -109,7 +109,7 @@ class ACE(nn.Module):
         parts = {"global": self.global_loss(*student_codes.chunk(2), *teacher_codes.chunk(2))}
         if self.training:
             self.global_loss.update_centre(teacher_codes, gather=self.gather)
-        local = self._local_losses(student_tokens, F.normalize(teacher_tokens, dim=1), params)
+        local = self._local_losses(student_tokens, F.normalize(teacher_tokens.float(), dim=1), params)
         total = self.global_weight * parts["global"]
         if local:
             total = total + torch.stack(list(local.values())).mean()

@@ -64,9 +64,9 @@ def decomposition_targets(coarse_origin_B2: Tensor, fine_origin_B2: Tensor, toke
 
 
 def overlap_mean(tokens_BEHW: Tensor, mask_BHW: Tensor) -> Tensor:
-    """Mean (B, E) of the tokens that a mask (B, H, W) marks; every mask must mark at least one."""
-    mask_B1HW = mask_BHW.unsqueeze(1).to(tokens_BEHW.dtype)
-    return (tokens_BEHW * mask_B1HW).sum((2, 3)) / mask_B1HW.sum((2, 3))
+    """Mean (B, E) of the tokens that a mask (B, H, W) marks; 0 where it marks none, as in the release (A19)."""
+    mask_B1HW = mask_BHW.unsqueeze(1).float()
+    return (tokens_BEHW * mask_B1HW).sum((2, 3)) / mask_B1HW.sum((2, 3)).clamp_min(1)
 
 
 def _positions(coarse_origin_B2: Tensor, fine_origin_B2: Tensor, tokens: int) -> tuple[Tensor, Tensor]:

@@ -33,12 +33,16 @@ class Branch(nn.Module):
         self.projector = projector
 
     def forward(self, images_BCSS: Tensor, quarters: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Vectors (B, E) of images; with `quarters` also those of the quarters of their maps, (B, 4, E)."""
+        """Vectors (B, E) of images; with `quarters` also those of the quarters of their maps, (B, 4, E).
+
+        The projector is called for each place by itself, as `SRHRS.losses` calls the whole branch.
+        """
         map_BChw = self.encoder.tokens(images_BCSS)
         whole_BE = self.projector(map_BChw)
         if not quarters:
             return whole_BE, None
-        return whole_BE, self.projector(quarter_maps(map_BChw)).unflatten(0, (-1, 4))
+        places = quarter_maps(map_BChw).unflatten(0, (-1, 4)).unbind(1)
+        return whole_BE, torch.stack([self.projector(place_BChw) for place_BChw in places], dim=1)
 
 
 class SRHRS(nn.Module):
@@ -105,15 +109,14 @@ class SRHRS(nn.Module):
             parts["contrast"] = (parts["contrast"] + swapped) / 2
         total = parts["contrast"]
         if self.location_scale is not None:
-            logits_BO = self.location_head(nn.functional.normalize(student_BE, dim=1))
+            logits_BO = self.location_head(nn.functional.normalize(student_BE.float(), dim=1))
             parts["location_scale"] = self.location_scale(logits_BO, targets_B3)
             total = total + self.location_weight * parts["location_scale"]
         if self.decomposition is not None:
-            # Two encoder passes for five student views: all four quarters in one, the patch in its own. One pass would
-            # serve a ViT alike, but batch norm would then normalise the patch by statistics that are four fifths those
-            # of enlarged quarters, while the teacher's patch is normalised by patches alone.
-            quarters = torch.stack([views[name] for name in QUARTERS], dim=1).flatten(0, 1)
-            quarter_B4E = self.student(quarters)[0].unflatten(0, (-1, 4))
+            # One pass for each place, as the release: what all quarters of a place have in common is then taken away by
+            # batch norm. In one pass of all four it would tell them apart without anything of the patch. Nor may the
+            # patch join them, for the teacher's patch is normalised by patches alone.
+            quarter_B4E = torch.stack([self.student(views[name])[0] for name in QUARTERS], dim=1)
             parts["decomposition"] = self.decomposition(quarter_B4E, teacher_B4E, teacher_B4E)
             total = total + self.decomposition_weight * parts["decomposition"]
         return {"loss": total, **parts}

@@ -74,7 +74,7 @@ class Patches:
         self.size, self.scales, self.tolerance, self.locations = size, tuple(scales), tolerance, locations
         self.reference, self.mirror_targets = reference, mirror_targets
         self.flip, self.vertical_flip, self.quarters = flip, vertical_flip, quarters
-        self.whole = AugmentedCrop(size, area=None, rotation=rotation, photometric=photometric)
+        self.whole = AugmentedCrop(size, area=None, rotation=rotation, photometric=photometric, rotate_first=True)
         self.quarter = AugmentedCrop(size, area=None, photometric=photometric)
 
     def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
