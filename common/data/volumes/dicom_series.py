@@ -1,20 +1,21 @@
 """One DICOM series of CT slices in a folder."""
 
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..formats import format_of
 from ..formats.depth import Unusable
-from ..formats.dicom import stored_values
 from .dicom_positions import slice_step
-from .hounsfield import hounsfield
+from .dicom_values import check_quantity, slice_hounsfield
 
 # Publishers and archives put these beside the slices; whatever else lies there must be a slice.
 BESIDE = {*(".csv", ".txt", ".json", ".gz", ".zip", ".xlsx", ".md", ".pdf", ".xml", ".yaml", ".nii", ".html")}
 BESIDE_NAMES = {"DICOMDIR", "LICENSE", "VERSION", "Thumbs.db"}
 GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing")
+HEAD_BYTES = 4096
 RESCALE = ("RescaleSlope", "RescaleIntercept")
 
 
@@ -27,10 +28,10 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     (DICOM PS3.3 C.7.6.3.1.2, C.11.1).
 
     Raises:
-        Unusable: no slice, several series, no CT, slices that are missing, repeated, of different sizes or
-            orientations, or without geometry or rescale values.
+        Unusable: no slice, several series, no CT or no Hounsfield units, slices that are missing, repeated, of
+            different sizes or orientations, or without geometry or rescale values.
     """
-    slices = _one_series(_datasets(folder), folder)
+    slices = _one_series(_datasets(folder))
     for path, dataset in slices:
         _check_slice(path, dataset)
     _check_alike(slices)
@@ -45,43 +46,58 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     # DICOM's (x, y, z) reversed; the first three numbers of the orientation say where a row runs, so columns count.
     affine[:3, :3] = np.stack([step, along_column * between_rows, along_row * between_columns], axis=1)[::-1]
     affine[:3, 3] = positions[order[0]][::-1]
-    return np.stack([_hounsfield(path, dataset) for path, dataset in slices]), affine
+    return np.stack([slice_hounsfield(path, dataset) for path, dataset in slices]), affine
 
 
 def _datasets(folder: Path) -> list[tuple[Path, Any]]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    found = []
+    found, others = [], set()
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in BESIDE_NAMES or path.suffix.lower() in BESIDE or path.is_dir():
             continue
         try:
-            dataset = pydicom.dcmread(path)
+            # A file without the preamble, as some archives write them, is told by its first element.
+            dataset = pydicom.dcmread(path, force=_is_dicom(path))
         except (InvalidDicomError, EOFError, OSError) as error:
             remedy = "Get the file again, or take it out of the folder if it is no slice"
             raise Unusable(f"{path.name} is no readable DICOM file ({error})", remedy) from None
         if "Rows" in dataset:
             found.append((path, dataset))
+        else:
+            others.add(_modality(dataset))
     if not found:
-        raise Unusable("it holds no DICOM slice", "Name the folder in which the slices of one series lie")
+        beside = f", only objects of the modality {', '.join(sorted(others))}" if others else ""
+        raise Unusable(f"it holds no DICOM slice{beside}", "Name the folder in which the slices of one series lie")
     return found
 
 
-def _one_series(slices: list[tuple[Path, Any]], folder: Path) -> list[tuple[Path, Any]]:
-    series = defaultdict(list)
-    for _, dataset in slices:
-        series[str(dataset.get("SeriesInstanceUID", ""))].append(str(dataset.get("SeriesDescription", "")))
-    if len(series) > 1:
-        named = "; ".join(f"{uid or 'unnamed'} ({texts[0]!r}, {len(texts)} slices)" for uid, texts in series.items())
-        raise Unusable(f"it holds {len(series)} series: {named}", "Put each series into a folder of its own")
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return format_of(file.read(HEAD_BYTES), path) == "dicom"
+
+
+def _modality(dataset: Any) -> str:
+    """The modality, or without one what the object is; a file that says neither counts as CT."""
+    kind = getattr(dataset.get("SOPClassUID"), "name", "")
+    return str(dataset.get("Modality") or ("CT" if not kind or "CT Image" in kind or "Capture" in kind else kind))
+
+
+def _one_series(slices: list[tuple[Path, Any]]) -> list[tuple[Path, Any]]:
+    counts = Counter(str(dataset.get("SeriesInstanceUID", "")) for _, dataset in slices)
+    if len(counts) > 1:
+        # Not their descriptions: people write names into these, and logs and caches would keep them.
+        named = "; ".join(f"{uid or 'unnamed'} ({count} slices)" for uid, count in counts.items())
+        raise Unusable(f"it holds {len(counts)} series: {named}", "Put each series into a folder of its own")
     return slices
 
 
 def _check_slice(path: Path, dataset: Any) -> None:
-    modality = str(dataset.get("Modality", "CT"))
+    modality = _modality(dataset)
     if modality != "CT":
         raise Unusable(f"{path.name} has the modality {modality}", "Only CT has Hounsfield units: leave it out")
+    check_quantity(path, dataset)
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         problem = f"{path.name} has {dataset.NumberOfFrames} frames"
         raise Unusable(problem, "Save the multi-frame object as single slices or as NIfTI")
@@ -112,17 +128,3 @@ def _check_alike(slices: list[tuple[Path, Any]]) -> None:
                 )
                 problem = f"its slices differ in {what}: {stated}"
                 raise Unusable(problem, "They are no one volume: keep one kind in the folder")
-
-
-def _hounsfield(path: Path, dataset: Any) -> np.ndarray:
-    try:
-        values = stored_values(dataset)
-    except Unusable:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())[:160]
-        problem = f"the pixels of {path.name} cannot be decoded ({type(error).__name__}: {text})"
-        raise Unusable(problem, "Get the file again") from error
-    finally:
-        dataset.pop("PixelData", None)  # a series would otherwise be in memory twice
-    return hounsfield(values, float(dataset.RescaleSlope), float(dataset.RescaleIntercept))

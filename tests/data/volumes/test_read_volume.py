@@ -82,9 +82,9 @@ def test_slices_missing_repeated_or_uneven(tmp_path):
 def test_series_sizes_and_orientations_do_not_mix(tmp_path):
     values = index_volume()
     save_series(tmp_path, values)
-    extra = {"position": (0, 0, 0), "uid": "9.8.7", "SeriesDescription": "Scout"}
+    extra = {"position": (0, 0, 0), "uid": "9.8.7"}
     save_slice(tmp_path / "z.dcm", values[0], **extra)
-    refused(tmp_path, "2 series", "1.2.3 ('', 4 slices)", "9.8.7 ('Scout', 1 slices)")
+    refused(tmp_path, "2 series: 1.2.3 (4 slices); 9.8.7 (1 slices)")
     save_slice(tmp_path / "z.dcm", values[0][:, :-1], (0, 0, 0))
     refused(tmp_path, "differ in size", "z.dcm (5, 5)")
     save_slice(tmp_path / "z.dcm", values[0], (0, 0, 0), column=(0, 0, 1))
