@@ -2,12 +2,10 @@
 
 import logging
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
-import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from torch import nn
@@ -15,8 +13,9 @@ from torch.optim import Optimizer
 
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
-from .events import RunEvents
-from .files import PARTIAL, claim, first_sound, link_atomically, save_atomically
+from .events import RunEvents, whatever_happens
+from .files import claim, free_space, link_atomically, save_atomically, sweep
+from .soundness import DamagedCheckpoint, check_moments, read_checkpoint
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -35,10 +34,12 @@ class Stateful(Protocol):
 class Checkpoints:
     """Handler that saves a trainer's state and, in a new process, loads the newest sound one.
 
-    A file is written under another name, forced to disk and renamed; its own checksums tell when it is torn, and then
-    the one before it is taken. What lies between two checkpoints is trained again, with the same result. The state is
-    saved between two batches, after every handler of the iteration or epoch has run, wherever this handler stands
-    in the list. The files load with MONAI's `CheckpointLoader` as `{network, optimizer, trainer}`.
+    A file is written under another name, forced to disk and renamed. One that is torn, of another make, not finite or
+    of other networks is renamed to `.torn`, with a warning, and the newest before it that fits is taken; where none
+    fits, the recipe has changed, and the run is refused. What lies between two checkpoints is trained again, with the
+    same result. The state is saved between two batches, after every handler of the iteration or epoch has run,
+    wherever this handler stands in the list. The files load with MONAI's `CheckpointLoader` as
+    `{network, optimizer, trainer}`.
 
     Args:
         directory: of this run alone; holds `iteration-<number>.pt` and `best.pt`.
@@ -103,7 +104,7 @@ class Checkpoints:
         engine.add_event_handler(RunEvents.RESUME, self._load_newest)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._save_if_due)
         engine.add_event_handler(Events.COMPLETED, self._save_last)
-        engine.add_event_handler(RunEvents.ABORTED, self._save_aborted)
+        engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._save_aborted))
 
     def files(self) -> list[Path]:
         """Checkpoints of the directory, newest first."""
@@ -144,7 +145,7 @@ class Checkpoints:
             for name, parameter in self.network.named_parameters():
                 if not bool(parameter.isfinite().all()):
                     raise NonFiniteWeights(name, self.directory)
-            path = self.directory / f"iteration-{engine.state.iteration:09d}.pt"
+            path = self._path(engine.state.iteration)
             content = {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -162,11 +163,13 @@ class Checkpoints:
                 old.unlink()
         self._new_best = False
 
+    def _path(self, iteration: int) -> Path:
+        return self.directory / f"iteration-{iteration:09d}.pt"
+
     def _cannot_write(self, path: Path, error: Exception) -> str:
-        free = shutil.disk_usage(self.directory).free / 2**20
         kept = self.files()
         return (
-            f"could not write the checkpoint {path}: {error}. {free:.0f} MiB are free there. "
+            f"could not write the checkpoint {path}: {error}. {free_space(self.directory):.0f} MiB are free there. "
             + (f"The earlier checkpoint {kept[0].name} is untouched. " if kept else "There is no earlier checkpoint. ")
             + "Free space or choose another output_root; the same command then continues."
         )
@@ -187,21 +190,48 @@ class Checkpoints:
                 call()
 
     def _load_newest(self, engine: Trainer) -> None:
-        if distributed.rank() == 0:
-            self._claim = claim(self.directory / ".lock")
-            if self._claim is None:
-                raise CheckpointError(
-                    f"another process is training in {self.directory}; wait for it or choose another run_name"
-                )
-        path = distributed.from_first(self._newest() if distributed.rank() == 0 else None)
+        path, refusal = distributed.from_first(self._choose(engine) if distributed.rank() == 0 else (None, None))
+        if refusal is not None:  # in every process, so that none waits for the first
+            raise CheckpointError(refusal)
         if path is None:
             return
-        if not self.resume:
-            raise CheckpointError(
+        if distributed.rank() > 0:
+            self._take(read_checkpoint(path), path, engine)
+        self.best = distributed.from_first(self.best)
+        logger.info("Going on from %s: iteration %d, epoch %d.", path, engine.state.iteration, engine.state.epoch)
+
+    def _choose(self, engine: Trainer) -> tuple[Path | None, str | None]:
+        """Load the newest checkpoint that is sound and fits, if there is one; or say why the run cannot begin."""
+        try:
+            self._claim = claim(self.directory / ".lock")
+        except OSError as error:
+            return None, f"cannot write to {self.directory}: {error}. Choose another output_root"
+        if self._claim is None:
+            return None, f"another process is training in {self.directory}; wait for it or choose another run_name"
+        for folder in (self.directory, self.directory.parent):
+            sweep(folder)
+        candidates = [path for path in (*self.files(), self.directory / "best.pt") if path.is_file()]
+        if candidates and not self.resume:
+            return None, (
                 f"checkpoints#resume is false but {self.directory} holds checkpoints; "
                 "delete them or choose another run_name"
             )
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        unfit: dict[Path, str] = {}
+        for path in candidates:
+            try:
+                self._take(read_checkpoint(path), path, engine)
+            except DamagedCheckpoint as error:
+                _set_aside(path, str(error))
+            except CheckpointError as error:
+                unfit[path] = str(error)
+            else:
+                for other, problem in unfit.items():
+                    _set_aside(other, problem)
+                self._restore_best()
+                return path, None
+        return None, next(iter(unfit.values()), None)
+
+    def _take(self, content: Mapping[str, Any], path: Path, engine: Trainer) -> None:
         saved = content["trainer"]
         if saved["epoch_length"] != engine.state.epoch_length:
             raise CheckpointError(
@@ -212,25 +242,50 @@ class Checkpoints:
         try:
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
-        except (RuntimeError, ValueError) as error:
+            check_moments(self.optimizer)
+            for name, item in self.extra.items():
+                if name in content["extra"]:
+                    item.load_state_dict(content["extra"][name])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"{path} does not fit this run's network or optimiser, so the recipe has changed since: {error}. "
-                "Restore it or choose another run_name"
+                f"{path} does not fit this run's network or optimiser, or what its handlers keep, so the recipe has "
+                f"changed since: {error}. Restore it or choose another run_name"
             ) from error
-        for name, item in self.extra.items():
-            if name in content["extra"]:
-                item.load_state_dict(content["extra"][name])
-        self.best = content["best"]
+        self.best = dict(content["best"])
         engine.state.iteration = self._saved_at = saved["iteration"]
         engine.state.epoch = saved["iteration"] // saved["epoch_length"]
-        logger.info("Going on from %s: iteration %d, epoch %d.", path, engine.state.iteration, engine.state.epoch)
 
-    def _newest(self) -> Path | None:
-        """Newest sound checkpoint; torn ones are renamed, so that they are not counted as kept."""
-        for leftover in self.directory.glob(f".*{PARTIAL}"):
-            leftover.unlink()
-        sound, torn = first_sound([*self.files(), self.directory / "best.pt"])
-        for path, problem in torn.items():
-            logger.warning("Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path)
-            path.rename(f"{path}.torn")
-        return sound
+    def _restore_best(self) -> None:
+        """See to it that `best.pt` is what `best` says: a process may be killed before it has named its best anew."""
+        if self.keep_best is None or not self.best:
+            return
+        path, iteration = self.directory / "best.pt", self.best["iteration"]
+        named = _best_in(path)
+        if named == self.best:
+            return
+        if _best_in(self._path(int(iteration))) == self.best:
+            link_atomically(self._path(int(iteration)), path)
+            return
+        self.best = named
+        logger.warning(
+            "The best weights so far, those of iteration %d, are lost: %s is missing or damaged. %s.",
+            iteration,
+            path,
+            f"Those of iteration {named['iteration']} count as the best" if named else "The next evaluation counts",
+        )
+
+
+def _best_in(path: Path) -> dict[str, float]:
+    """Value and iteration of the best evaluation, where these are the weights that had it; otherwise empty."""
+    try:
+        content = read_checkpoint(path)
+    except DamagedCheckpoint:
+        return {}
+    best = dict(content["best"])
+    return best if best.get("iteration") == content["trainer"]["iteration"] else {}
+
+
+def _set_aside(path: Path, problem: str) -> None:
+    """Under another name a damaged file is not counted as kept."""
+    logger.warning("Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path)
+    path.rename(f"{path}.torn")

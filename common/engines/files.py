@@ -1,9 +1,8 @@
 """Files that are complete or not there at all, and that tell when they are damaged."""
 
 import os
+import shutil
 import zipfile
-import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +40,7 @@ def save_atomically(content: Any, path: str | Path) -> Path:
 
 
 def link_atomically(source: Path, path: Path) -> None:
-    """Give a file a second name, in place of whatever had it; costs no space.
+    """Give a file a second name, in place of whatever had it; costs no space where the file system has links.
 
     Args:
         source: existing file.
@@ -49,9 +48,63 @@ def link_atomically(source: Path, path: Path) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     partial.unlink(missing_ok=True)
-    os.link(source, partial)
-    partial.replace(path)
+    try:
+        try:
+            os.link(source, partial)
+        except OSError:  # exFAT and some network drives have none
+            shutil.copyfile(source, partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def write_atomically(text: str, path: Path) -> None:
+    """Write a small file under another name, then rename it.
+
+    Args:
+        text: its content.
+        path: file to write; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written; what a living process is writing stays.
+
+    Args:
+        folder: where files are written by this module or under names alike (`.<name>.<process>.partial`).
+    """
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        if not _is_being_written(leftover):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_being_written(partial: Path) -> bool:
+    number = partial.name.removesuffix(PARTIAL).rpartition(".")[2]
+    if not number.isdigit() or int(number) == os.getpid():  # containers give the same number again and again
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it lives, as another user
+        return True
+    return True
+
+
+def free_space(folder: Path) -> float:
+    """MiB that are free where a folder is, or where it would be made."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    return shutil.disk_usage(there).free / 2**20
 
 
 def claim(path: Path) -> IO[str] | None:
@@ -82,25 +135,9 @@ def damage(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        return str(error)
+    except Exception as error:  # a damaged directory makes zipfile raise nearly anything
+        return str(error) or type(error).__name__
     return f"wrong checksum of {broken}" if broken else None
-
-
-def first_sound(paths: Iterable[Path]) -> tuple[Path | None, dict[Path, str]]:
-    """The first of some files that is whole, if any, and what is wrong with each one before it.
-
-    Args:
-        paths: that `torch.save` wrote, the most wanted first; those that are not there are passed over.
-    """
-    torn: dict[Path, str] = {}
-    for path in paths:
-        if path.is_file():
-            problem = damage(path)
-            if problem is None:
-                return path, torn
-            torn[path] = problem
-    return None, torn
 
 
 def _sync_folder(folder: Path) -> None:

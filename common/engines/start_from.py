@@ -1,15 +1,15 @@
 """Begin a training with the weights that another one ended with."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
 from .errors import CheckpointError
-from .files import first_sound
+from .soundness import DamagedCheckpoint, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ class StartFrom:
     teacher, memory bank, centre. List it before the handler that validates.
 
     Args:
-        path: folder of the other run, whose newest sound checkpoint is taken, or a checkpoint file; None does nothing.
+        path: folder of the other run, whose newest checkpoint that is sound and fits is taken, or a checkpoint file;
+            None does nothing.
         network: this run's, unwrapped.
         only: names that begin with one of these are loaded; None loads all.
         leave_out: names that begin with one of these are not.
@@ -50,10 +51,36 @@ class StartFrom:
     def _load(self, engine: Engine) -> None:
         if engine.state.iteration:
             return
-        file = self._file()
-        weights = torch.load(file, map_location="cpu", weights_only=True)["network"]
-        own = self.network.state_dict()
-        chosen = {name: value for name, value in weights.items() if self._is_wanted(name)}
+        assert self.path is not None
+        files = (
+            [self.path] if self.path.is_file() else sorted(self.path.glob("checkpoints/iteration-*.pt"), reverse=True)
+        )
+        damaged: dict[Path, str] = {}
+        unfit: dict[Path, str] = {}
+        for file in files:
+            try:
+                weights = read_checkpoint(file, ["network"])["network"]
+            except DamagedCheckpoint as error:
+                damaged[file] = str(error)
+                continue
+            problem = self._misfit(weights)
+            if problem is None:
+                for other, reason in (damaged | unfit).items():
+                    logger.warning("Skipping the damaged checkpoint %s (%s).", other, reason)
+                self.network.load_state_dict(self._chosen(weights), strict=False)
+                logger.info(
+                    "Starting from %s: %d of %d tensors.",
+                    file,
+                    len(self._chosen(weights)),
+                    len(self.network.state_dict()),
+                )
+                return
+            unfit[file] = problem
+        raise CheckpointError(self._refusal(damaged, unfit))
+
+    def _misfit(self, weights: Mapping[str, Any]) -> str | None:
+        """What of a checkpoint's network this one cannot take."""
+        own, chosen = self.network.state_dict(), self._chosen(weights)
         wanted = [name for name in own if self._is_wanted(name)]
         problems = [f"{name} is missing there" for name in wanted if name not in chosen]
         problems += [f"{name} is not in this network" for name in chosen if name not in own]
@@ -62,28 +89,24 @@ class StartFrom:
             for name in wanted
             if name in chosen and chosen[name].shape != own[name].shape
         ]
-        if problems or not chosen:
-            what = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-            raise CheckpointError(
-                f"start_from: {file} does not fit: {what or 'none of its names is wanted'}. Start from a run of "
+        if not problems:
+            return None if chosen else "none of its names is wanted"
+        return "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+
+    def _refusal(self, damaged: Mapping[Path, str], unfit: Mapping[Path, str]) -> str:
+        for file, problem in unfit.items():
+            return (
+                f"start_from: {file} does not fit: {problem}. Start from a run of "
                 "the same networks, or change the recipe's key that names parts (start_from_parts, start_anew)"
             )
-        self.network.load_state_dict(chosen, strict=False)
-        logger.info("Starting from %s: %d of %d tensors.", file, len(chosen), len(own))
+        first = next((f"{file} is damaged ({problem})" for file, problem in damaged.items()), "there is no checkpoint")
+        return (
+            f"start_from is {self.path}, where {first}. Give the folder of a training that has made a whole one, a "
+            "checkpoint file, or null to start anew"
+        )
+
+    def _chosen(self, weights: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in weights.items() if self._is_wanted(name)}
 
     def _is_wanted(self, name: str) -> bool:
         return (self.only is None or name.startswith(self.only)) and not name.startswith(self.leave_out)
-
-    def _file(self) -> Path:
-        assert self.path is not None
-        kept = sorted(self.path.glob("checkpoints/iteration-*.pt"), reverse=True)
-        sound, torn = first_sound([self.path] if self.path.is_file() else kept)
-        for file, problem in torn.items():
-            logger.warning("Skipping the damaged checkpoint %s (%s).", file, problem)
-        if sound is None:
-            first = next((f"{file} is damaged ({problem})" for file, problem in torn.items()), "there is no checkpoint")
-            raise CheckpointError(
-                f"start_from is {self.path}, where {first}. Give the folder of a training that has made a whole one, a "
-                "checkpoint file, or null to start anew"
-            )
-        return sound

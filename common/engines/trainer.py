@@ -149,27 +149,34 @@ class Trainer(SupervisedTrainer):
         """Train, from the newest checkpoint where a handler loads one, to the end; a finished run says so."""
         if self.state.epoch_length is None:
             raise ValueError("the data loader has no length; give train#trainer#epoch_length")
-        try:
-            with self.interruptions:
-                if not self._resumed:
-                    self._resumed = True
-                    self.fire_event(RunEvents.RESUME)
-                    self._skip_validation_at_start()
-                if self.finished and self.state.epoch_length:
-                    logger.warning(
-                        "This run is finished: %d of %d epochs are done. Nothing is trained. "
-                        "Raise the number of epochs to go on, or choose another run_name for a new run.",
-                        self.state.epoch,
-                        self.state.max_epochs,
-                    )
-                    self.fire_event(RunEvents.FINISHED_BEFORE)
-                    return
-                super().run()
-        except BaseException as error:
-            self.state.error = error
-            self.fire_event(RunEvents.ABORTED)
-            distributed.teardown()
-            raise
+        with self.interruptions:
+            try:
+                self._train()
+            except BaseException as error:
+                self.state.error = error
+                self.fire_event(RunEvents.ABORTED)
+                distributed.teardown()
+                end = self.interruptions.consequence(error)
+                if end is error:
+                    raise
+                raise end from error
+
+    def _train(self) -> None:
+        if not self._resumed:
+            self._resumed = True
+            self.fire_event(RunEvents.RESUME)
+            self._skip_validation_at_start()
+        if self.finished and self.state.epoch_length:
+            logger.warning(
+                "This run is finished: %d of %d epochs are done. Nothing is trained. "
+                "Raise the number of epochs to go on, or choose another run_name for a new run.",
+                self.state.epoch,
+                self.state.max_epochs,
+            )
+            self.fire_event(RunEvents.FINISHED_BEFORE)
+            return
+        super().run()
+        self.fire_event(RunEvents.FINISHED)
 
     def _iteration(self, engine: "Trainer", batchdata: Any) -> Any:  # type: ignore[override]
         """Train on one batch."""

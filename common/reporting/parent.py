@@ -30,12 +30,12 @@ class ParentRun:
         Returns:
             Run id.
         """
-        remembered = self._note.read(self.store.uri, self._described)
+        remembered = self._note.read(self.store.address, self._described)
         anew = self.stage.number == 1 and not goes_on
         if remembered is not None and anew and self.store.status(remembered) == "FINISHED":
             remembered = None
         self.store.open(self.stage.parent, [remembered])
-        self._note.write(self.store.id, self.store.uri, self._described)
+        self._note.write(self.store.id, self.store.address, self._described)
         return self.store.id
 
     def close(self, status: str) -> None:

@@ -1,20 +1,20 @@
 """The MLflow run that a training writes to."""
 
-import contextlib
+import atexit
 import hashlib
 import json
 import logging
 import os
 import re
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from filelock import FileLock
+from ..engines.credentials import without_credentials
+from ..engines.files import write_atomically
+from .errors import TrackingError
+from .server import Reserve, connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,6 +28,10 @@ PATIENCE = 60.0
 class RunStore:
     """One MLflow run: found again or made, written to, and closed.
 
+    A run that is still open when the process ends, whatever ended it, is closed as `KILLED`. Where the run's database
+    is a file, some space is kept free beside it until then, so that a full disk does not leave the run as running.
+    Errors of MLflow come as `TrackingError`.
+
     Args:
         uri: of the tracking server; None takes `MLFLOW_TRACKING_URI`, or else `mlflow.db` in the directory.
         directory: of the SQLite file and the artifacts, where there is no server.
@@ -40,28 +44,23 @@ class RunStore:
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or uri or self.local_uri
         self.run_id: str | None = None
         self._client: MlflowClient | None = None
+        self._reserve = Reserve(self.directory if self.uri == self.local_uri else None)
+        self._process = os.getpid()
         self._experiment_id = ""
         self._continued = False
         self._last_steps: dict[str, int] = {}
 
     @property
+    def address(self) -> str:
+        """The server, without what it must not be shown with."""
+        return without_credentials(self.uri)
+
+    @property
     def client(self) -> "MlflowClient":
         """MLflow's client; importing it and making a new database take seconds, so that happens here."""
         if self._client is None:
-            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            from mlflow import MlflowClient
-
-            for name in ("alembic", "mlflow.store.db.utils"):  # they report each table of a new database
-                logging.getLogger(name).setLevel(logging.WARNING)
-            if self.uri != self.local_uri:
-                self._client = MlflowClient(self.uri)
-            else:
-                self.directory.mkdir(parents=True, exist_ok=True)
-                with FileLock(self.directory / ".mlflow.lock"):  # two processes must not make the tables at once
-                    if not (self.directory / "mlflow.db").exists():
-                        _make_database(self.directory / "mlflow.db")
-                    self._client = MlflowClient(self.uri)
-                    self._client.search_experiments(max_results=1)  # brings an older database up to date
+            local = self.directory if self.uri == self.local_uri else None
+            self._client = self._ask(connect, self.uri, local)
         return self._client
 
     def open(self, run_name: str, run_ids: Iterable[str | None], parent: str | None = None) -> bool:
@@ -75,17 +74,18 @@ class RunStore:
         Returns:
             Whether a run goes on.
         """
-        self._experiment_id = patiently(self._find_experiment)
+        self._experiment_id = self._ask(self._find_experiment)
         for run_id in run_ids:
-            if run_id is not None and patiently(self._is_alive, run_id):
+            if run_id is not None and self._ask(self._is_alive, run_id):
                 self.run_id, self._continued = run_id, True
                 self.reopen()
                 return True
-        name = patiently(self._free_name, run_name)
+        name = self._ask(self._free_name, run_name)
         tags = {} if parent is None else {"mlflow.parentRunId": parent}
-        made = patiently(self.client.create_run, self._experiment_id, run_name=name, tags=tags)
+        made = self._ask(self.client.create_run, self._experiment_id, run_name=name, tags=tags)
         self.run_id = made.info.run_id
         self._continued = False
+        self._opened()
         return False
 
     def status(self, run_id: str) -> str | None:
@@ -94,12 +94,14 @@ class RunStore:
 
         try:
             return patiently(self.client.get_run, run_id).info.status
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise TrackingError(self.uri, error) from error
             return None
 
     def params(self) -> dict[str, str]:
         """Parameters that the run has."""
-        return dict(patiently(self.client.get_run, self.id).data.params)
+        return dict(self._ask(self.client.get_run, self.id).data.params)
 
     def log(
         self,
@@ -125,15 +127,18 @@ class RunStore:
         # MLflow takes 1000 metrics, 100 parameters and 100 tags at a time
         for start in range(0, max(len(points), 10 * len(pairs), 10 * len(labels)), 1000):
             few = slice(start // 10, start // 10 + 100)
-            patiently(self.client.log_batch, self.id, points[start : start + 1000], pairs[few], labels[few])
+            self._ask(self.client.log_batch, self.id, points[start : start + 1000], pairs[few], labels[few])
 
     def reopen(self) -> None:
         """Mark the run as running."""
-        patiently(self.client.update_run, self.id, status="RUNNING")
+        self._ask(self.client.update_run, self.id, status="RUNNING")
+        self._opened()
 
     def close(self, status: str) -> None:
         """Mark the run `FINISHED`, `FAILED` or `KILLED`."""
-        patiently(self.client.set_terminated, self.id, status)
+        self._reserve.release()
+        self._ask(self.client.set_terminated, self.id, status)
+        atexit.unregister(self._close_at_exit)
 
     @property
     def id(self) -> str:
@@ -142,10 +147,37 @@ class RunStore:
             raise RuntimeError("no MLflow run is open")
         return self.run_id
 
+    def keep(self, method: str, *arguments: Any) -> None:
+        """Keep an artifact of the run, by a method of MLflow's client."""
+        self._ask(getattr(self.client, method), self.id, *arguments)
+
+    def _opened(self) -> None:
+        self._reserve.take()
+        atexit.unregister(self._close_at_exit)
+        atexit.register(self._close_at_exit)
+
+    def _close_at_exit(self) -> None:
+        """The process ends, in order or not, and nobody has closed the run."""
+        if os.getpid() != self._process:
+            return
+        try:
+            self.close("KILLED")
+        except Exception as error:
+            logger.warning("The MLflow run %s stays marked as running: %s", self.run_id, error)
+
+    def _ask(self, action: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Call MLflow, and make its errors ours."""
+        try:
+            return patiently(action, *arguments, **named)
+        except (TrackingError, ValueError):
+            raise
+        except Exception as error:  # of MLflow, its database's driver, its HTTP client, or the system
+            raise TrackingError(self.uri, error) from error
+
     def _is_new(self, name: str, step: int) -> bool:
         """Whether the run lacks this step; what a killed process logged after its last checkpoint stays."""
         if name not in self._last_steps:
-            known = patiently(self.client.get_metric_history, self.id, name) if self._continued else []
+            known = self._ask(self.client.get_metric_history, self.id, name) if self._continued else []
             self._last_steps[name] = max((point.step for point in known), default=-1)
         new = step > self._last_steps[name]
         self._last_steps[name] = max(step, self._last_steps[name])
@@ -175,8 +207,10 @@ class RunStore:
 
         try:
             info = self.client.get_run(run_id).info
-        except MlflowException:
-            logger.warning("The MLflow run %s of the checkpoint is not in %s; a new one begins.", run_id, self.uri)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            logger.warning("The MLflow run %s of the checkpoint is not in %s; a new one begins.", run_id, self.address)
             return False
         return info.lifecycle_stage == "active"
 
@@ -191,24 +225,6 @@ class RunStore:
             number += 1
             name = f"{wanted}-{number}"
         return name
-
-
-def _make_database(path: Path) -> None:
-    """Let MLflow make its tables in memory where the system has a place for that, then move the file.
-
-    It does so in hundreds of transactions, each of which waits for the disk: a minute on a busy one.
-    """
-    from mlflow import MlflowClient
-
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        draft, partial = Path(folder) / path.name, path.with_suffix(".partial")
-        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-        with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
-            # MLflow's own experiment keeps its artifacts beside the file
-            connection.execute("update experiments set artifact_location = ?", [str(path.parent / "mlruns" / "0")])
-        shutil.copyfile(draft, partial)
-        partial.replace(path)
 
 
 def patiently(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -235,19 +251,31 @@ class RunNote:
         self.path = directory / "mlflow_run.json"
 
     def read(self, uri: str, config: Mapping[str, str]) -> str | None:
-        """Run id noted for the same server and the same config."""
+        """Run id noted for the same server and the same config; a damaged note counts as none, with a warning.
+
+        Args:
+            uri: of the server, without credentials.
+            config: of the run, by name.
+        """
+        if not self.path.exists():
+            return None
         try:
             note = json.loads(self.path.read_text())
-        except (OSError, ValueError):
+            run_id, place, digest = str(note["run_id"]), note["uri"], note["config"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            logger.warning(
+                "The note %s is damaged (%s: %s) and is written anew; unless a checkpoint names the MLflow run, a new "
+                "one begins.",
+                self.path,
+                type(error).__name__,
+                error,
+            )
             return None
-        return note.get("run_id") if (note.get("uri"), note.get("config")) == (uri, _digest(config)) else None
+        return run_id if (place, digest) == (uri, _digest(config)) else None
 
     def write(self, run_id: str, uri: str, config: Mapping[str, str]) -> None:
         """Note the run."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps({"run_id": run_id, "uri": uri, "config": _digest(config)}))
-        partial.replace(self.path)
+        write_atomically(json.dumps({"run_id": run_id, "uri": uri, "config": _digest(config)}), self.path)
 
 
 def _digest(config: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ from monai.engines import Evaluator
 
 from ..data.data_used import DataUsed, data_used
 from ..engines import Reading, RunEvents, Trainer, commit, current_stage, merged_config, rank, world_size
+from ..engines.credentials import without_credentials
+from ..engines.events import whatever_happens
 from . import data_note, flatten
 from .parent import ParentRun
 from .store import RunNote, RunStore
@@ -33,7 +35,8 @@ class Tracking:
     The same object goes into `train#handlers` and `validate#handlers`. The evaluator's metrics are logged at the
     trainer's iteration. A run that goes on from a checkpoint goes on in MLflow, and steps logged before are left as
     they are. The runs of a command's stages are nested below one that bears the command's name. Without a trainer, an
-    evaluator's run is a run of its own. Processes other than the first log nothing.
+    evaluator's run is a run of its own. Processes other than the first log nothing. Passwords and tokens in addresses
+    and settings are tracked nowhere.
 
     Args:
         experiment: one per bundle.
@@ -62,8 +65,8 @@ class Tracking:
         if every < 1:
             raise ValueError(f"tracking#every is {every}; it must be 1 or more")
         self.run_name, self.every = run_name, every
-        self.params, self.corpus = dict(params or {}), corpus
-        self.config = dict(config) if config is not None else merged_config() or {}
+        self.params, self.corpus = without_credentials(dict(params or {})), corpus
+        self.config = without_credentials(dict(config) if config is not None else merged_config() or {})
         self.store = RunStore(uri, Path(directory), experiment)
         self.note = RunNote(Path(directory) / experiment / run_name)
         self.data_note = data_note.DataNote(Path(directory) / experiment / run_name)
@@ -85,9 +88,9 @@ class Tracking:
             self._trainer = engine
             engine.add_event_handler(Events.STARTED, self._open)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._log_iteration)
-            engine.add_event_handler(Events.COMPLETED, self._close, "FINISHED")
+            engine.add_event_handler(RunEvents.FINISHED, self._close, "FINISHED")
             engine.add_event_handler(RunEvents.FINISHED_BEFORE, self._mark_finished)
-            engine.add_event_handler(RunEvents.ABORTED, self._abort)
+            engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._abort))
         elif isinstance(engine, Evaluator):
             self._evaluator = engine
             engine.add_event_handler(Events.STARTED, self._open)
@@ -129,7 +132,7 @@ class Tracking:
         if rank() == 0:
             self._ensure()
             path = f"figures/{name}-{self._step if step is None else step:09d}.png"
-            self.store.client.log_figure(self.store.id, figure, path)
+            self.store.keep("log_figure", figure, path)
 
     def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
         """Keep a file as an artifact.
@@ -140,7 +143,7 @@ class Tracking:
         """
         if rank() == 0:
             self._ensure()
-            self.store.client.log_artifact(self.store.id, str(path), folder)
+            self.store.keep("log_artifact", str(path), folder)
 
     @property
     def _step(self) -> int:
@@ -159,13 +162,13 @@ class Tracking:
             self.store.reopen()
             return
         described = self._described()
-        remembered = self.note.read(self.store.uri, described) if self._trainer is not None else None
+        remembered = self.note.read(self.store.address, described) if self._trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":
             remembered = None
         parent = self._parent.open(self._from_checkpoint is not None) if self._parent is not None else None
         continued = self.store.open(self.run_name, [self._from_checkpoint, remembered], parent)
         if self._trainer is not None:
-            self.note.write(self.store.id, self.store.uri, described)
+            self.note.write(self.store.id, self.store.address, described)
         known = self.store.params() if continued else {}
         changed = sorted(name for name, value in described.items() if known.get(name, value) != value)
         if changed:
@@ -177,8 +180,8 @@ class Tracking:
         self.store.log(params=new, tags=_tags() | data_note.tags(trained, validated))
         if self.config and (changed or not continued):
             name = f"config-{self._step:09d}.yaml" if continued else "config.yaml"
-            self.store.client.log_dict(self.store.id, self.config, name)
-        logger.info("Tracking run %s at %s.", self.store.run_id, self.store.uri)
+            self.store.keep("log_dict", self.config, name)
+        logger.info("Tracking run %s at %s.", self.store.run_id, self.store.address)
 
     def _described(self) -> dict[str, str]:
         described = {
@@ -226,7 +229,7 @@ class Tracking:
 
     def _evaluator_raised(self, _engine: Engine, error: BaseException) -> None:
         if self._trainer is None:
-            self._close(_status(error))
+            whatever_happens(self._close)(_status(error))
         raise error
 
     def _abort(self, engine: Trainer) -> None:
@@ -243,11 +246,12 @@ class Tracking:
                 self._parent.close("FINISHED")
 
     def _close(self, status: str) -> None:
-        if self._is_open:
+        """Mark the run; one that has been marked as finished already may still fail in a handler after this one."""
+        if self.store.run_id is not None and (self._is_open or status != "FINISHED"):
+            self._is_open = False
             self.store.close(status)
             if self._parent is not None:
                 self._parent.close(status)
-        self._is_open = False
 
 
 def _status(error: BaseException) -> str:
@@ -255,7 +259,7 @@ def _status(error: BaseException) -> str:
 
 
 def _tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": " ".join(sys.argv), "mlflow.source.type": "LOCAL"}
+    tags = {"mlflow.source.name": without_credentials(" ".join(sys.argv)), "mlflow.source.type": "LOCAL"}
     version = commit()
     if version is not None:
         tags["mlflow.source.git.commit"] = version

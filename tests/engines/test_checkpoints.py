@@ -1,6 +1,9 @@
 import errno
 import logging
 import os
+import sys
+import types
+import zipfile
 
 import pytest
 import torch
@@ -155,10 +158,171 @@ def test_two_processes_never_train_in_one_directory(tmp_path):
     make(tmp_path)[0].run()
 
 
-def test_leftovers_of_a_killed_write_are_removed(tmp_path):
-    (tmp_path / ".iteration-000000009.pt.77.partial").write_bytes(b"half")
-    make(tmp_path)[0].run()
-    assert names(tmp_path) == ["iteration-000000005.pt", "iteration-000000010.pt"]
+def test_leftovers_of_a_killed_write_are_removed_those_of_the_living_stay(tmp_path):
+    dead, folder = in_child(lambda: None), tmp_path / "checkpoints"
+    assert exit_code(dead) == 0
+    folder.mkdir()
+    for name in ("encoder_best.safetensors", "model.pt", "checkpoints/.iteration-000000009.pt"):
+        for number in (dead, os.getpid(), os.getppid()):
+            path = tmp_path / f"{name}.{number}.partial"
+            path.with_name(f".{path.name.removeprefix('.')}").write_bytes(b"half")
+    make(folder)[0].run()
+    stays = f".{os.getppid()}.partial"
+    assert names(folder) == [
+        f".iteration-000000009.pt{stays}",
+        "iteration-000000005.pt",
+        "iteration-000000010.pt",
+    ]
+    assert names(tmp_path) == [f".encoder_best.safetensors{stays}", f".model.pt{stays}", "checkpoints"]
+
+
+def kill_at_system_call(number, folder):
+    """End this process before one of the calls that open, link, rename or remove a file of a folder."""
+    calls = iter(range(1_000_000))
+
+    def watch(event, arguments):
+        is_call = event in ("open", "os.link", "os.rename", "os.remove", "os.mkdir")
+        if is_call and str(folder) in str(arguments[0]) and next(calls) == number:
+            os._exit(99)
+
+    sys.addaudithook(watch)
+
+
+def test_killed_at_any_system_call_the_best_is_there_after_a_resume(tmp_path):
+    """Between the names of a checkpoint and of the best as well: the second evaluation is the best."""
+    values, killed = [0.1, 0.5, 0.3], 0
+
+    def run(folder, values):
+        trainer, checkpoints = make(folder, epochs=3, images=8, keep_last=1, keep_best="dice")
+        Evaluations(values, checkpoints).attach(trainer)
+        trainer.run()
+
+    for number in range(1, 200):
+        folder = tmp_path / str(number)
+
+        def train(number=number, folder=folder):
+            kill_at_system_call(number, folder)
+            run(folder, values)
+
+        code = exit_code(in_child(train))
+        if code == 0:
+            break
+        assert code == 99
+        killed += 1
+        trainer, checkpoints = make(folder, epochs=3, images=8, keep_last=1, keep_best="dice")
+
+        class Rest:
+            def __next__(self, trainer=trainer):
+                return values[trainer.state.epoch - 1]
+
+            def __iter__(self):
+                return self
+
+        Evaluations(Rest(), checkpoints).attach(trainer)
+        trainer.run()
+        best = torch.load(folder / "best.pt", weights_only=True)
+        assert (best["trainer"]["iteration"], best["best"]) == (4, {"value": 0.5, "iteration": 4}), number
+        assert names(folder)[-1] == "iteration-000000006.pt" and not list(folder.glob(".*.partial"))
+    assert killed > 20
+
+
+@pytest.mark.parametrize("harm", ["lost", "torn", "older"])
+def test_a_best_that_is_gone_is_made_again(tmp_path, harm, caplog):
+    trainer, checkpoints = make(tmp_path, epochs=3, keep_last=1, keep_best="dice")
+    Evaluations([0.3, 0.5, 0.1], checkpoints).attach(trainer)
+    if harm == "older":
+        trainer.add_event_handler(
+            Events.EPOCH_COMPLETED(once=2), lambda: os.link(tmp_path / "best.pt", tmp_path / "old")
+        )
+    trainer.run()
+    best = tmp_path / "best.pt"
+    best.unlink()
+    if harm == "torn":
+        best.write_bytes(b"PK")
+    if harm == "older":
+        (tmp_path / "old").rename(best)
+    again, checkpoints = make(tmp_path, epochs=4, keep_last=1, keep_best="dice")
+    Evaluations([0.2], checkpoints).attach(again)
+    with caplog.at_level(logging.WARNING):
+        again.run()
+    assert "The best weights so far, those of iteration 10, are lost" in caplog.text
+    # the value that is still backed by weights counts, and without any the next evaluation
+    expected = {"value": 0.3, "iteration": 5} if harm == "older" else {"value": 0.2, "iteration": 20}
+    assert torch.load(best, weights_only=True)["best"] == expected == checkpoints.best
+
+
+def test_without_links_the_best_is_a_copy(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    trainer, checkpoints = make(tmp_path, keep_best="dice")
+    Evaluations([0.1, 0.5], checkpoints).attach(trainer)
+    trainer.run()
+    assert torch.load(tmp_path / "best.pt", weights_only=True)["trainer"]["iteration"] == 10
+
+
+def harmed(path, harm):
+    """A newest checkpoint that cannot be gone on from, in one of the ways that happen."""
+    content = torch.load(path, weights_only=True)
+    data = path.read_bytes()
+    directory = data.rfind(b"PK\x01\x02")  # of the last entry in the table of contents
+    if harm == "directory":
+        path.write_bytes(data[:directory] + b"\xff" * 20 + data[directory + 20 :])
+    elif harm == "name in the directory":
+        path.write_bytes(data.replace(b"data.pkl", b"\xff\xfe\xfd\xfcpkl!"))
+    elif harm == "encrypted":
+        path.write_bytes(data[: directory + 8] + b"\x01\x00" + data[directory + 10 :])
+    elif harm == "another zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("notes.txt", "hello")
+    elif harm == "python objects":
+        torch.save({**content, "extra": {"x": types.SimpleNamespace()}}, path)
+    elif harm == "foreign":
+        torch.save({"state_dict": content["network"]}, path)
+    elif harm == "list":
+        torch.save([1, 2], path)
+    elif harm == "foreign names":
+        torch.save({**content, "network": {f"module.{name}": t for name, t in content["network"].items()}}, path)
+    elif harm == "shapes":
+        content["network"]["student.0.weight"] = torch.zeros(16, 7)
+        torch.save(content, path)
+    elif harm == "shape of a moment":
+        content["optimizer"]["state"][0]["exp_avg"] = torch.zeros(3)
+        torch.save(content, path)
+    elif harm == "nan":
+        content["network"]["student.0.weight"][0, 0] = float("nan")
+        torch.save(content, path)
+    elif harm == "nan moment":
+        content["optimizer"]["state"][0]["exp_avg_sq"][0] = float("nan")
+        torch.save(content, path)
+    elif harm == "no counters":
+        torch.save({**content, "trainer": {}}, path)
+
+
+HARMS = "directory,name in the directory,encrypted,another zip,python objects,foreign,list,foreign names,shapes"
+HARMS += ",shape of a moment,nan,nan moment,no counters"
+
+
+@pytest.mark.parametrize("harm", HARMS.split(","))
+def test_the_newest_checkpoint_that_can_be_gone_on_from_is(tmp_path, harm, caplog):
+    trainer, checkpoints = make(tmp_path)
+    trainer.run()
+    reference = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    newest = checkpoints.files()[0]
+    harmed(newest, harm)
+    again, _ = make(tmp_path)
+    with caplog.at_level(logging.INFO):
+        again.run()
+    assert f"Skipping the damaged checkpoint {newest}" in caplog.text and "weights_only=False" not in caplog.text
+    assert "iteration-000000005.pt: iteration 5" in caplog.text and f"{newest.name}.torn" in names(tmp_path)
+    assert all(torch.equal(reference[key], value) for key, value in again.network.state_dict().items())
+
+
+def test_a_folder_that_takes_no_files_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CheckpointError, match=r"cannot write to .*file/checkpoints: .*Choose another output_root"):
+        make(tmp_path / "file" / "checkpoints")[0].run()
 
 
 def test_spoilt_weights_are_not_saved(tmp_path):

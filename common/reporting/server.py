@@ -1,0 +1,114 @@
+"""The way to an MLflow server, or to the SQLite file that stands for one."""
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from ..engines.files import PARTIAL, sweep
+from .errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASE = "mlflow.db"
+CONNECT_SECONDS = 10.0
+"""How long a server may take to accept a connection before the run is refused."""
+HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4"}
+"""About a minute of patience with a server that has gone; MLflow's own settings are a quarter of an hour."""
+RESERVE_BYTES = 1 << 20
+
+
+def connect(uri: str, directory: Path | None) -> "MlflowClient":
+    """MLflow's client; importing it and making a new database take seconds.
+
+    Args:
+        uri: of the tracking server.
+        directory: where the SQLite file lies that the URI names; None for a server elsewhere.
+
+    Raises:
+        TrackingError: the server cannot be reached.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in HTTP.items():
+        os.environ.setdefault(name, value)
+    _reach(uri)
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow.store.db.utils"):  # they report each table of a new database
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if directory is None:
+        return MlflowClient(uri)
+    directory.mkdir(parents=True, exist_ok=True)
+    with FileLock(directory / ".mlflow.lock"):  # two processes must not make the tables at once
+        sweep(directory)
+        if not (directory / DATABASE).exists():
+            _make_database(directory / DATABASE)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)  # brings an older database up to date
+    return client
+
+
+class Reserve:
+    """Space beside a database that is given back before its last entry, for the case that the disk is full by then.
+
+    Args:
+        directory: of the database; None keeps nothing.
+    """
+
+    def __init__(self, directory: Path | None):
+        self._file = None if directory is None else directory / f".reserve-{id(self)}.{os.getpid()}{PARTIAL}"
+
+    def take(self) -> None:
+        """Fill the space; where that cannot be done there is none to keep."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.write_bytes(os.urandom(RESERVE_BYTES))  # a file system may not store zeros
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.unlink()
+
+
+def _reach(uri: str) -> None:
+    """Knock at a server's door: MLflow itself would go on trying for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return
+    proxies = ("http_proxy", "https_proxy", "all_proxy")
+    if any(os.environ.get(name) or os.environ.get(name.upper()) for name in proxies):
+        return  # the way leads elsewhere
+    try:
+        socket.create_connection(
+            (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), CONNECT_SECONDS
+        ).close()
+    except (OSError, ValueError) as error:
+        raise TrackingError(uri, f"no connection ({error})") from error
+
+
+def _make_database(path: Path) -> None:
+    """Let MLflow make its tables in memory where the system has a place for that, then move the file.
+
+    It does so in hundreds of transactions, each of which waits for the disk: a minute on a busy one.
+    """
+    from mlflow import MlflowClient
+
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        draft, partial = Path(folder) / path.name, path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
+            # MLflow's own experiment keeps its artifacts beside the file
+            connection.execute("update experiments set artifact_location = ?", [str(path.parent / "mlruns" / "0")])
+        shutil.copyfile(draft, partial)
+        partial.replace(path)
