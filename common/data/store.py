@@ -1,10 +1,12 @@
 """A corpus as one memory-mapped uint8 array with a side table; built once, shared by workers and ranks."""
 
-import json
 import logging
+import mmap
 import os
 import weakref
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +17,21 @@ import torch
 
 from ..records import Corpus, Record
 from .errors import DatasetError
-from .store_build import IMAGES, QUARANTINE, SUMMARY, TABLE, build_directory, hold
+from .store_build import build_directory, hold
+from .store_check import NAMED
+from .store_files import (
+    CHECKSUM,
+    IMAGES,
+    QUARANTINE,
+    SUSPECT,
+    TABLE,
+    map_images,
+    read_quarantine,
+    read_summary,
+    read_table,
+)
 
-NAMED = 3  # files in a notice
+LIVE = ("_mapped", "_flat", "_seen")  # parts that a pickle leaves out
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +55,8 @@ class Store:
     """Images of one size, with their records.
 
     Make one with `open_store` (or `Store.build`). Pixels are never loaded as a whole: the
-    operating system maps the file, and all processes of a machine share the mapped pages.
+    operating system maps the file, and all processes of a machine share the mapped pages. Each entry is compared with
+    its checksum when a run reads it for the first time.
 
     Args:
         directory: a finished store.
@@ -57,7 +72,7 @@ class Store:
         self.min_size = min_size
         self._hold()
         summary = read_summary(self.directory)
-        self.size, self.channels = int(summary["size"]), int(summary["channels"])
+        self.size, self.channels = summary["size"], summary["channels"]
         row_of = {path: row for row, path in enumerate(self._whole_table["path"])}
         left_out = {bad.path for bad in self.quarantine}
         known = tuple(record for record in corpus.records if record.image in row_of and record.image not in left_out)
@@ -71,6 +86,7 @@ class Store:
             raise DatasetError(corpus.name, problem, first.remedy)
         self.records: tuple[Record, ...] = known
         self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
+        _ = self._seen  # made before workers are forked, which share it
 
     @classmethod
     def build(
@@ -106,15 +122,15 @@ class Store:
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        return np.load(self.directory / IMAGES, mmap_mode="r")
+        return map_images(self.directory, (len(self._whole_table), self.channels, self.size, self.size))
 
     @cached_property
     def _whole_table(self) -> pd.DataFrame:
-        return pd.read_parquet(self.directory / TABLE)
+        return read_table(self.directory)
 
     @property
     def images(self) -> np.ndarray:
-        """The mapped images, uint8 (N, C, S, S), aligned with `records`.
+        """The mapped images, uint8 (N, C, S, S), aligned with `records`; they are not compared with their checksums.
 
         Raises:
             ValueError: the records are a scattered subset; use `batch`.
@@ -136,7 +152,7 @@ class Store:
 
     @cached_property
     def _unreadable(self) -> tuple[Quarantined, ...]:
-        lines = json.loads((self.directory / QUARANTINE).read_text())
+        lines = read_quarantine(self.directory)
         return tuple(Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines)
 
     @cached_property
@@ -164,6 +180,12 @@ class Store:
                 message = "%d of %d images of %s %s and are left out: %s%s. Listed in %s"
                 logger.warning(message, len(bad), count, self.corpus.name, what, named, more, self.directory / listed)
 
+        if CHECKSUM not in self._whole_table:
+            message = (
+                "%s is of an earlier format without checksums: damage to its pixels goes unnoticed. Remove it, and "
+            )
+            logger.warning(message + "it is built again with them", self.directory)
+
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
         """Copy images into one contiguous tensor.
 
@@ -172,12 +194,44 @@ class Store:
 
         Returns:
             uint8 (len(indices), C, S, S), its own memory.
+
+        Raises:
+            DatasetError: pixels differ from what was written; the next opening decodes these images again.
         """
         rows = self.rows[np.asarray(indices, dtype=np.int64)]
         batch = torch.empty((len(rows), self.channels, self.size, self.size), dtype=torch.uint8)
+        pixels = batch.view(len(rows), -1).numpy()
         # Rows are checked above, and "clip" alone lets numpy copy straight into `out`.
-        np.take(self._flat, rows, axis=0, out=batch.view(len(rows), -1).numpy(), mode="clip")
+        np.take(self._flat, rows, axis=0, out=pixels, mode="clip")
+        if self._seen is not None and not self._seen[rows].all():
+            self._compare(rows, pixels, self._seen)
         return batch
+
+    def _compare(self, rows: np.ndarray, pixels: np.ndarray, seen: np.ndarray) -> None:
+        """Compare what is read for the first time with its checksum."""
+        for number in np.flatnonzero(seen[rows] == 0):
+            if zlib.crc32(pixels[number]) != self._checksums[rows[number]]:
+                self._refuse(self._whole_table["path"].iloc[rows[number]])
+            seen[rows[number]] = 1
+
+    def _refuse(self, path: str) -> None:
+        with suppress(OSError), (self.directory / SUSPECT).open("a") as file:
+            file.write(f"{path}\n")
+        problem = f"the pixels of {path} are not those that were written: the file or the disk is damaged"
+        remedy = "Start again: opening the store decodes that image again. See to the disk"
+        raise DatasetError(self.directory / IMAGES, problem, remedy)
+
+    @cached_property
+    def _checksums(self) -> np.ndarray:
+        return self._whole_table[CHECKSUM].to_numpy()
+
+    @cached_property
+    def _seen(self) -> np.ndarray | None:
+        """1 for the entries that were compared with their checksums; None without these."""
+        if CHECKSUM not in self._whole_table:
+            return None
+        # Anonymous shared memory: what one forked worker has compared, no other one and no later epoch repeats.
+        return np.frombuffer(mmap.mmap(-1, len(self._whole_table)), dtype=np.uint8)
 
     @cached_property
     def _flat(self) -> np.ndarray:
@@ -190,12 +244,12 @@ class Store:
         """Return the same file with fewer records; arguments as `Corpus.subset`."""
         corpus = replace(self.corpus, records=self.records).subset(split, fraction, limit, seed)
         fewer = Store(self.directory, corpus, self.min_size)
-        fewer.__dict__.update({key: self.__dict__[key] for key in ("_mapped", "_flat") if key in self.__dict__})
+        fewer.__dict__.update({key: self.__dict__[key] for key in LIVE if key in self.__dict__})
         return fewer
 
     def __getstate__(self) -> dict:
         # Workers map the file again instead of receiving its pages through a pipe.
-        return {key: value for key, value in self.__dict__.items() if key not in ("_mapped", "_flat")}
+        return {key: value for key, value in self.__dict__.items() if key not in LIVE}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -239,11 +293,3 @@ def open_store(
     store = Store(build_directory(corpus, Path(directory), size, channels, workers, progress), corpus, min_size)
     store._tell()
     return store
-
-
-def read_summary(directory: Path) -> dict:
-    """Return store.json of a finished store."""
-    try:
-        return dict(json.loads((directory / SUMMARY).read_text()))
-    except FileNotFoundError:
-        raise DatasetError(directory, "no finished store here", "Build one with scripts/build_store.py") from None

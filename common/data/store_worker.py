@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+import zlib
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 from .decode import decode, load_bytes
 from .errors import UnreadableImage
+from .store_files import CHECKSUM
 
 IDLE = -1
 _in_hand: Any = None  # this worker's cell of the shared array: the slot it is decoding
@@ -113,7 +115,7 @@ def _store_one(path: str, slot: np.ndarray) -> dict[str, Any]:
     except UnreadableImage as error:
         return line | {"reason": error.reason, "remedy": error.remedy}
     height, width = picture.shape[1:]
-    return line | {"height": height, "width": width}
+    return line | {"height": height, "width": width, CHECKSUM: zlib.crc32(slot.data)}
 
 
 def resize(picture: np.ndarray, size: int) -> np.ndarray:

@@ -99,7 +99,7 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
     assert np.array_equal(store.images, expected)
 
 
-@pytest.mark.parametrize("step", ["_write_header", "_fill", "_copy_rows"])
+@pytest.mark.parametrize("step", ["_write_header", "reserve", "_fill", "_copy_rows"])
 def test_stopped_between_steps(corpus, tmp_path, monkeypatch, step):
     (tmp_path / "003.png").write_bytes(b"broken")
     expected = np.array(Store.build(corpus, tmp_path / "reference", 16, workers=1, progress=False).images)

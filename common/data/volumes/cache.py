@@ -5,7 +5,6 @@ volume into each worker's own memory; it names the pickle after the path and not
 goes unnoticed; one unreadable file ends the epoch; and two processes that start together both prepare everything.
 """
 
-import errno
 import json
 import logging
 import os
@@ -20,9 +19,11 @@ from tqdm import tqdm
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
+from ..full_disk import full_disk
 from ..readers.organ_maps import ORGANS as ORGAN_MAPS
-from ..store import NAMED, Quarantined
+from ..store import Quarantined
 from ..store_build import locked
+from ..store_check import NAMED
 from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry
 from .pool import run_tasks
 from .preparation import Preparation
@@ -130,11 +131,10 @@ def open_volumes(
             try:
                 lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
             except OSError as error:
-                if error.errno != errno.ENOSPC:
+                full = full_disk(error, place)
+                if full is None:
                     raise
-                problem = f"the disk is full ({shutil.disk_usage(place).free / 1e6:.0f} MB are free)"
-                remedy = "Free space or name another folder; the same command goes on from here"
-                raise DatasetError(place, problem, remedy) from None
+                raise full from None
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
     _tell(cache, len(corpus), bool(preparation.structures))
     return cache

@@ -50,10 +50,10 @@ def _write(prepared: Prepared, place: Path, task: Task) -> None:
     draft = place.with_name(f"{place.name}.{os.getpid()}{PART}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    _durable(draft / HOUNSFIELD, lambda file: np.save(file, prepared.hounsfield))
+    write_array(draft / HOUNSFIELD, prepared.hounsfield)
     organs = prepared.organs
     if organs is not None:
-        _durable(draft / ORGANS, lambda file: np.save(file, organs))
+        write_array(draft / ORGANS, organs)
     facts: Line = {"shape": prepared.grid.shape, "spacing": prepared.grid.spacing, "origin": prepared.grid.origin}
     facts |= {"organs": organs is not None, "source": task.place.name}
     if prepared.refused is not None:
@@ -67,6 +67,17 @@ def _write(prepared: Prepared, place: Path, task: Task) -> None:
         if not (place / FACTS).is_file():
             raise
         shutil.rmtree(draft)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write what `np.save` writes; on a full disk that one raises an error without `errno`, which nobody can tell."""
+    layout = np.ascontiguousarray(array)
+
+    def write(file: BinaryIO) -> None:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(layout))
+        file.write(layout.data)
+
+    _durable(path, write)
 
 
 def _durable(path: Path, write: Callable[[BinaryIO], Any]) -> None:
