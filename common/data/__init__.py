@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .decode import image_size, read_image, read_mask
-from .errors import DatasetError, UnreadableImage
+from .errors import DataNotice, DatasetError, UnreadableImage
 from .sampling import SampleKey, SeededSampler, generator_for
 from .store import Store, open_store
 
@@ -30,6 +30,7 @@ LATE = {
 }
 
 __all__ = [
+    "DataNotice",
     "DatasetError",
     "DecodeImaged",
     "DecodeMasksd",

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,33 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .errors import UnreadableImage
+from .errors import DataNotice, UnreadableImage
 from .formats import format_of
 from .formats.depth import Unusable
+from .masks import IGNORE, mask_of
 
-IGNORE = 255
+__all__ = ["IGNORE", "decode", "image_size", "load_bytes", "read_image", "read_mask"]
 HEAD_BYTES = 1 << 16  # hold most headers, so that the sizes of many large files are known soon
-MODULES = {"PNG": "png", "dicom": "dicom", "nifti": "nifti", "mha": "mha", "jsrt": "jsrt"}
-KINDS = "PNG, JPEG, TIFF, GIF, BMP, JPEG 2000, DICOM, NIfTI, MHA and JSRT raw (.IMG, 8388608 bytes)"
+MODULES = {
+    **{"PNG": "png", "JPEG": "jpeg", "TIFF": "tiff", "GIF": "raster", "BMP": "raster"},
+    **{"JPEG2000": "jpeg2000", "JPEGXL": "jpegxl"},
+    **{"dicom": "dicom", "nifti": "nifti", "analyze": "analyze", "mha": "mha", "jsrt": "jsrt"},
+}
+KINDS = (
+    "PNG, JPEG (also lossless, 12 bits, JPEG-LS, JPEG 2000, JPEG XL), TIFF, GIF, BMP, DICOM, NIfTI, Analyze, "
+    "MHA and JSRT raw (.IMG, 8388608 bytes of 12 bits)"
+)
 
 
 def read_image(path: str | os.PathLike[str], channels: int = 1) -> np.ndarray:
     """Decode one picture to 8 bits.
 
-    The content decides the format, not the name. DICOM is shown through its window, MONOCHROME1 is
-    inverted, 12 and 16 bits are scaled by their significant bits, alpha is dropped, a camera's
-    orientation applied.
+    The content decides the format, not the name. DICOM is shown through its VOI LUT or window, MONOCHROME1 is
+    inverted, 12 and 16 bits are scaled by their significant bits (grey and colour alike), alpha is dropped, a
+    camera's orientation applied. Padding and NaN are black. What a file leaves open is said in a `DataNotice`.
 
     Args:
-        path: PNG, JPEG, TIFF, GIF, BMP, JPEG 2000, DICOM, NIfTI, MHA or JSRT raw file.
+        path: file of a known kind: PNG, JPEG, JPEG 2000, JPEG XL, TIFF, GIF, BMP, DICOM, NIfTI, MHA, JSRT raw.
         channels: 1 (grey; colour is reduced by luma) or 3 (RGB; grey is repeated).
 
     Returns:
@@ -51,7 +60,7 @@ def decode(payload: bytes, path: str | os.PathLike[str], channels: int = 1) -> n
     """
     if channels not in (1, 3):
         raise ValueError(f"channels is {channels}; it must be 1 (grey) or 3 (colour)")
-    picture = _with_channels(_guarded(payload, Path(path), "read"), channels)
+    picture = _with_channels(_guarded(payload, Path(path), partial(_call, "read")), channels)
     if picture.min() == picture.max():
         reason = f"every pixel has the value {int(picture.flat[0])} of 255"
         raise UnreadableImage(path, reason, "It shows nothing: get the file again or leave it out")
@@ -65,9 +74,9 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         UnreadableImage: no such file, or not a known format.
     """
     try:
-        return _guarded(load_bytes(path, HEAD_BYTES), Path(path), "size")
+        return _guarded(load_bytes(path, HEAD_BYTES), Path(path), partial(_call, "size"))
     except UnreadableImage:  # a header that is longer, or at the end; what is really wrong, the whole file says
-        return _guarded(load_bytes(path), Path(path), "size")
+        return _guarded(load_bytes(path), Path(path), partial(_call, "size"))
 
 
 def read_mask(
@@ -78,7 +87,9 @@ def read_mask(
     """Read a mask file and name its values.
 
     Args:
-        path: an image file whose stored values are labels; black and white ones hold 0 and 255.
+        path: an image file whose stored values are labels. A palette gives its indices, or its greys where it has no
+            colours; a bit of 1 is 1 or 255, as it is named here. Values that lossy compression moved count as the
+            nearest one that is named. It is turned as its image is.
         foreground: value or values of the structure; None takes the one value that is not 0.
         ignore: value or values that count neither way.
 
@@ -86,27 +97,11 @@ def read_mask(
         uint8 array (H, W): 0 background, 1 structure, 255 ignore.
 
     Raises:
-        UnreadableImage: not a picture, or more values than `foreground` and `ignore` explain.
+        UnreadableImage: not a picture, or values that `foreground` and `ignore` do not explain. Where some are
+            named and others not, the others are background, and a `DataNotice` lists them.
     """
     # A mask may be empty or full: it does not pass the check for pictures that show nothing.
-    values = _guarded(load_bytes(path), Path(path), "labels")
-    if values.ndim == 3:
-        if not (np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2])):
-            raise UnreadableImage(path, "a mask in colours", "Save it as one channel with one value per structure")
-        values = values[..., 0]
-    ignored = _values(ignore)
-    if foreground is None:
-        present = [int(value) for value in np.unique(values) if value != 0 and value not in ignored]
-        if len(present) > 1:
-            raise UnreadableImage(
-                path,
-                f"the mask has the values {present[:8]} besides 0",
-                "Say which of them is the structure (foreground) and which to leave out (ignore)",
-            )
-        foreground = present
-    mask = np.isin(values, _values(foreground)).astype(np.uint8)
-    mask[np.isin(values, ignored)] = IGNORE
-    return mask
+    return _guarded(load_bytes(path), Path(path), lambda *file: mask_of(_call("labels", *file), foreground, ignore))
 
 
 def load_bytes(path: str | os.PathLike[str], count: int = -1) -> bytes:
@@ -133,24 +128,25 @@ def _with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
     return np.ascontiguousarray(picture)[None]
 
 
-def _values(value: int | Collection[int] | None) -> list[int]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, int) else list(value)
+def _call(function: str, payload: bytes, path: Path, kind: str) -> Any:
+    return getattr(import_module(f".formats.{MODULES[kind]}", __package__), function)(payload, path)
 
 
-def _guarded(payload: bytes, path: Path, function: str) -> Any:
-    """Call a format's function and turn whatever it raises into one kind of error."""
+def _guarded(payload: bytes, path: Path, job: Callable[[bytes, Path, str], Any]) -> Any:
+    """Do something with a file and turn whatever is raised into one kind of error, and notices into the file's."""
     kind = format_of(payload, path)
     if kind is None:
         raise UnreadableImage(path, "not an image of a known type", f"Known are {KINDS}")
-    module = import_module(f".formats.{MODULES.get(kind, 'raster')}", __package__)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("ignore")
-            return getattr(module, function)(payload, path)
+            warnings.simplefilter("always", DataNotice)
+            result = job(payload, path, kind)
     except Unusable as error:
         raise UnreadableImage(path, str(error), error.remedy) from error
     except Exception as error:
         reason = f"damaged or unsupported {kind.upper()} ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
         raise UnreadableImage(path, reason, "Get the file again, or save it as 8- or 16-bit PNG") from error
+    for told in said:
+        warnings.warn(f"{path}: {told.message}", DataNotice, stacklevel=4)
+    return result

@@ -1,4 +1,4 @@
-"""The two ways in which data can be wrong: one file, or the whole folder."""
+"""The two ways in which data can be wrong, one file or the whole folder, and what is read and deserves a word."""
 
 import os
 
@@ -20,6 +20,10 @@ class UnreadableImage(Exception):  # noqa: N818  (named for what it reports)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}. {self.remedy}"
+
+
+class DataNotice(UserWarning):
+    """Something in a file leaves open how it is meant: it was read, and this says how, with the file's name."""
 
 
 class DatasetError(ValueError):

@@ -1,51 +1,16 @@
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
+from dicom_files import close, save, window
 from pydicom.sequence import Sequence
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from common.data import UnreadableImage, image_size, read_image, read_mask
-
-
-def save(path, values, stored=12, **facts):
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = "1.2.3"
-    data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3"
-    data.Rows, data.Columns = values.shape[-2:]
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.BitsAllocated, data.BitsStored, data.HighBit = 8 * values.dtype.itemsize, stored, stored - 1
-    data.PixelRepresentation = int(values.dtype.kind == "i")
-    data.PixelData = values.tobytes()
-    for key, value in facts.items():
-        setattr(data, key, value)
-    data.save_as(path)
-    return data
 
 
 @pytest.fixture
 def ramp():
     return np.linspace(0, 4000, 1200).astype(np.uint16).reshape(30, 40)
-
-
-def window(values, centre, width):
-    """PS3.3 C.11.2.1.2.1, pixel by pixel."""
-    result = np.zeros(values.shape)
-    for place, x in np.ndenumerate(values.astype(float)):
-        if x <= centre - 0.5 - (width - 1) / 2:
-            result[place] = 0
-        elif x > centre - 0.5 + (width - 1) / 2:
-            result[place] = 255
-        else:
-            result[place] = ((x - (centre - 0.5)) / (width - 1) + 0.5) * 255
-    return result
-
-
-def close(found, expected):
-    return np.abs(found[0] - expected).max() <= 0.51
 
 
 def test_window_after_rescale(tmp_path, ramp):

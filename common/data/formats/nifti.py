@@ -1,12 +1,15 @@
 """Single-slice NIfTI pictures (.nii, .nii.gz)."""
 
-import gzip
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..bounded import gunzip_start
 from .depth import check_area, check_single, scale_by_bits
+from .labels import Labels, labels_of
+from .nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
 
 
 def read(payload: bytes, path: Path) -> np.ndarray:
@@ -16,46 +19,66 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     feet (or back) and columns towards the patient's left. A file whose affine is the identity was written
     by somebody who had no geometry to give: it is only transposed.
     """
-    values = labels(payload, path)
-    return values if values.dtype == np.uint8 else scale_by_bits(values)
+    return scale_by_bits(_values(payload))
 
 
-def labels(payload: bytes, path: Path) -> np.ndarray:
+def labels(payload: bytes, path: Path) -> Labels:
     """Return the stored values, turned as `read` turns them."""
-    image = _image(payload)
-    _slice_shape(image)
+    return labels_of(_values(payload))
+
+
+def size(payload: bytes, path: Path) -> tuple[int, int]:
+    """Return (H, W) from the header."""
+    return _shape(payload)
+
+
+def check_slice(header: Any) -> tuple[int, int]:
+    """Return (H, W) of the one slice that a header of nibabel's describes.
+
+    Raises:
+        Unusable: several slices, or a side without length.
+    """
+    width, height, *further = header.get_data_shape()
+    check_single(math.prod(further), "slices")
+    check_area(height, width, header.get_data_dtype().itemsize)
+    return height, width
+
+
+def stored_slice(image: Any) -> np.ndarray:
+    """Return the values of a nibabel image as rows and columns, not turned."""
     values = np.asarray(image.dataobj)
-    values = values.reshape(values.shape[:2]).T
-    affine = image.affine
+    return values.reshape(values.shape[:2]).T
+
+
+def oriented(values: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
+    """Turn rows and columns as they are displayed.
+
+    Args:
+        values: (H, W).
+        affine: (4, 4) to mm; the identity is no geometry.
+    """
     if affine is not None and not np.array_equal(affine, np.eye(4)):
         # +x of the affine points to the patient's left already only where it is negative (RAS axes).
         values = values[:: -1 if _towards_positive(affine, 1) else 1, :: -1 if _towards_positive(affine, 0) else 1]
     return np.ascontiguousarray(values)
 
 
-def size(payload: bytes, path: Path) -> tuple[int, int]:
-    """Return (H, W) from the header."""
-    width, height = _slice_shape(_image(payload))
-    return height, width
+def _values(payload: bytes) -> np.ndarray:
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.nifti2 import Nifti2Image
+
+    _shape(payload)  # refuses before anything is decompressed
+    content = nifti_bytes(payload)
+    family = Nifti2Image if content[4:6] in (b"n+", b"ni") else Nifti1Image
+    image = family.from_bytes(content)
+    return oriented(stored_slice(image), image.affine)
+
+
+def _shape(payload: bytes) -> tuple[int, int]:
+    start = gunzip_start(payload, HEADER_BYTES) if payload.startswith(GZIP) else payload
+    return check_slice(raw_header(start))
 
 
 def _towards_positive(affine: np.ndarray, axis: int) -> bool:
     column = affine[:3, axis]
     return bool(column[np.argmax(np.abs(column))] > 0)
-
-
-def _image(payload: bytes) -> Any:
-    from nibabel.nifti1 import Nifti1Image
-    from nibabel.nifti2 import Nifti2Image
-
-    if payload.startswith(b"\x1f\x8b"):
-        payload = gzip.decompress(payload)
-    family = Nifti2Image if payload[4:6] in (b"n+", b"ni") else Nifti1Image
-    return family.from_bytes(payload)
-
-
-def _slice_shape(image: Any) -> tuple[int, int]:
-    width, height, *further = image.shape
-    check_single(int(np.prod(further)) if further else 1, "slices")
-    check_area(height, width)
-    return width, height
