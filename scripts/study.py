@@ -5,9 +5,10 @@
 Finished cells are remembered in `cells/` beside the study file, numbers only, and are not repeated. Killed and started
 again, it goes on in the middle of the run where it was; two of them share the work. A cell whose config changed since
 it was measured is named and left out of the table, and what reads from it waits, until `--recompute` or `--accept`. A
-cell that fails is listed with the end of its log, and the others go on. A folder of `data` in the study file is also
+cell that fails is listed with the end of its log, and the others go on; so is one whose file in `cells/` is torn, of
+another study, or of a newer format. A folder of `data` in the study file is also
 looked for below the environment variable CXR_DATA; a method whose `only_with` names a file that is not given is left
-out, and said to be. Exit status 1: a cell failed or is changed; 2: a mistake in the
+out, and said to be. Exit status 1: a cell failed, is changed or has a file that cannot be used; 2: a mistake in the
 study file or the arguments.
 """
 
@@ -71,7 +72,7 @@ class Runner:
             status = known[cell.id][1]
             needed = any(cell.id in other.needs for other in todo)
             missing = not status.finished or (needed and not self._usable(known[cell.id]))
-            if missing and not status.changed and cell.id not in self.failed:
+            if missing and not status.changed and not status.fault and cell.id not in self.failed:
                 todo.insert(0, cell)
         return todo
 
@@ -123,14 +124,18 @@ def report(runner: Runner, cells: Sequence[Cell]) -> int:
     changed = {cell.id: known[cell.id][1].changed for cell in cells if known[cell.id][1].changed}
     for name, keys in changed.items():
         say(f"{name} was measured with another config ({', '.join(keys)}): --recompute repeats it, --accept keeps it")
+    faults = {cell.id: fault for cell in cells if (fault := known[cell.id][1].fault)}
+    for name, fault in faults.items():
+        place = runner.ledger.folder / f"{name}.json"
+        say(f"{place}: {fault}. Put the study's own file there, or --recompute measures it again")
     for name, error in runner.failed.items():
         say(f"{name} FAILED: {error}")
-    blocked = {*changed, *runner.failed}
+    blocked = {*changed, *faults, *runner.failed}
     for cell in cells:
         if cell.id not in blocked and not known[cell.id][1].finished and (cause := blocked.intersection(cell.needs)):
             say(f"{cell.id} not run: it needs {', '.join(sorted(cause))}")
             blocked.add(cell.id)
-    return 1 if runner.failed or changed else 0
+    return 1 if runner.failed or changed or faults else 0
 
 
 def say(text: str) -> None:
@@ -167,7 +172,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit-minutes", type=float, help="stop after so long; the run at hand is saved and goes on later"
     )
-    parser.add_argument("--recompute", action="store_true", help="measure cells again whose config changed since")
+    parser.add_argument(
+        "--recompute", action="store_true", help="measure cells again whose config changed or whose file cannot be used"
+    )
     parser.add_argument("--accept", action="store_true", help="keep cells whose config changed: it makes no difference")
     parser.add_argument("--dry-run", action="store_true", help="print what would run")
     parser.add_argument("--table", action="store_true", help="print the table and do nothing else")

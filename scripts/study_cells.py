@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from study_plan import Cell
 
 Record = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent
+FORMAT = 1  # of a record; those from before it was written have it too
+NEEDED = ("cell", "method", "run_name", "numbers", "digest", "spec", "date", "commit", "hardware")
+LEFTOVER_S = 3600.0  # after so long a file that was being written is a killed process's
+
+
+class CellFileError(ValueError):
+    """A file in `cells/` that is no record of that cell; the message says what it is."""
 
 
 class Ledger:
@@ -27,14 +35,37 @@ class Ledger:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def read(self, name: str) -> Record | None:
-        """The record of a cell; None when it is not finished."""
+    def read(self, study: str, name: str) -> Record | None:
+        """The record of a cell; None when it is not finished.
+
+        Args:
+            study: name of the study that it must be of.
+            name: id of the cell.
+
+        Raises:
+            CellFileError: the file is torn, of another cell or study, or of a newer format.
+        """
         path = self.folder / f"{name}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            record = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise CellFileError(f"it is torn ({error})") from None
+        if isinstance(record, dict) and record.get("format", FORMAT) != FORMAT:
+            raise CellFileError(f"its format is {record['format']}, and this code knows {FORMAT}")
+        if not isinstance(record, dict) or (missing := [key for key in NEEDED if key not in record]):
+            raise CellFileError(f"it lacks {', '.join(missing)}" if isinstance(record, dict) else "it is no record")
+        if not all(isinstance(record[key], dict) for key in ("numbers", "spec", "hardware")):
+            raise CellFileError("it is no record")
+        if record["cell"] != name or not str(record["run_name"]).startswith(f"{study}-{name}-"):
+            raise CellFileError(f"it is of the cell {record['cell']}, run {record['run_name']}")
+        return record
 
     def write(self, record: Record) -> None:
         """Keep a record in place of an earlier one of the same cell."""
-        write_atomically(self.folder / f"{record['cell']}.json", json.dumps(record, indent=1) + "\n")
+        content = {"format": FORMAT} | record
+        write_atomically(self.folder / f"{record['cell']}.json", json.dumps(content, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -46,12 +77,14 @@ class Status:
         spec: everything that decides its result and is written in files of configs or of the study.
         digest: of `spec`.
         record: what was measured, if it was.
+        fault: why the cell's file cannot be used; such a cell counts as neither finished nor open.
     """
 
     run_name: str
     spec: Mapping[str, Any]
     digest: str
     record: Record | None
+    fault: str | None = None
 
     @property
     def changed(self) -> list[str]:
@@ -74,19 +107,26 @@ def statuses(study: str, cells: Sequence[Cell], ledger: Ledger, recompute: bool 
         study: its name.
         cells: each after the ones it needs.
         ledger: what is finished.
-        recompute: a cell whose config changed is as if it had never been measured.
+        recompute: a cell whose config changed, or whose file cannot be used, is as if it had never been measured.
     """
     found: dict[str, Status] = {}
     for cell in cells:
         spec = _spec(cell, {need: found[need].run_name for need in cell.needs})
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-        planned = Status(f"{study}-{cell.id}-{digest[:8]}", spec, digest, ledger.read(cell.id))
-        if recompute and planned.changed:
+        planned = Status(f"{study}-{cell.id}-{digest[:8]}", spec, digest, *_read(ledger, study, cell.id))
+        if recompute and (planned.changed or planned.fault):
             planned = Status(planned.run_name, spec, digest, None)
         elif planned.record is not None:
             planned = Status(planned.record["run_name"], spec, digest, planned.record)
         found[cell.id] = planned
     return found
+
+
+def _read(ledger: Ledger, study: str, name: str) -> tuple[Record | None, str | None]:
+    try:
+        return ledger.read(study, name), None
+    except CellFileError as error:
+        return None, str(error)
 
 
 def accept(ledger: Ledger, status: Status) -> None:
@@ -127,6 +167,10 @@ def numbers(content: Any, prefix: str = "") -> dict[str, float]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a kill leaves the earlier one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        with suppress(FileNotFoundError):  # another process may be clearing up as well
+            if time.time() - left.stat().st_mtime > LEFTOVER_S:
+                left.unlink()
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

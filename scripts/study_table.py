@@ -33,6 +33,7 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
         "waiting": waiting,
         "finished": len(kept),
         "cells": sum(cell.method in methods for cell in study.cells),
+        "unusable": {name: status.fault for name, status in found.items() if status.fault},
         "changed": {name: status.changed for name, status in found.items() if status.changed},
         "accepted": sorted(record["cell"] for record in kept if record.get("accepted")),
         "commits": _distinct(record["commit"] for record in kept),
@@ -83,6 +84,8 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
         notes.append(f"Not run without their files ({', '.join(files)}): {'; '.join(titles)}.")
     if summary["changed"]:
         notes.append(f"Left out, measured with another config than the study's: {', '.join(summary['changed'])}.")
+    if summary["unusable"]:
+        notes.append(f"Left out, their files cannot be used: {', '.join(summary['unusable'])}.")
     if summary["accepted"]:
         notes.append(f"Kept although a config changed since, declared immaterial: {', '.join(summary['accepted'])}.")
     names = dict.fromkeys(study.reference(name) for name in summary["methods"])
