@@ -16,6 +16,7 @@ LOSSLESS, JPEG_LS = 3, 55
 FRAMES = {0xC0 + number: number for number in range(16) if number not in (4, 8, 12)} | {0xF7: JPEG_LS}
 ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
 SCAN = 0xDA
+END = b"\xff\xd9"
 APP0, APP1, APP14 = 0xE0, 0xE1, 0xEE
 RGB_IDS = ([82, 71, 66], [114, 103, 98])  # "RGB" and "rgb"
 RGB, YCBCR = "RGB", "YCBCR"
@@ -34,6 +35,7 @@ class Header(NamedTuple):
         transform: the colour transform that Adobe's marker names (0 none); None without that marker.
         jfif: there is a JFIF marker, which promises grey or YCbCr.
         orientation: Exif's, 1 to 8.
+        frame: offset of the frame marker.
     """
 
     process: int
@@ -45,6 +47,7 @@ class Header(NamedTuple):
     transform: int | None
     jfif: bool
     orientation: int
+    frame: int
 
 
 def read(payload: bytes, path: Path) -> np.ndarray:
@@ -91,6 +94,8 @@ def decoded(payload: bytes, header: Header, declared: str | None = None) -> np.n
     if header.process not in {*DCT, LOSSLESS} or len(header.ids) not in (1, 3):
         reason = f"JPEG of process SOF{header.process} with {len(header.ids)} components is not supported"
         raise Unusable(reason, "Save it as 8- or 16-bit PNG")
+    if payload.rfind(END) < header.frame:  # the decoder would fill up with grey and say nothing
+        raise Unusable("its compressed picture is cut off", "Get the file again: a download was cut off")
     if len(header.ids) == 1:
         return imagecodecs.jpeg_decode(payload)
     source = colour_space(header, declared)
@@ -132,7 +137,7 @@ def header_of(payload: bytes) -> Header | None:
             length = int.from_bytes(payload[position + 2 : position + 4], "big")
             segment = payload[position + 4 : position + 2 + length]
             if kind in FRAMES:
-                return _frame(FRAMES[kind], segment, transform, jfif, orientation)
+                return Header(FRAMES[kind], *_frame(segment), transform, jfif, orientation, position)
             if kind == APP0:
                 jfif = jfif or segment.startswith(b"JFIF")
             elif kind == APP14 and segment.startswith(b"Adobe") and len(segment) >= 12:
@@ -144,11 +149,11 @@ def header_of(payload: bytes) -> Header | None:
         return None
 
 
-def _frame(process: int, segment: bytes, transform: int | None, jfif: bool, orientation: int) -> Header:
+def _frame(segment: bytes) -> tuple[int, int, int, list[int], bool]:
     precision, height, width, components = struct.unpack(">BHHB", segment[:6])
     ids = [segment[6 + 3 * number] for number in range(components)]
     subsampled = len({segment[7 + 3 * number] for number in range(components)}) > 1
-    return Header(process, precision, height, width, ids, subsampled, transform, jfif, orientation)
+    return precision, height, width, ids, subsampled
 
 
 def _plain(header: Header) -> bool:

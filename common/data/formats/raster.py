@@ -67,12 +67,30 @@ def single(payload: bytes) -> Image.Image:
 
 
 def open_image(payload: bytes) -> Image.Image:
-    """Read a picture's header, and refuse one that asks for more than there is memory."""
-    try:
-        image = Image.open(io.BytesIO(payload), formats=FORMATS)
-    except UnidentifiedImageError:
+    """Read a picture's header, and refuse one that is damaged or asks for more than there is memory."""
+    image = opened(payload, FORMATS)
+    if image is None:
         remedy = "Get the file again: a download was cut off or a copy went wrong"
-        raise Unusable("its header is damaged or cut off", remedy) from None
+        raise Unusable("its header is damaged or cut off", remedy)
+    return image
+
+
+def opened(payload: bytes, formats: tuple[str, ...]) -> Image.Image | None:
+    """Return Pillow's image with its header read; None where it is of none of the formats.
+
+    Args:
+        payload: the whole file, or at least its header.
+        formats: Pillow's names.
+
+    Raises:
+        Unusable: a header that asks for more than there is memory.
+    """
+    try:
+        image = Image.open(io.BytesIO(payload), formats=formats)
+    except UnidentifiedImageError:
+        return None
+    except Image.DecompressionBombError as error:  # at twice our bound; it does not name the sides
+        raise Unusable(f"its header declares too much ({error})", "The header is damaged: get the file again") from None
     check_area(image.height, image.width)
     return image
 

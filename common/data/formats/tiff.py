@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from . import raster
 from .depth import Unusable, check_area, check_single, scale_by_bits
@@ -53,11 +52,9 @@ def size(payload: bytes, path: Path) -> tuple[int, int]:
 
 def _plain(payload: bytes, frames: bool = True) -> Any:
     """Return Pillow's image, turned by Pillow; None where its mode would lose bits or it does not know the layout."""
-    try:
-        image = Image.open(io.BytesIO(payload), formats=("TIFF",))
-    except UnidentifiedImageError:
+    image = raster.opened(payload, ("TIFF",))
+    if image is None:
         return None
-    check_area(image.height, image.width)
     if frames:
         check_single(getattr(image, "n_frames", 1))
     tags = image.tag_v2  # type: ignore[attr-defined]
