@@ -7,7 +7,7 @@ import pytest
 from dicom_files import close, save, window
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1
 
 from common.data import DataNotice, UnreadableImage, image_size, read_image, read_mask
 
@@ -196,10 +196,19 @@ def test_colours_of_a_jpeg_are_what_its_own_markers_say(tmp_path, declared, insi
     assert np.abs(read_image(tmp_path / "a.dcm", 3).astype(int) - np.moveaxis(COLOUR, 2, 0)).max() < 6
 
 
-@pytest.mark.parametrize(("declared", "inside"), [("RGB", "rgb"), ("YBR_FULL", "ycbcr")])
-def test_without_markers_the_photometric_interpretation_counts(tmp_path, declared, inside):
+@pytest.mark.parametrize("adobe", [True, False])
+@pytest.mark.parametrize("declared", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize("inside", ["rgb", "ycbcr"])
+@pytest.mark.parametrize("subsampling", ["444", "420"])
+def test_adobes_marker_decides_then_subsampling_then_the_photometric_interpretation(
+    tmp_path, adobe, declared, inside, subsampling
+):
+    if inside == "rgb" and subsampling == "420":
+        pytest.skip("nobody subsamples red or blue")
+    if not adobe and subsampling == "444" and (inside == "rgb") != (declared == "RGB"):
+        pytest.skip("nothing inside says what it is: what is declared counts")
     frame = bytearray(
-        imagecodecs.jpeg8_encode(COLOUR, level=100, colorspace="rgb", outcolorspace=inside, subsampling="444")
+        imagecodecs.jpeg8_encode(COLOUR, level=100, colorspace="rgb", outcolorspace=inside, subsampling=subsampling)
     )
     marker = 2
     while frame[marker + 1] in (0xE0, 0xEE):  # JFIF or Adobe
@@ -209,9 +218,12 @@ def test_without_markers_the_photometric_interpretation_counts(tmp_path, declare
             place = frame.find(name, start, start + 20)
             if place > 0:
                 frame[place] = b"RGB".index(name) + 1
+    if adobe:
+        frame[2:2] = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([inside == "ycbcr"])
     facts = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": declared}
     compressed(tmp_path / "a.dcm", bytes(frame), JPEGBaseline8Bit, COLOUR.shape, 8, **facts)
-    assert np.abs(read_image(tmp_path / "a.dcm", 3).astype(int) - np.moveaxis(COLOUR, 2, 0)).max() < 6
+    wrong = np.abs(read_image(tmp_path / "a.dcm", 3).astype(int) - np.moveaxis(COLOUR, 2, 0))
+    assert wrong[..., :16].max() < 6 and wrong[..., 24:].max() < 6  # between them subsampled chroma is mixed
 
 
 @pytest.mark.parametrize(
@@ -238,6 +250,19 @@ def test_a_compressed_picture_larger_than_declared_is_refused_before_it_is_decod
         compressed(tmp_path / f"{name}.dcm", frame, JPEGBaseline8Bit, (48, 64), 8)
         with pytest.raises(UnreadableImage, match="48 x 64 pixels and its compressed picture 600 x 800"):
             read_image(tmp_path / f"{name}.dcm")
+
+
+def test_deflated_elements_that_burst_are_refused(tmp_path):
+    data = save(tmp_path / "a.dcm", RAMP)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "a.dcm")
+    assert close(read_image(tmp_path / "a.dcm"), RAMP / 4000 * 255)
+    assert image_size(tmp_path / "a.dcm") == RAMP.shape
+    data.add_new("DataSetTrailingPadding", "OB", bytes(50_000_000))
+    data.save_as(tmp_path / "b.dcm")
+    assert (tmp_path / "b.dcm").stat().st_size < 100_000
+    with pytest.raises(UnreadableImage, match="deflated elements become more than"):
+        read_image(tmp_path / "b.dcm")
 
 
 @pytest.mark.parametrize("number", [110, 111, 112])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .depth import Unusable, scale
+from .dicom_deflated import check_inflated
 from .dicom_grey import present
 from .dicom_pixels import Pixels, decoded, no_picture, stored_values
 from .dicom_tables import palette
@@ -46,6 +47,7 @@ def size(payload: bytes, path: Path) -> tuple[int, int]:
     """Return (Rows, Columns)."""
     import pydicom
 
+    check_inflated(payload)
     dataset = pydicom.dcmread(io.BytesIO(payload), force=True, stop_before_pixels=True)
     if "Rows" not in dataset or "Columns" not in dataset:
         raise no_picture(dataset)
@@ -55,5 +57,6 @@ def size(payload: bytes, path: Path) -> tuple[int, int]:
 def _pixels(payload: bytes) -> tuple[Any, Pixels]:
     import pydicom
 
+    check_inflated(payload)
     dataset = pydicom.dcmread(io.BytesIO(payload), force=True)
     return dataset, decoded(dataset)
