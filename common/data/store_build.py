@@ -85,7 +85,7 @@ def build_directory(
     wanted = Wanted(final, _paths(corpus), size, channels)
     lock, note = (final.with_name(f".{final.name}.{kind}") for kind in ("lock", "ranks"))
     if launch() is not None and os.access(directory, os.W_OK):
-        with locked(lock):
+        with suppress(OSError), locked(lock):  # without locks each rank looks for itself
             if vouched_for(note, _identity(final)):
                 return final
             if is_current(examine(wanted)):

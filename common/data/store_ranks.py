@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,7 +40,9 @@ def vouched_for(note: Path, identity: object) -> bool:
 
 
 def vouch(note: Path, identity: object) -> None:
-    """Tell the other ranks of this launch that the store was examined."""
+    """Tell the other ranks of this launch that the store was examined; without the note they look for themselves."""
     own = launch()
-    if own is not None:
+    if own is None:
+        return
+    with suppress(OSError):
         note.write_text(json.dumps({"launch": own[0], "store": identity, "ranks": [own[1]]}))
