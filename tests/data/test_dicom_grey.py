@@ -1,13 +1,20 @@
 """The grey pipeline of DICOM in every order and combination, against PS3.3 written out pixel by pixel."""
 
 import imagecodecs
+import jpeg_ls
 import numpy as np
 import pydicom
 import pytest
 from dicom_files import close, save, window
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+)
 
 from common.data import DataNotice, UnreadableImage, image_size, read_image, read_mask
 
@@ -181,6 +188,12 @@ def test_lossless_jpeg_keeps_every_value(tmp_path):
     frame = imagecodecs.ljpeg_encode(labels, bitspersample=12)
     compressed(tmp_path / "m.dcm", frame, JPEGLosslessSV1, RAMP.shape, 12)
     assert np.array_equal(read_mask(tmp_path / "m.dcm", 1, 2), np.array([0, 1, 255])[labels])
+
+
+@pytest.mark.parametrize("high", [11, 15])
+def test_jpeg_ls_of_12_bits_is_where_it_is_whatever_high_bit_says(tmp_path, high):
+    compressed(tmp_path / "a.dcm", bytes(jpeg_ls.encode_array(RAMP)), JPEGLSLossless, RAMP.shape, 12, HighBit=high)
+    assert close(read_image(tmp_path / "a.dcm"), RAMP / 4000 * 255)
 
 
 COLOUR = np.stack([np.full((32, 40), shade, np.uint8) for shade in (200, 60, 20)], axis=-1)

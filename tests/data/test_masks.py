@@ -29,10 +29,13 @@ def write_png(path, values, depth, colour=0, palette=b""):
 def test_few_bits_are_numbers_or_their_brightness_as_they_are_named(tmp_path, depth):
     values = VALUES % 2**depth
     write_png(tmp_path / "m.png", values, depth)
+    stored = values == 1 if depth == 1 else values
+    tifffile.imwrite(tmp_path / "m.tif", stored, bitspersample=depth, photometric="minisblack")
     others = [value for value in range(2**depth) if value > 1]
     for step in (1, 255 // (2**depth - 1)):
-        found = read_mask(tmp_path / "m.png", step, [step * value for value in others] or None)
-        assert np.array_equal(found, np.where(values == 1, 1, np.where(values > 1, 255, 0)))
+        for name in ("m.png", "m.tif"):
+            found = read_mask(tmp_path / name, step, [step * value for value in others] or None)
+            assert np.array_equal(found, np.where(values == 1, 1, np.where(values > 1, 255, 0))), name
 
 
 def test_a_palette_gives_its_indices_also_where_the_colours_in_use_are_grey(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from . import jpeg, jpeg2000, jpegxl
 from .depth import Unusable, check_area, check_single
 
-JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70)}
+JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
 JPEG_XL = {f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112)}
 LOSSY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 111, 112, 203)}
@@ -90,14 +90,15 @@ def _decompressed(dataset: Any, syntax: str) -> tuple[np.ndarray, int]:
         raise Unusable("it is a video", "Only single pictures are read here: export the one to use")
     if syntax in JPEG_XL:
         return _jpeg_xl(dataset)
+    raw, precision = False, 0
     if syntax in JPEG:
         frame = _frame(dataset)
         header = jpeg.header_of(frame)
-        if header is not None and header.process != jpeg.JPEG_LS:
+        if header is not None:
             _check_frame(dataset, header.height, header.width)
-            return jpeg.decoded(frame, header, _declared(dataset)), header.precision
-    raw = False
-    precision = 0
+            precision = header.precision
+            if header.process != jpeg.JPEG_LS:
+                return jpeg.decoded(frame, header, _declared(dataset)), precision
     if syntax in JPEG_2000:
         coded = jpeg2000.header_of(_frame(dataset))
         if coded is not None:
