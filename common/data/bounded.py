@@ -9,7 +9,8 @@ import zlib
 from .formats.depth import Unusable
 
 DEFLATE = 1032  # the most bytes that one byte of gzip, zip or zlib can become (zlib's technical notes)
-MAX_BYTES = 1 << 34  # of a volume: 1024 x 1024 x 2048 voxels of 8 bytes; a CT has an eighth of it
+MAX_BYTES = 1 << 33  # of a volume: 1024 x 1024 x 2048 voxels of 4 bytes, twice the largest CT
+LARGE, EMPTY = 1 << 31, 500  # bytes and expansion of a volume that is there to fill memory: not even masks have both
 SLACK = 1 << 20  # bytes: writers that fill the last block leave some behind the voxels
 WINDOW = 31  # zlib's number for "gzip with its header and checksum"
 
@@ -28,6 +29,9 @@ def check_declared(wanted: int, stored: int, expansion: int = 1) -> None:
     if not 0 < wanted <= MAX_BYTES:
         problem = f"its header declares {wanted:,} bytes of voxels, and at most {MAX_BYTES:,} are read"
         raise Unusable(problem, "The header is damaged: get the file again")
+    if wanted > LARGE and wanted > stored * EMPTY and expansion > 1:
+        problem = f"its {stored:,} bytes of file become {wanted:,} bytes of voxels, as if made to fill memory"
+        raise Unusable(problem, "No scan is as empty: get the file again")
     if wanted > stored * expansion + SLACK * (expansion > 1):
         problem = f"its header declares {wanted:,} bytes of voxels, and {stored:,} bytes of file cannot hold them"
         raise Unusable(problem, "A download was cut off or the header is damaged: get the file again")

@@ -41,7 +41,7 @@ def test_a_bomb_is_refused_before_memory_is_spent():
     lying = gzip.compress(nifti_header((2000, 2000, 1000)) + bytes(2000))
     nifti_bytes(gzip.compress(nifti_header((1, 1, 1)) + bytes(2)))  # imports count as memory too
     tracemalloc.start()
-    for payload, problem in ((bomb, "become more than"), (lying, "declares 8,000,000,352 bytes")):
+    for payload, problem in ((bomb, "become more than"), (lying, "become 8,000,000,352 bytes")):
         with pytest.raises(Unusable, match=problem):
             nifti_bytes(payload)
     assert tracemalloc.get_traced_memory()[1] < 1 << 23
@@ -59,3 +59,15 @@ def test_what_is_honest_is_read_whatever_is_left_behind_it():
 def test_absurd_sizes(wanted):
     with pytest.raises(Unusable, match="declares"):
         check_declared(wanted, 1 << 50)
+
+
+def test_a_file_holds_what_its_format_allows_and_no_more():
+    check_declared(1000, 1000)
+    with pytest.raises(Unusable, match="1,001 bytes of voxels, and 1,000 bytes of file cannot hold them"):
+        check_declared(1001, 1000)
+    check_declared(2_000_000_000, 2_000_000, DEFLATE)  # a mask of a large scan
+    with pytest.raises(Unusable, match="cannot hold them"):
+        check_declared(2_000_000_000, 1_000_000, DEFLATE)
+    with pytest.raises(Unusable, match="made to fill memory"):
+        check_declared(5_000_000_000, 5_000_000, DEFLATE)  # zeros, honestly declared
+    check_declared(4_000_000_000, 1_000_000_000, DEFLATE)  # 1024 x 1024 x 1900 voxels of a scan

@@ -24,12 +24,13 @@ from ..readers.organ_maps import ORGANS as ORGAN_MAPS
 from ..store import Quarantined
 from ..store_build import locked
 from ..store_check import NAMED
-from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry
+from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry, stamps_of
 from .pool import run_tasks
 from .preparation import Preparation
 from .task import Task
 
 INDEX = "index.jsonl"
+NEEDED = {"key", "shape", "spacing", "origin", "organs", "prepared"}  # of a line; another version may write others
 CRASHED = {"reason": "the decoder crashed on it", "remedy": "The file is damaged: get it again or leave it out"}
 
 logger = logging.getLogger(__name__)
@@ -73,13 +74,18 @@ class VolumeCache:
 
     def hounsfield(self, index: int) -> np.ndarray:
         """Map a volume: int16 (D, H, W), read-only; pages come from the disk as they are touched."""
-        return _mapped(f"{self.directory}/{self.entries[index]['key']}/{HOUNSFIELD}")
+        return self._map(index, HOUNSFIELD)
 
     def organs(self, index: int) -> np.ndarray | None:
         """Map a label map: uint8 (D, H, W), read-only; None where the volume has none."""
         if not self.entries[index]["organs"]:
             return None
-        return _mapped(f"{self.directory}/{self.entries[index]['key']}/{ORGANS}")
+        return self._map(index, ORGANS)
+
+    def _map(self, index: int, name: str) -> np.ndarray:
+        entry = self.entries[index]
+        # The stamp is there for the memory of maps: a volume that is prepared again has the same path.
+        return _mapped(f"{self.directory}/{entry['key']}/{name}", repr(entry["prepared"]))
 
     def subset(
         self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
@@ -91,7 +97,7 @@ class VolumeCache:
 
 
 @lru_cache(maxsize=256)  # each holds a file open; opening one takes longer than a small crop
-def _mapped(path: str) -> np.ndarray:
+def _mapped(path: str, stamps: str) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
@@ -116,7 +122,7 @@ def open_volumes(
         progress: show a progress bar.
 
     Raises:
-        DatasetError: not one volume can be used, or of the label maps not one; or the disk is full.
+        DatasetError: not one volume can be used, or of the label maps not one; or the cache cannot be written.
     """
     if not corpus.records:
         raise DatasetError(corpus.name, "it has no volumes", "Check the key that names its folder")
@@ -131,13 +137,15 @@ def open_volumes(
             try:
                 lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
             except OSError as error:
-                full = full_disk(error, place)
-                if full is None:
-                    raise
-                raise full from None
+                raise full_disk(error, place) or _unwritable(error, place) from error
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
     _tell(cache, len(corpus), bool(preparation.structures))
     return cache
+
+
+def _unwritable(error: OSError, place: Path) -> DatasetError:
+    remedy = "Check its disk and permissions, or name another folder (output_root); the same command goes on from here"
+    return DatasetError(error.filename or place, f"it cannot be written ({error.strerror or error})", remedy)
 
 
 def _name(task: Task) -> str:
@@ -153,21 +161,23 @@ def _current(place: Path, tasks: Mapping[str, Task]) -> dict[str, Line]:
     if not (place / INDEX).exists():
         return {}
     found: dict[str, Line] = {}
-    for text in (place / INDEX).read_text().splitlines():
+    for text in (place / INDEX).read_text(errors="replace").splitlines():
         try:
             name, line = json.loads(text)
-        except ValueError:
-            continue  # torn by a kill: its volume is found again by content
-        found[name] = line
-    return {
-        name: found[name]
-        for name, task in tasks.items()
-        if name in found
-        and found[name]["stamps"] == task.stamps()
+            found[name] = dict(line)
+        except (ValueError, TypeError):
+            continue  # torn by a kill, or damaged: its volume is found again by content
+    return {name: found[name] for name, task in tasks.items() if name in found and _holds(found[name], task, place)}
+
+
+def _holds(line: Line, task: Task, place: Path) -> bool:
+    """Say whether source and prepared files have the sizes and times of the line; what has not is looked into."""
+    if line.get("stamps") != task.stamps():
+        return False
+    if "reason" in line:
         # A crash may have been the machine's, out of memory for instance, and not the file's.
-        and found[name].get("reason") != CRASHED["reason"]
-        and ("reason" in found[name] or (place / found[name]["key"]).is_dir())
-    }
+        return line["reason"] != CRASHED["reason"] and {"path", "remedy"} <= line.keys()
+    return line.keys() >= NEEDED and line["prepared"] == stamps_of(place / line["key"])
 
 
 def _build(
@@ -225,6 +235,14 @@ def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
     if cache.refused_organs:
         message = "%d label maps of %s cannot be used; their volumes take part in the diagnosis alone: %s. Listed in %s"
         logger.warning(message, len(cache.refused_organs), name, _first(cache.refused_organs), place)
+    doubtful = [
+        Quarantined(record.image, "; ".join(entry["doubts"]), "")
+        for record, entry in zip(cache.records, cache.entries, strict=True)
+        if entry.get("doubts")
+    ]
+    if doubtful:
+        message = "%d of %d volumes of %s are used, but look at them: %s. Listed in %s"
+        logger.warning(message, len(doubtful), len(cache), name, _first(doubtful), place)
     if structures and cache.without_organs:
         logger.warning("%d of %d volumes of %s have no organ mask", cache.without_organs, len(cache), name)
 

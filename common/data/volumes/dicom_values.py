@@ -87,8 +87,8 @@ def _padding(values: np.ndarray, dataset: Any) -> np.ndarray | None:
     syntax = dataset.file_meta.TransferSyntaxUID
     if (_fits(low, dataset) and _fits(high, dataset)) or syntax.is_compressed:
         return (values >= low) & (values <= high)
-    order = "<" if syntax.is_little_endian else ">"
-    raw = np.frombuffer(dataset.PixelData, _kind(dataset).newbyteorder(order), values.size).reshape(values.shape)
+    kind = _kind(dataset).newbyteorder("<" if syntax.is_little_endian else ">")
+    raw = np.frombuffer(dataset.PixelData, kind, values.size).reshape(values.shape)
     return (raw >= low) & (raw <= high)
 
 

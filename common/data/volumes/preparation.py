@@ -14,7 +14,7 @@ from .resample import body_box, resample, resampled_grid
 from .task import Task
 from .volume import Grid
 
-FORMAT = 2  # raised when the same settings give other results
+FORMAT = 3  # raised when the same settings give other results
 
 
 @dataclass(frozen=True)

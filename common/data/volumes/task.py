@@ -42,7 +42,7 @@ class Task:
         return Path(self.image)
 
     def stamps(self) -> list[list[int]]:
-        """Return size and time of the files; of a folder their sum and latest."""
+        """Return size and time of the files; of a folder the sums over its files."""
         return [list(_stamp(path).values()) for path in self._files()]
 
     def content(self) -> str:
@@ -67,11 +67,11 @@ def _stamp(path: str) -> dict[str, int]:
     whole = stamp(path)
     if not Path(path).is_dir():
         return whole
-    # A slice that is overwritten in place leaves its folder's time as it was.
+    # A slice that is overwritten in place leaves its folder's time as it was, and one with an old time the latest.
     with os.scandir(path) as entries:
         slices = [entry.stat() for entry in entries]
-    size = sum(status.st_size for status in slices)
-    return {"bytes": size, "modified": max([whole["modified"], *(status.st_mtime_ns for status in slices)])}
+    size, times = sum(status.st_size for status in slices), sum(status.st_mtime_ns for status in slices)
+    return {"bytes": size, "modified": whole["modified"] + times}
 
 
 def _bytes_hash(path: Path) -> bytes:

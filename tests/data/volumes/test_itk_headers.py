@@ -185,14 +185,14 @@ def test_nrrds_encodings_and_what_does_not_matter(tmp_path):
 
 
 def test_headers_that_declare_more_than_there_is(tmp_path):
-    sides = "2000 2000 1000"
+    sides = "1000 1000 1000"
     for path in (
         metaimage(tmp_path / "a.mha", DimSize=sides),
         nrrd(tmp_path / "a.nrrd", sizes=sides),
         metaimage(tmp_path / "b.mha", zlib.compress(bytes(500)), DimSize=sides, CompressedData=True),
         nrrd(tmp_path / "b.nrrd", gzip.compress(bytes(500)), sizes=sides, encoding="gzip"),
     ):
-        refused(path, "its header declares 8,000,000,000 bytes")
+        refused(path, "its header declares 2,000,000,000 bytes")
     cut = metaimage(tmp_path / "c.mha")
     cut.write_bytes(cut.read_bytes()[:-1])
     refused(cut, "declares 240 bytes of voxels, and 239 bytes")
