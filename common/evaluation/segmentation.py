@@ -11,6 +11,8 @@ from torch import Tensor
 from ..data.decode import IGNORE
 from .report import Outcome, Report, Row, defined_mean
 
+THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95
+
 
 def overlap_counts(probabilities_BKHW: Tensor, labels_BKHW: Tensor, threshold: float = 0.5) -> Tensor:
     """Pixel counts (B, K, 4) from which Dice and IoU follow: in both, predicted, true, annotated."""
@@ -31,11 +33,33 @@ def dice_iou(counts: Tensor) -> tuple[Tensor, Tensor]:
     return dice.masked_fill(nothing, torch.nan), iou.masked_fill(nothing, torch.nan)
 
 
+def merged(probabilities_BKHW: Tensor, labels_BKHW: Tensor) -> tuple[Tensor, Tensor]:
+    """All structures as one, each (B, 1, H, W): the highest probability, and whether a pixel is in any of them.
+
+    A pixel of which a structure is not annotated is known only where another one holds it.
+    """
+    labels_B1HW = torch.where((labels_BKHW == 1).any(1, keepdim=True), 1, 0).to(labels_BKHW)
+    unknown_B1HW = (labels_BKHW == IGNORE).any(1, keepdim=True) & (labels_B1HW == 0)
+    return probabilities_BKHW.amax(1, keepdim=True), labels_B1HW.masked_fill(unknown_B1HW, IGNORE)
+
+
+def background_iou(counts: Tensor) -> Tensor:
+    """IoU (...) of what is not the structure, from counts (..., 4); 1 where there is none, nan without annotation."""
+    both, predicted, true, annotated = counts.unbind(-1)
+    union = annotated - both
+    iou = torch.where(union > 0, (annotated - predicted - true + both) / union, 1.0)
+    return iou.masked_fill(annotated == 0, torch.nan)
+
+
 class SegmentationReport(Report):
     """Dice and IoU for MONAI's evaluator.
 
     `dice` is the mean over structures of the mean over images; `pooled_dice` takes all pixels of all images as one
     (methods, section 7: both are reported). An image in which a structure was not annotated does not count for it.
+
+    `merged_iou` is the pooled IoU of all structures merged to one mask. `mean_iou` is what the released benchmarks call
+    so: of that mask, the mean of its IoU and the background's, averaged over the thresholds 0.5, 0.55, ..., 0.95 (B14).
+    With the background in it, it is the higher the smaller the structures are.
 
     Args:
         structures: names of the K channels.
@@ -58,12 +82,16 @@ class SegmentationReport(Report):
             raise ValueError(
                 f"The network's output for {self._sources or 'this batch'} is not finite; no metric was computed."
             )
-        counts = overlap_counts(predictions, labels, self.threshold).cpu()
-        return counts, counts.new_empty(len(counts))
+        counts = [overlap_counts(predictions, labels, self.threshold)]
+        together, truth = merged(predictions, labels)
+        counts += [overlap_counts(together, truth, threshold) for threshold in (self.threshold, *THRESHOLDS)]
+        kept = torch.cat(counts, dim=1).cpu()
+        return kept, kept.new_empty(len(kept))
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
-        """Turn counts (N, K, 4) into numbers per structure."""
-        counts_NK4 = predictions
+        """Turn counts (N, K + 1 + thresholds, 4), of structures and of all of them merged, into numbers."""
+        counts_NK4, merged_N4, swept_NT4 = predictions.split([len(self.structures), 1, len(THRESHOLDS)], dim=1)
+        swept_T4 = swept_NT4.sum(0)
         dice_NK, iou_NK = dice_iou(counts_NK4)
         pooled_dice_K, pooled_iou_K = dice_iou(counts_NK4.sum(0))
         table: list[Row] = []
@@ -87,6 +115,8 @@ class SegmentationReport(Report):
         metrics = {
             key: defined_mean([row[key] for row in table]) for key in ("dice", "iou", "pooled_dice", "pooled_iou")
         }
+        metrics["merged_iou"] = dice_iou(merged_N4.sum((0, 1)))[1].item()
+        metrics["mean_iou"] = ((dice_iou(swept_T4)[1] + background_iou(swept_T4)) / 2).mean().item()
         metrics |= {f"{key}/{row['structure']}": row[key] for row in table for key in ("dice", "iou")}
         images = [
             {"source": source, **dict(zip(self.structures, values, strict=True))}

@@ -50,7 +50,7 @@ def test_keeps_the_best_not_the_last(tmp_path):
     assert kept(tmp_path) == (3, 3)
     overlay = json.loads((tmp_path / "network.json").read_text())
     assert overlay["architecture"] == "resnet18" and overlay["decoder"] == "unet" and overlay["encoder_file"] is None
-    assert not list(tmp_path.glob("*.part"))
+    assert {path.name for path in tmp_path.iterdir()} == {"best.json", "model.pt", "network.json"}  # no partial file
 
 
 def test_stops_after_patience_and_stays_stopped(tmp_path):

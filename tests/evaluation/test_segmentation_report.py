@@ -71,6 +71,43 @@ def test_pooled_counts_all_pixels_once(case):
         assert row["pooled_iou"] == pytest.approx(both / (predicted + true - both))
 
 
+def test_mean_iou_of_one_mask_by_hand():
+    """Four pixels; the predicted ones fall from three to one to none as the threshold rises."""
+    probabilities = torch.tensor([[[[0.97, 0.72], [0.52, 0.1]]]])
+    labels = torch.tensor([[[[1, 1], [0, 0]]]], dtype=torch.uint8)
+    # 0.5: 2 of 3 and 1 of 2; 0.55 to 0.7: 2 of 2 and 2 of 2; 0.75 to 0.95: 1 of 2 and 2 of 3
+    expected = ((2 / 3 + 1 / 2) / 2 + 4 * 1.0 + 5 * (1 / 2 + 2 / 3) / 2) / 10
+    metrics = run(SegmentationReport(["lung"]), probabilities, labels).metrics
+    assert metrics["mean_iou"] == pytest.approx(expected)
+    assert metrics["merged_iou"] == pytest.approx(2 / 3) == metrics["pooled_iou"]
+
+
+def test_structures_are_merged_to_one_mask():
+    """Both structures lie in the first row; each alone is half right, together they are wholly right."""
+    labels = torch.tensor([[[[1, 0], [0, 0]], [[0, 1], [0, 0]]]], dtype=torch.uint8)
+    probabilities = labels.float().flip(1) * 0.99
+    metrics = run(SegmentationReport(["a", "b"]), probabilities, labels).metrics
+    assert (metrics["mean_iou"], metrics["merged_iou"], metrics["iou"]) == (1, 1, 0)
+
+
+def test_background_counts_in_mean_iou_alone_and_pixels_of_all_images_are_pooled():
+    """A missed structure of one pixel in 100: plain IoU 0, mean IoU half of the background's 99 of 100."""
+    labels, probabilities = torch.zeros(4, 1, 5, 5, dtype=torch.uint8), torch.zeros(4, 1, 5, 5)
+    labels[0, 0, 2, 2] = 1
+    metrics = run(SegmentationReport(["nodule"]), probabilities, labels).metrics
+    assert metrics["merged_iou"] == 0
+    assert metrics["mean_iou"] == pytest.approx(0.99 / 2)
+
+
+def test_a_merged_pixel_is_unknown_where_a_structure_was_not_annotated_and_none_holds_it():
+    labels = torch.tensor([[[[1, 0, 0, 255]], [[255, 255, 0, 255]]]], dtype=torch.uint8)
+    probabilities = torch.tensor([[[[0.99, 0.99, 0.0, 0.99]], [[0.0, 0.0, 0.0, 0.0]]]])
+    metrics = run(SegmentationReport(["a", "b"]), probabilities, labels).metrics
+    assert (metrics["mean_iou"], metrics["merged_iou"]) == (1, 1)
+    nothing = run(SegmentationReport(["a", "b"]), probabilities, torch.full_like(labels, 255)).metrics
+    assert math.isnan(nothing["mean_iou"]) and math.isnan(nothing["merged_iou"])
+
+
 def test_iou_follows_from_dice(case):
     dice, iou = dice_iou(overlap_counts(*case))
     expected = dice / (2 - dice)
