@@ -1,6 +1,6 @@
 """Gradient clipping, over all parameters together or each tensor by itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -49,7 +49,7 @@ class ClipGradients:
         return norms
 
 
-def norms_of(tensors: Sequence[Tensor]) -> Tensor:
+def norms_of(tensors: list[Tensor]) -> Tensor:
     """Euclidean norm (N,) of each of N tensors, on the first one's device."""
     norms = torch._foreach_norm(tensors) if tensors else []
     return torch.stack([norm.to(norms[0].device) for norm in norms]) if norms else torch.zeros(0)

@@ -22,6 +22,6 @@ class UnitHead(nn.Sequential):
         super().__init__(nn.Linear(dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, out_dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Unit vectors (B, out_dim) of features (B, dim); float32 under autocast too, for cosines decide what is pruned."""
+        """Unit vectors (B, out_dim) of features (B, dim); float32 under autocast too: cosines decide on pruning."""
         with torch.autocast(x.device.type, enabled=False):
             return F.normalize(super().forward(x.float()), dim=1)
