@@ -33,7 +33,8 @@ class StoreViews(Dataset):
 
     Args:
         store: whole or a subset.
-        view: its `sample(generator, (H, W))` gives a dictionary of tensors.
+        view: its `sample(generator, (H, W))` gives a dictionary of tensors. One that changes with the epochs has `at`,
+            which gives the view of an epoch, counted from 0.
         seed: the run's seed.
     """
 
@@ -57,7 +58,8 @@ class StoreViews(Dataset):
         record = self.store.records[key.index]
         generator = generator_for(self.seed, key.epoch, key.index)
         size = (self.store.size, self.store.size)
-        item = {"image": image, "source": record.image, "index": key.index, "view": self.view.sample(generator, size)}
+        view = self.view.at(key.epoch) if hasattr(self.view, "at") else self.view
+        item = {"image": image, "source": record.image, "index": key.index, "view": view.sample(generator, size)}
         if self.store.corpus.findings:
             item["labels"] = _labels(record, self.store.corpus)
         return item

@@ -10,7 +10,8 @@ from common.losses import MultiCropDistillation, UnitMSE
 from common.views import QUARTERS
 
 WIDTH, CODES, B = 6, 7, 3
-SIDES = {"teacher": 8, "student": 8, "local0": 4, "local1": 4, "whole": 8, **dict.fromkeys(QUARTERS, 8)}
+LCD_SIDES = {"whole": 8, "global": 8, "local0": 4, "local1": 4, **dict.fromkeys(QUARTERS, 8)}
+L_SIDES = {"global0": 8, "global1": 8, "local0": 4, "local1": 4}
 
 
 class CountingEncoder(nn.Module):
@@ -31,10 +32,16 @@ class CountingEncoder(nn.Module):
 class GivenCrops:
     """A view whose rendered crops lie in the parameters already."""
 
-    local_names = ("local0", "local1")
+    teacher_names, student_names, part_names = ("whole",), ("global", "local0", "local1"), ("whole", *QUARTERS)
 
     def render(self, images, params):
         return params
+
+
+class GivenPairs(GivenCrops):
+    """Likewise of the L stage."""
+
+    teacher_names, student_names, part_names = ("global0", "global1"), ("global0", "global1", "local0", "local1"), ()
 
 
 def make(**options) -> AdamV2:
@@ -50,9 +57,13 @@ def make(**options) -> AdamV2:
     return AdamV2(**(defaults | options))
 
 
-def batch(**sides) -> dict:
+def make_l() -> AdamV2:
+    return make(view=GivenPairs(), composition=None, decomposition=None)
+
+
+def batch(sides=LCD_SIDES, **other) -> dict:
     generator = torch.Generator().manual_seed(1)
-    crops = {n: torch.rand(B, 1, side, side, generator=generator) for n, side in (SIDES | sides).items()}
+    crops = {n: torch.rand(B, 1, side, side, generator=generator) for n, side in (sides | other).items()}
     return {"image": torch.zeros(B, 1, 1, 1), "view": crops}
 
 
@@ -71,8 +82,8 @@ def expected(method: AdamV2, crops: dict) -> dict[str, float]:
     for b in range(B):
         own = {name: student.encoder.embed(crop[b : b + 1])[0] for name, crop in crops.items()}
         other = {name: teacher.encoder.embed(crop[b : b + 1])[0] for name, crop in crops.items()}
-        target = (teacher.head(other["teacher"]) / 0.04).softmax(0)
-        for name in ("student", "local0", "local1"):
+        target = (teacher.head(other["whole"]) / 0.04).softmax(0)
+        for name in ("global", "local0", "local1"):
             localisation -= (target * (student.head(own[name]) / 0.1).log_softmax(0)).sum().item() / (3 * B)
         composed = method.composer.get_submodule("2")(
             method.composer.get_submodule("0")(torch.cat([own[name] for name in QUARTERS])).relu()
@@ -90,7 +101,7 @@ def expected(method: AdamV2, crops: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("part_side", [8, 4])
 def test_step_equals_the_definition_crop_by_crop(part_side):
-    method, data = make(weights=[1.0, 2.0, 3.0]), batch(whole=part_side, **dict.fromkeys(QUARTERS, part_side))
+    method, data = make(weights=[1.0, 2.0, 3.0]), batch(**dict.fromkeys(QUARTERS, part_side))
     part_teacher_from_student(method)
     losses = method(data)
     parts = expected(method, data["view"])
@@ -99,11 +110,42 @@ def test_step_equals_the_definition_crop_by_crop(part_side):
     assert losses["loss"].item() == pytest.approx(total, rel=1e-4)
 
 
+def test_localisation_alone_compares_both_global_crops_with_all_but_themselves():
+    """DINO's double loop over the teacher's and the student's crops, image by image."""
+    method, data = make_l(), batch(L_SIDES)
+    part_teacher_from_student(method)
+    student, teacher = method.student, method.teacher.network
+    total = terms = 0
+    for seen in ("global0", "global1"):
+        target = (teacher.head(teacher.encoder.embed(data["view"][seen])) / 0.04).softmax(1)
+        for name, crop in data["view"].items():
+            if name != seen:
+                total -= (target * (student.head(student.encoder.embed(crop)) / 0.1).log_softmax(1)).sum(1).mean()
+                terms += 1
+    assert terms == 6
+    losses = method(data)
+    torch.testing.assert_close(losses["localisation"], total / terms)
+    assert set(losses) == {"loss", "localisation"}
+
+
+def test_the_centre_is_of_both_global_crops():
+    method, data = make_l(), batch(L_SIDES)
+    part_teacher_from_student(method)
+    teacher = method.teacher.network
+    codes = torch.cat([teacher.head(teacher.encoder.embed(data["view"][name])) for name in ("global0", "global1")])
+    method(data)
+    torch.testing.assert_close(method.localisation.centre, 0.1 * codes.mean(0, keepdim=True))
+
+
 def test_the_encoder_is_called_once_for_each_size():
     method = make()
     method(batch())
     assert sorted(method.student.encoder.calls) == [(2 * B, 1, 4, 4), (6 * B, 1, 8, 8)]
-    assert method.teacher.network.encoder.calls == [(6 * B, 1, 8, 8)]
+    assert method.teacher.network.encoder.calls == [(5 * B, 1, 8, 8)]  # the whole once, for codes and composition
+    method = make_l()
+    method(batch(L_SIDES))
+    assert sorted(method.student.encoder.calls) == [(2 * B, 1, 4, 4), (2 * B, 1, 8, 8)]
+    assert method.teacher.network.encoder.calls == [(2 * B, 1, 8, 8)]
 
 
 def test_no_gradient_reaches_the_teacher_and_every_student_parameter_gets_one():
@@ -115,20 +157,31 @@ def test_no_gradient_reaches_the_teacher_and_every_student_parameter_gets_one():
     assert {name for name, p in trained.items() if p.grad is None or not p.grad.abs().sum() > 0} == set()
 
 
-def test_the_student_never_sees_the_teacher_s_crop_nor_the_teacher_the_student_s():
-    method, data = make(), batch()
-    for name in SIDES:
+def test_the_student_never_codes_the_whole_which_the_teacher_codes_alone():
+    method, data = make(composition=None, decomposition=None), batch()
+    for name in LCD_SIDES:
         data["view"][name].requires_grad_()
     method(data)["loss"].backward()
-    assert data["view"]["teacher"].grad is None
-    assert all(data["view"][name].grad.abs().sum() > 0 for name in SIDES if name != "teacher")
+    assert {name for name in LCD_SIDES if data["view"][name].grad is not None} == {"global", "local0", "local1"}
+    data["view"]["whole"].data.add_(1.0)
+    before = method(data)["loss"]
+    data["view"]["global"].data.add_(1.0)
+    assert method(data)["loss"] != before
+
+
+def test_every_crop_of_the_whole_stage_teaches_the_student():
+    method, data = make(), batch()
+    for name in LCD_SIDES:
+        data["view"][name].requires_grad_()
+    method(data)["loss"].backward()
+    assert all(data["view"][name].grad.abs().sum() > 0 for name in LCD_SIDES)
 
 
 def test_centre_follows_the_teacher_s_codes_in_training_only_and_from_all_processes():
     other = torch.full((2, CODES), 3.0)
     method, data = make(gather=lambda codes: torch.cat([codes, other])), batch()
     part_teacher_from_student(method)
-    codes = method.teacher.network.head(method.teacher.network.encoder.embed(data["view"]["teacher"]))
+    codes = method.teacher.network.head(method.teacher.network.encoder.embed(data["view"]["whole"]))
     method(data)
     torch.testing.assert_close(method.localisation.centre, 0.1 * torch.cat([codes, other]).mean(0, keepdim=True))
 
@@ -158,11 +211,9 @@ def test_update_moves_teacher_to_the_student_after_the_step():
 
 def test_stages_and_ablations_leave_out_their_losses_modules_and_crops():
     data = batch()
-    alone = make(composition=None, decomposition=None)
-    losses = alone({**data, "view": {name: data["view"][name] for name in ("teacher", "student", "local0", "local1")}})
-    assert set(losses) == {"loss", "localisation"}
+    alone = make_l()
+    assert set(alone(batch(L_SIDES))) == {"loss", "localisation"}
     assert alone.composer is None and alone.decomposer is None
-    assert alone.teacher.network.encoder.calls == [(B, 1, 8, 8)]
     assert set(make(decomposition=None)(data)) == {"loss", "localisation", "composition"}
     assert set(make(composition=None)(data)) == {"loss", "localisation", "decomposition"}
 

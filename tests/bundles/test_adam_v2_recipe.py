@@ -1,5 +1,8 @@
 """Every number of Adam v2's recipes against the released code's summary [C], DINO [D], and every overlay built."""
 
+import itertools
+import math
+
 import pytest
 import torch
 from monai.bundle import ConfigParser
@@ -9,21 +12,23 @@ BUNDLE = "cxr_adam_v2"
 
 # id in the recipe -> value, with its source
 TRAIN = {
-    "view#size": 224,  # C
-    "view#part_size": 224,  # C: whole and quarters, all 224
-    "view#local_crops": 8,  # C: 2 global + 8 local
-    "view#margin": 50,  # C
-    "view#local_size": 96,  # D
-    "view#global_area": [0.4, 1.0],  # D
-    "view#local_area": [0.05, 0.4],  # D
-    "granularity": 0,  # C, of the first stage
+    "size": 224,  # C
+    "part_size": 224,  # C: whole and quarters, all 224
+    "local_size": 96,  # C of LCD, D of L
+    "global_area": [0.8, 1.0],  # C
+    "localisation_view#local_crops": 8,  # C: 2 global + 8 local
+    "localisation_view#local_area": [0.05, 0.4],  # C
+    "localisation_view#rotation": 30.0,  # C
+    "part_whole_view#local_areas": [[0.05, 0.1], *([n / 10, (n + 1) / 10] for n in range(1, 8))],  # C
+    "part_whole_view#margin": 50,  # C
+    "part_whole_view#rotation": 10.0,  # C
+    "architecture": "resnet50",  # C
     "codes": 65536,  # D
     "method#weights": [1.0, 1.0, 1.0],  # C
     "localisation#student_temperature": 0.1,  # C
     "localisation#teacher_temperature": 0.04,  # C
     "localisation#centre_momentum": 0.9,  # D
     "decomposition#joint": False,  # 8.6
-    "epochs": 200,  # C, of the first stage
     "batch_size": 64,  # C: 64 x 8
     "warmup_epochs": 10,  # D
     "schedules#lr#final": 1e-6,  # D
@@ -35,13 +40,9 @@ TRAIN = {
     "train#trainer#clip#mode": "per_tensor",  # C
 }
 RELEASED = TRAIN | {"decomposition#joint": True}  # 8.6
-STAGES = {  # name -> granularity, epochs, with composition and decomposition; C
-    "l0": (0, 200, False),
-    "l1": (1, 200, False),
-    "l2": (2, 100, False),
-    "lcd0": (0, 10, True),
-    "lcd1": (1, 90, True),
-    "lcd2": (2, 165, True),
+STAGES = {  # name -> epochs of granularity 0, 1, 2, with composition and decomposition; C
+    "l": ([200, 200, 100], False),
+    "lcd": ([10, 90, 165], True),
 }
 
 
@@ -63,22 +64,48 @@ def test_learning_rate_is_scaled_by_the_global_batch():
     assert parser.get_parsed_content("learning_rate") == pytest.approx(1e-3)
 
 
+def staged(stage: str, *overlays: str) -> ConfigParser:
+    """The recipe as a stage of a curriculum sees it."""
+    parser = recipe(*overlays)
+    for key, value in dict(parser["stages"][stage]).items():
+        parser[key] = value
+    return parser
+
+
 def test_the_curriculum_has_the_release_s_stages_in_their_order():
     stages = recipe("curriculum")["stages"]
     assert list(stages) == list(STAGES)
-    for name, (granularity, epochs, parts) in STAGES.items():
+    for name, (epochs, parts) in STAGES.items():
+        parser = staged(name, "curriculum")
+        assert parser.get_parsed_content("granularity_epochs") == epochs
+        assert parser.get_parsed_content("epochs") == sum(epochs)
         disabled = [stages[name].get(f"{loss}#_disabled_", False) for loss in ("composition", "decomposition")]
-        assert (stages[name]["granularity"], stages[name]["epochs"]) == (granularity, epochs)
         assert disabled == [not parts] * 2
-    # only the first stage with composer and decomposer begins without them
-    assert {name for name in stages if "start_anew" in stages[name]} == {"lcd0"}
+    # only the stage with composer and decomposer begins without them
+    assert {name for name in stages if "start_anew" in stages[name]} == {"lcd"}
+
+
+@pytest.mark.parametrize(("stage", "total"), [("l", 500), ("lcd", 265)])
+def test_one_schedule_goes_over_all_granularities_of_a_stage(stage, total):
+    """At the border of two granularities nothing begins anew: half a cosine over all epochs of the stage, by hand."""
+    parser = staged(stage, "curriculum")
+    epochs, steps = parser.get_parsed_content("epochs"), 7
+    assert epochs == total
+    for name, begin, end in (("schedules#weight_decay", 0.04, 0.4), ("momentum", 0.996, 1.0)):
+        schedule = parser.get_parsed_content(name)
+        for border in itertools.accumulate(STAGES[stage][0][:2]):
+            for iteration in (border * steps - 1, border * steps):
+                cosine = math.cos(math.pi * iteration / (total * steps))
+                expected = end + (begin - end) * (1 + cosine) / 2
+                assert schedule.value(iteration, steps, epochs) == pytest.approx(expected)
 
 
 def test_the_small_curriculum_has_the_same_stages_and_the_small_preset_s_epochs():
     stages, small = recipe("curriculum")["stages"], recipe("small", "small_curriculum")["stages"]
-    assert {name: values | {"epochs": 5} for name, values in stages.items()} == small
-    assert list(small) == list(stages)
-    assert sum(values["epochs"] for values in small.values()) == recipe("small")["epochs"]
+    plans = {name: values.pop("granularity_epochs") for name, values in small.items()}
+    assert stages == small
+    assert sum(map(sum, plans.values())) == recipe("small").get_parsed_content("epochs") == 30
+    assert all(len(plan) == 3 and min(plan) > 0 for plan in plans.values())
 
 
 ALL = {"localisation", "composition", "decomposition"}
@@ -113,14 +140,12 @@ def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overl
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_sees_its_granularity_and_the_crops_of_its_losses(stage):
-    parser = recipe("smoke", "curriculum")
-    for key, value in dict(parser["stages"][stage]).items():
-        parser[key] = value
+def test_every_stage_sees_the_crops_of_its_losses(stage):
+    parser = staged(stage, "smoke", "curriculum")
     view = parser.get_parsed_content("view")
-    assert view.granularity == STAGES[stage][0]
-    assert ("whole" in view.crops) == STAGES[stage][2]
-    assert set(first_losses(parser)) == {"loss", *(ALL if STAGES[stage][2] else ["localisation"])}
+    assert ("whole" in view.crops) == STAGES[stage][1]
+    assert view.finest == 1  # the smoke preset's
+    assert set(first_losses(parser)) == {"loss", *(ALL if STAGES[stage][1] else ["localisation"])}
 
 
 def test_summed_errors_are_the_sum_over_channels():

@@ -1,10 +1,10 @@
 """Adam v2: a student learns from its own moving average where a part lies, what it composes and what it consists of.
 
-Localisation is self-distillation between one global crop for the teacher and several crops, global and local, for the
-student. Composition asks the student to predict the teacher's embedding of a whole from its own embeddings of the four
+Localisation is self-distillation: the student codes many crops, global and local, as the teacher codes a few large
+ones. Composition asks the student to predict the teacher's embedding of a whole from its own embeddings of the four
 quarters, decomposition the teacher's embeddings of the quarters from its own embedding of the whole.
 
-Shapes: B images, N crops of each, C channels of an embedding, K codes.
+Shapes: B images, N crops of each, M those that the teacher codes, C channels of an embedding, K codes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from bundles.cxr_adam_v2.scripts.heads import Composer, Decomposer
 from common.teachers import MomentumTeacher
-from common.views import QUARTERS
 
 
 class Branch(nn.Module):
@@ -52,14 +51,15 @@ class Branch(nn.Module):
 class AdamV2(nn.Module):
     """The training module: holds student, teacher, heads and losses; one call is one step's losses.
 
-    The total loss is their weighted sum. Localisation alone is the L stage of the released curriculum, all three are
-    its LCD stage.
+    The total loss is their weighted sum. Localisation alone is the L stage of the released curriculum, whose teacher
+    codes two global crops and whose student all ten: 18 terms without the pairs of one crop. All three losses are its
+    LCD stage, whose teacher codes the whole alone and whose student nine crops about its centre: 9 terms.
 
     Args:
         encoder: the student's encoder; the teacher starts as its copy.
-        view: samples and renders the crops; it has `local_names`.
+        view: samples and renders the crops; it has `teacher_names`, `student_names` and `part_names`.
         head: projection head for localisation.
-        localisation: self-distillation of several student crops from one teacher crop, with a centre.
+        localisation: self-distillation of several crops, with a centre.
         composition: compares the composed embedding with the teacher's of the whole; None leaves it out.
         decomposition: compares the decomposed embeddings with the teacher's of the quarters; None leaves it out.
         weights: of localisation, composition and decomposition.
@@ -87,7 +87,7 @@ class AdamV2(nn.Module):
         self.composition = composition
         self.decomposition = decomposition
         self.weights = dict(zip(("localisation", "composition", "decomposition"), weights, strict=True))
-        self.shared = ("whole", *QUARTERS) if composition is not None or decomposition is not None else ()
+        self.with_parts = composition is not None or decomposition is not None
         self.gather = gather
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -96,17 +96,35 @@ class AdamV2(nn.Module):
 
     def losses(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Losses by name for rendered crops in [0, 1]; `loss` is the total to differentiate."""
-        shared = [views[name] for name in self.shared]
-        distilled = [views["student"], *(views[name] for name in self.view.local_names)]
-        student_codes_NBK, student_NBC = self.student([*distilled, *shared], coded=len(distilled))
-        teacher_codes_1BK, teacher_NBC = self.teacher([views["teacher"], *shared], coded=1)
+        student_codes_NBK, student_BC = self._code(self.student, views, self.view.student_names)
+        teacher_codes_MBK, teacher_BC = self._code(self.teacher, views, self.view.teacher_names)
 
-        parts = {"localisation": self.localisation(student_codes_NBK, teacher_codes_1BK[0])}
+        parts = {"localisation": self.localisation(student_codes_NBK, teacher_codes_MBK, self._same())}
         if self.training:
-            self.localisation.update_centre(teacher_codes_1BK[0], gather=self.gather)
-        if shared:
-            parts |= self._part_whole(student_NBC[len(distilled) :], teacher_NBC[1:])
+            self.localisation.update_centre(teacher_codes_MBK.flatten(0, 1), gather=self.gather)
+        if self.with_parts:
+            student_5BC, teacher_5BC = (
+                torch.stack([own_BC[name] for name in self.view.part_names]) for own_BC in (student_BC, teacher_BC)
+            )
+            parts |= self._part_whole(student_5BC, teacher_5BC)
         return {"loss": sum(self.weights[name] * part for name, part in parts.items()), **parts}
+
+    def _code(
+        self, branch: nn.Module, views: Mapping[str, Tensor], coded: Sequence[str]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Codes of some crops, and embeddings by name of these and of whole and quarters, each encoded once."""
+        names = tuple(dict.fromkeys((*coded, *(self.view.part_names if self.with_parts else ()))))
+        codes, embedding_NBC = branch([views[name] for name in names], coded=len(coded))
+        return codes, dict(zip(names, embedding_NBC, strict=True))
+
+    def _same(self) -> dict[int, int]:
+        """Where among the student's crops the teacher's are, if they are."""
+        student_names = self.view.student_names
+        return {
+            index: student_names.index(name)
+            for index, name in enumerate(self.view.teacher_names)
+            if name in student_names
+        }
 
     def _part_whole(self, student_5BC: Tensor, teacher_5BC: Tensor) -> dict[str, Tensor]:
         """Composition and decomposition; the whole's embedding comes first, then the quarters'."""
