@@ -18,6 +18,7 @@ IN_QUERY = re.compile(rf"([?&;](?:[\w.-]*[_.-])?(?:{SECRET}|sig|auth)=)[^\s&;'\"
 IN_SETTING = re.compile(r"(\b(?:passwd|password|pwd)=)[^\s&;,'\")]+", re.IGNORECASE)
 IN_HEADER = re.compile(r"(authorization\W+(?:basic|bearer)\s+)[^\s'\"]+", re.IGNORECASE)
 SECRET_KEY = re.compile(rf"(?:^|[\W_]){SECRET}$", re.IGNORECASE)
+WORKING_DIRECTORY = "PWD"  # as every shell sets it; no password
 SHORTEST = 6
 """Characters from which on a secret of the environment is looked for by itself; shorter ones occur by chance."""
 
@@ -55,5 +56,6 @@ def _is_secret(key: Any, value: Any) -> bool:
 
 
 def _of_environment() -> list[str]:
-    found = [value for name, value in os.environ.items() if SECRET_KEY.search(name) and len(value) >= SHORTEST]
+    named = {name: value for name, value in os.environ.items() if SECRET_KEY.search(name) and name != WORKING_DIRECTORY}
+    found = [value for value in named.values() if len(value) >= SHORTEST]
     return sorted(found, key=len, reverse=True)
