@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import CheckpointError, NonFiniteGradient, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
     from .known_keys import refuse_unknown_keys
+    from .own_code import refuse_foreign_code
     from .provenance import commit
     from .save_encoder import SaveEncoder
     from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
@@ -45,6 +46,7 @@ LATE = {
     "merged_config": "command",
     "method_losses": "batches",
     "parameter_groups": "schedules",
+    "refuse_foreign_code": "own_code",
     "refuse_unknown_keys": "known_keys",
     "run_stages": "stages",
     "whole_batch": "batches",
@@ -75,6 +77,7 @@ __all__ = [
     "method_losses",
     "parameter_groups",
     "rank",
+    "refuse_foreign_code",
     "refuse_unknown_keys",
     "run_stages",
     "setup",

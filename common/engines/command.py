@@ -1,17 +1,20 @@
 """The `python -m monai.bundle run` command that started this process, and its merged config.
 
 MONAI keeps both to itself: no handler and no expression of a config sees them. They are rebuilt from the command's
-arguments with the public parts of Fire and of MONAI, so that they cannot differ from what MONAI made of them.
+arguments with the public parts of Fire and of MONAI, so that they cannot differ from what MONAI made of them. Where
+Python makes a workflow, they are the arguments of the call that is going on.
 """
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 _described: ContextVar[dict[str, Any] | None] = ContextVar("described", default=None)
@@ -63,6 +66,54 @@ def current_command(argv: Sequence[str] | None = None) -> Command | None:
     flags = {key: value for key, value in overrides.items() if key in given or f"+{key}" in given}
     defaults = {key: value for key, value in overrides.items() if key not in flags}
     return Command(_listed(files), flags, args_file, defaults, arguments.get("tracking"))
+
+
+def calling_command() -> Command | None:
+    """Files and overrides of the workflow that Python is making; None where none is being made.
+
+    `monai.bundle.create_workflow` still has them while it initializes. A `ConfigWorkflow` that was made before, as by
+    MONAI's federated client, remembers its folder and the merged config: what is at the top of the one and in no
+    recipe of the other was given to it.
+    """
+    from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
+    from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
+
+    call = _frame_of(create_workflow)
+    if call is not None and call.f_locals.get("config_file") is not None:
+        own = {*inspect.signature(create_workflow).parameters, *inspect.signature(ConfigWorkflow).parameters}
+        given = call.f_locals["_args"]
+        flags = {key: value for key, value in given.items() if key not in own}
+        return Command(_listed(call.f_locals["config_file"]), flags, tracking=given.get("tracking"))
+    workflow = current_workflow()
+    if workflow is None:
+        return None
+    names = ("train", "evaluate", "inference")
+    if workflow.get_workflow_type() == "infer":
+        names = names[::-1]
+    places = [workflow.config_root_path / f"{name}{suffix}" for name in names for suffix in (".json", ".yaml", ".yml")]
+    recipes = [place for place in places if place.is_file()]
+    if not recipes:
+        return None
+    config = workflow.parser.get()
+    added: Any = DEFAULT_MLFLOW_SETTINGS["configs"]  # by MONAI itself, where it tracks
+    known = {key.partition("#")[0] for file in recipes for key in ConfigParser.load_config_file(file)}
+    known |= {ConfigParser.meta_key, *added, *re.findall(r"[@%](\w+)", str(config))}
+    return Command((str(recipes[0]),), {key: value for key, value in config.items() if key not in known})
+
+
+def current_workflow() -> Any:
+    """The `ConfigWorkflow` whose `initialize` is running; None outside of one."""
+    from monai.bundle import ConfigWorkflow
+
+    frame = _frame_of(ConfigWorkflow.initialize)
+    return None if frame is None else frame.f_locals["self"]
+
+
+def _frame_of(function: Any) -> FrameType | None:
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame
 
 
 def merged_config(config_file: str | Sequence[str] | None = None, **override: Any) -> dict[str, Any] | None:

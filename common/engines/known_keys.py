@@ -8,7 +8,7 @@ from pydoc import locate
 from typing import Any
 
 from . import interruptions, last_words
-from .command import Command, current_command
+from .command import Command, calling_command, current_command
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
 """Keys with a meaning to MONAI in every component."""
@@ -23,14 +23,17 @@ def refuse_unknown_keys() -> None:
     MONAI takes an unknown key in silence, and the run goes on with the value it should have replaced. Standing first in
     `initialize`, this ends the process by `SystemExit` with the message as its whole output: MONAI would bury an
     ordinary error of an expression under its own traceback. It also sees to it that the cause of any later error
-    is the last thing on the screen, and that Ctrl-C, SIGTERM and their like end the command in order. Where no command
-    started the process it does nothing.
+    is the last thing on the screen, and that Ctrl-C, SIGTERM and their like end the command in order. Keywords that
+    Python gives to `create_workflow` are looked at in the same way, and signals are then left alone.
     """
     command = current_command()
+    if command is not None:
+        last_words.install()
+        interruptions.install()
+    else:
+        command = calling_command()
     if command is None:
         return
-    last_words.install()
-    interruptions.install()
     problems = unknown_keys(command)
     if problems:
         raise SystemExit("\n".join(["Nothing was run, since the command does not fit its config:", *problems]))
