@@ -3,9 +3,10 @@
 from torch import Tensor, nn
 
 from .encoders import Encoder
+from .exported import ExportedNetwork
 
 
-class Classifier(nn.Module):
+class Classifier(ExportedNetwork):
     """Logits per image: a linear layer on the encoder's embedding.
 
     The layer starts from N(0, 0.01^2) and bias 0 (methods section 7), so that all classes begin near a logit of 0.
@@ -25,3 +26,7 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K) of images (B, C, H, W) in [0, 1]."""
         return self.head(self.encoder.embed(images))
+
+    def input_shape(self) -> tuple[int, ...]:
+        """The encoder's."""
+        return self.encoder.input_shape()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from . import torchvision_shim  # noqa: F401  timm imports torchvision
 from .description import EncoderDescription
+from .exported import ExportedNetwork
 
 import timm  # isort: skip
 
@@ -24,7 +25,7 @@ class Encoding(NamedTuple):
     tokens: Tensor
 
 
-class Encoder(nn.Module):
+class Encoder(ExportedNetwork):
     """A timm ViT, Swin or ResNet whose weights keep timm's names, below `body.`.
 
     It takes images in [0, 1] and normalises them itself, so no pipeline can feed it the wrong constants. Images may
@@ -110,6 +111,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """`embed`."""
         return self.embed(images)
+
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of the images it was built for."""
+        return self.description.in_channels, self.description.image_size, self.description.image_size
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ValueError, naming sizes that fit, unless `token_stride` divides both sides."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .decoders import SwinUNETR, UNet, UperNet
 from .encoders import Encoder
+from .exported import ExportedNetwork
 from .pyramids import ScaledPyramid
 
 DECODERS: dict[str, type[UperNet] | type[UNet] | type[SwinUNETR]] = {
@@ -17,7 +18,7 @@ DECODERS: dict[str, type[UperNet] | type[UNet] | type[SwinUNETR]] = {
 _NORMS = {"upernet": ("batch", "group"), "unet": ("batch", "group"), "swin_unetr": ("instance", "batch", "group")}
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(ExportedNetwork):
     """Logits per pixel from any encoder and one of three decoders.
 
     Args:
@@ -70,3 +71,7 @@ class SegmentationNetwork(nn.Module):
         pyramid = self.pyramid(self.encoder.pyramid(images))
         logits = self.head(self.decoder(images, pyramid))
         return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+    def input_shape(self) -> tuple[int, ...]:
+        """The encoder's."""
+        return self.encoder.input_shape()

@@ -27,11 +27,13 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         channels: C of the features.
+        crop_size: (D, H, W) in voxels that `build_backbone` was told.
         strides: voxels per cell of the grid along D, H and W.
         new_parts: beginnings of the names, below `body.`, that published weights never fill.
     """
 
     channels: int
+    crop_size: tuple[int, ...]
     strides: tuple[int, int, int]
     new_parts: ClassVar[tuple[str, ...]] = ()
     body: Any  # another project's network; typed loosely, as attributes differ

@@ -45,6 +45,7 @@ def build_backbone(
         raise ValueError(f"architecture is '{architecture}'; expected one of {', '.join(BACKBONES)}.")
     backbone = BACKBONES[architecture](architecture, crop_size, checkpointing=checkpointing, **options)
     backbone.check_size(crop_size)
+    backbone.crop_size = tuple(crop_size)
     if file is not None:
         load_published(backbone, file)
     return backbone

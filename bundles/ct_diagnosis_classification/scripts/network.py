@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from common.networks.exported import ExportedNetwork
 
 
-class DiagnosisNetwork(nn.Module):
+class DiagnosisNetwork(ExportedNetwork):
     """Logits per volume: one linear layer on the backbone's vector.
 
     Args:
@@ -36,6 +37,10 @@ class DiagnosisNetwork(nn.Module):
             ValueError: sizes that the backbone's grid does not divide; names the nearest that it does.
         """
         return self.classifier(self.backbone.encode(x_B1DHW)[1])
+
+    def input_shape(self) -> tuple[int, ...]:
+        """(1, D, H, W) of the crops that it mostly sees."""
+        return 1, *self.backbone.crop_size
 
 
 class WithSegmentation(nn.Module):

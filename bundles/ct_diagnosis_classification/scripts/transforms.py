@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import ImageMetaKey
 from torch import Tensor
 
 from common.data import UnreadableImage
@@ -39,19 +42,34 @@ class PrepareVolumed(MapTransform):
         self.low, self.high = (float(value) for value in window)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Replace paths by float32 tensors (1, D, H, W) in [-1, 1]."""
+        """Replace paths by float32 tensors (1, D, H, W) in [-1, 1], which bear the path as MONAI's loaders do.
+
+        Raises:
+            TypeError: an item is no path.
+        """
         item = dict(data)
         for key in self.key_iterator(item):
+            path = item[key]
+            if not isinstance(path, str | PathLike):
+                raise TypeError(
+                    f"{key} is a {type(path).__name__}; give the path of a volume, since what is done to it follows "
+                    "from its file's spacing and orientation."
+                )
             try:
-                values = self.preparation.prepare(Task(str(item[key]))).hounsfield
+                values = self.preparation.prepare(Task(str(path))).hounsfield
             except UnreadableImage as error:
                 logger.warning("%s Its row stays blank.", error)
-                item[key] = torch.full((1, *self.crop), float("nan"))
+                item[key] = _with_path(torch.full((1, *self.crop), float("nan")), path)
                 continue
             start = [(have - want) // 2 for have, want in zip(values.shape, self.crop, strict=True)]
             # One unit below the window, so that rounding cannot lift the padding above -1.
-            item[key] = torch.from_numpy(scaled(cut(values, start, self.crop, self.low - 1), self.low, self.high))[None]
+            crop = torch.from_numpy(scaled(cut(values, start, self.crop, self.low - 1), self.low, self.high))
+            item[key] = _with_path(crop[None], path)
         return item
+
+
+def _with_path(values: Tensor, path: str | PathLike[str]) -> MetaTensor:
+    return MetaTensor(values, meta={ImageMetaKey.FILENAME_OR_OBJ: str(path)})
 
 
 class Probabilitiesd(MapTransform):
