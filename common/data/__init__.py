@@ -11,6 +11,7 @@ from .store import Store, open_store
 if TYPE_CHECKING:
     from .dataset import SeededDataset, StoreImages, StoreViews, as_items
     from .patches import PatchRule
+    from .picture_reader import PictureReader
     from .readers import read
     from .regions import RegionSource, StoreRegions
     from .transforms import DecodeImaged, DecodeMasksd
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # These import MONAI, which takes seconds; most commands do without.
 LATE = {
     "PatchRule": "patches",
+    "PictureReader": "picture_reader",
     "RegionSource": "regions",
     "SeededDataset": "dataset",
     "StoreImages": "dataset",
@@ -35,6 +37,7 @@ __all__ = [
     "DecodeImaged",
     "DecodeMasksd",
     "PatchRule",
+    "PictureReader",
     "RegionSource",
     "SampleKey",
     "SeededDataset",

@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Callable, Collection
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,17 @@ import numpy as np
 from PIL import Image
 
 from .errors import DataNotice, UnreadableImage
-from .formats import format_of
+from .formats import analyze, dicom, format_of, jpeg, jpeg2000, jpegxl, jsrt, mha, nifti, png, raster, tiff
 from .formats.depth import Unusable
 from .masks import IGNORE, mask_of
 
 __all__ = ["IGNORE", "decode", "image_size", "load_bytes", "read_image", "read_mask"]
 HEAD_BYTES = 1 << 16  # hold most headers, so that the sizes of many large files are known soon
+# Modules and not their names: MONAI Label forgets a bundle's modules between requests.
 MODULES = {
-    **{"PNG": "png", "JPEG": "jpeg", "TIFF": "tiff", "GIF": "raster", "BMP": "raster"},
-    **{"JPEG2000": "jpeg2000", "JPEGXL": "jpegxl"},
-    **{"dicom": "dicom", "nifti": "nifti", "analyze": "analyze", "mha": "mha", "jsrt": "jsrt"},
+    **{"PNG": png, "JPEG": jpeg, "TIFF": tiff, "GIF": raster, "BMP": raster},
+    **{"JPEG2000": jpeg2000, "JPEGXL": jpegxl},
+    **{"dicom": dicom, "nifti": nifti, "analyze": analyze, "mha": mha, "jsrt": jsrt},
 }
 KINDS = (
     "PNG, JPEG (also lossless, 12 bits, JPEG-LS, JPEG 2000, JPEG XL), TIFF, GIF, BMP, DICOM, NIfTI, Analyze, "
@@ -129,7 +129,7 @@ def _with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _call(function: str, payload: bytes, path: Path, kind: str) -> Any:
-    return getattr(import_module(f".formats.{MODULES[kind]}", __package__), function)(payload, path)
+    return getattr(MODULES[kind], function)(payload, path)
 
 
 def _guarded(payload: bytes, path: Path, job: Callable[[bytes, Path, str], Any]) -> Any:

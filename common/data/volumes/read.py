@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +11,7 @@ from ...records import Calibration
 from ..errors import UnreadableImage
 from ..formats import format_of
 from ..formats.depth import Unusable
+from . import dicom_series, itk_formats, nifti, npz
 from .doubts import Doubt
 from .file_grid import FileGrid
 from .geometry import canonical
@@ -20,8 +20,8 @@ from .plausible import check_plausible
 from .volume import Volume
 
 KINDS = "NIfTI, MHA, NRRD, RAD-ChestCT's .npz, and the folder of one DICOM series"
-SIGNATURES = {b"NRRD000": "itk_formats", b"PK\x03\x04": "npz", b"\x1f\x8b": "nifti"}
-MODULES = {"nifti": "nifti", "mha": "itk_formats"}
+SIGNATURES = {b"NRRD000": itk_formats, b"PK\x03\x04": npz, b"\x1f\x8b": nifti}
+MODULES = {"nifti": nifti, "mha": itk_formats}
 
 
 def read_volume(path: str | os.PathLike[str], calibration: Calibration | None = None) -> Volume:
@@ -70,7 +70,7 @@ def module_of(path: Path) -> ModuleType:
         Unusable: no such file, or not a volume of a known kind.
     """
     if path.is_dir():
-        return import_module(".dicom_series", __package__)
+        return dicom_series
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -81,11 +81,11 @@ def module_of(path: Path) -> ModuleType:
     kind = format_of(head, path)
     if kind == "dicom":
         raise Unusable("it is a single DICOM file", "Name the folder that holds all slices of its series")
-    signed = next((name for signature, name in SIGNATURES.items() if head.startswith(signature)), None)
-    name = MODULES.get(kind or "", signed)
-    if name is None:
+    signed = next((module for signature, module in SIGNATURES.items() if head.startswith(signature)), None)
+    module = MODULES.get(kind or "", signed)
+    if module is None:
         raise Unusable("not a volume of a known type", f"Known are {KINDS}")
-    return import_module(f".{name}", __package__)
+    return module
 
 
 @contextmanager
