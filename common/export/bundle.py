@@ -12,12 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..engines.last_words import cause
+from ..networks.exported import ExportedNetwork
 from .card import model_card
 from .configs import describe_encoders, merge, merge_files, pin_encoders, read_config, without_machine_paths
 from .data_section import training_data
+from .finished import whole_or_nothing
 from .metadata import complete_metadata, probe_network
+from .places import anchored, with_own_code
 from .rewrite import ExportError, rewrite_config
 from .run import ENCODER, RunFacts, read_run
+from .tracked_model import log_model
 from .vendor import source_files, vendor
 
 CHECKSUMS = "checksums.sha256"
@@ -65,11 +70,19 @@ def export_bundle(
     """
     if not (bundle / "configs" / "train.yaml").is_file():
         raise FileNotFoundError(f"{bundle} is no bundle: it has no configs/train.yaml. Give a folder below bundles/.")
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is not empty. Choose another --out, or remove it.")
     facts = read_run(run, bundle, overlays, weights)
-    configs = _configs(bundle, facts)
-    network = _network(configs.get("inference", configs["train"]), facts.weights)
+    try:
+        configs = _configs(bundle, facts)
+        network = _network(configs.get("inference", configs["train"]), facts.weights)
+    except Exception as error:
+        if facts.unreachable is None or overlays:
+            raise
+        raise ExportError(
+            f"{facts.unreachable} Without the run's config the recipe alone was taken, and that does not do: "
+            f"{str(cause(error)).splitlines()[0]} Start the server, or name the run's overlays by --config."
+        ) from error
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     images, output = probe_network(network, _input_shape(network, metadata))
     data = training_data(facts.trained_on, facts.data_names, facts.seen_before)
@@ -77,16 +90,19 @@ def export_bundle(
         metadata, images, output, facts.metrics, facts.provenance, facts.classes, data, facts.measured_on
     )
 
-    out.mkdir(parents=True, exist_ok=True)
-    vendor(bundle, out)
-    _write(bundle, out, configs, metadata)
-    (out / "models").mkdir()
-    torch.save(network.state_dict(), out / "models" / "model.pt")
-    if facts.encoder_file is not None:
-        shutil.copyfile(facts.encoder_file, out / "models" / ENCODER)
-    (out / "docs").mkdir()
-    (out / "docs" / "README.md").write_text(model_card(metadata, configs, facts.encoder_file is not None))
-    write_checksums(out)
+    with whole_or_nothing(out) as unfinished:
+        vendor(bundle, unfinished)
+        _write(bundle, unfinished, configs, metadata)
+        (unfinished / "models").mkdir()
+        torch.save(network.state_dict(), unfinished / "models" / "model.pt")
+        if facts.encoder_file is not None:
+            shutil.copyfile(facts.encoder_file, unfinished / "models" / ENCODER)
+        (unfinished / "docs").mkdir()
+        card = model_card(metadata, configs, facts.encoder_file is not None)
+        (unfinished / "docs" / "README.md").write_text(card)
+        write_checksums(unfinished)
+    unlogged = log_model(run, network, images, metadata) if weights is None and facts.unreachable is None else None
+    facts.notices.extend([unlogged] if unlogged else [])
     return Exported(out, images, output, facts.notices)
 
 
@@ -119,14 +135,9 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
 
 
 def _input_shape(network: nn.Module, metadata: Mapping[str, Any]) -> tuple[int, ...]:
-    """Channels and sizes of the network's images or volumes: its encoder says, otherwise the bundle's metadata."""
-    for module in network.modules():
-        description = getattr(module, "description", None)
-        if description is not None:
-            return description.in_channels, description.image_size, description.image_size
-        crop_size: Any = getattr(module, "crop_size", None)
-        if crop_size is not None:  # a backbone of volumes
-            return 1, *crop_size
+    """Channels and sizes of the network's images or volumes: it says itself, or else takes any, as in the metadata."""
+    if isinstance(network, ExportedNetwork):
+        return network.input_shape()
     image = metadata["network_data_format"]["inputs"]["image"]
     return image["num_channels"], *image["spatial_shape"]
 
@@ -145,7 +156,7 @@ def _network(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> nn.Mod
 def _write(bundle: Path, out: Path, configs: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     (out / "configs").mkdir()
     for name, config in configs.items():
-        renamed = rewrite_config(config, bundle.name, f"{name}.yaml")
+        renamed = rewrite_config(with_own_code(anchored(config)), bundle.name, f"{name}.yaml")
         (out / "configs" / f"{name}.json").write_text(json.dumps(renamed, indent=4) + "\n")
     (out / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=4) + "\n")
     shutil.copyfile(bundle / "configs" / "logging.conf", out / "configs" / "logging.conf")

@@ -5,6 +5,8 @@ from typing import Any
 
 from .configs import read_keys
 from .data_section import data_section, performance
+from .front_matter import front_matter
+from .rewrite import SHARED, TARGET
 
 _TITLES = {"inference": "Inference", "evaluate": "Evaluation", "train": "Training"}
 _PLACEHOLDERS = {
@@ -16,7 +18,7 @@ _IMAGES = ("IMAGES", "a folder of images")
 
 
 def model_card(metadata: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]], has_encoder: bool) -> str:
-    """Markdown text with the headings of MONAI's model zoo.
+    """Markdown text with the headings of MONAI's model zoo, below the block that Hugging Face's hub reads.
 
     Args:
         metadata: the exported bundle's completed metadata.
@@ -24,12 +26,13 @@ def model_card(metadata: Mapping[str, Any], configs: Mapping[str, Mapping[str, A
         has_encoder: whether `models/encoder.safetensors` is there.
     """
     parts = [
+        front_matter(metadata),
         f"# {metadata.get('name', metadata['task'])}",
         metadata["description"],
         _section("Authors", metadata["authors"]),
         _section("Intended use", metadata.get("intended_use")),
         _section("Data", data_section(metadata.get("training_data", {}))),
-        _section("Input and output", _input_output(metadata["network_data_format"])),
+        _section("Input and output", _input_output(metadata)),
         _section("Performance", performance(metadata.get("eval_metrics", {}), metadata.get("evaluated_on", {}))),
         _section("Provenance", _table(metadata.get("provenance", {}), "", "")),
         _section("Commands", _commands(configs, has_encoder)),
@@ -44,15 +47,26 @@ def _section(title: str, text: str | None) -> str | None:
     return f"## {title}\n\n{text}" if text else None
 
 
-def _input_output(formats: Mapping[str, Any]) -> str:
+def _input_output(metadata: Mapping[str, Any]) -> str:
+    formats = metadata["network_data_format"]
     image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
     size = " x ".join(map(str, image["spatial_shape"]))
     shape = " x ".join(map(str, [pred["num_channels"], *pred["spatial_shape"]]))
     names = ", ".join(map(str, pred.get("channel_def", {}).values()))
-    return (
+    lines = [
         f"- `image`: {image['num_channels']} channel(s) of {size} pixels, values in {image['value_range']}; "
-        f"the network normalises them itself.\n- `pred`: {pred['format']}, {shape} ({names})."
-    )
+        "the network normalises them itself.",
+        f"- `pred`: {pred['format']}, {shape} ({names}).",
+        f"- Axes are {metadata['axes']}.",
+    ]
+    if "post_processed_outputs" in formats:
+        numbers = formats["post_processed_outputs"]["pred"]["channel_def"]
+        meaning = ", ".join(f"{number} {name}" for number, name in numbers.items())
+        lines.append(
+            f"- Inference makes of it a label map at the image's own size: {meaning}. Where structures overlap it "
+            "shows the most probable; `--label_map False` gives their probabilities instead."
+        )
+    return "\n".join(lines)
 
 
 def _table(values: Mapping[str, Any], left: str, right: str) -> str | None:
@@ -82,8 +96,20 @@ def _commands(configs: Mapping[str, Mapping[str, Any]], has_encoder: bool) -> st
         "From elsewhere, put this folder on PYTHONPATH and add `--bundle_root`. The code is the package `scripts`: to "
         "load another bundle in the same process, remove `scripts` and its submodules from `sys.modules` first."
     )
+    lines.append(_of_clients(configs.get("inference", {})))
     lines.append("`sha256sum --check checksums.sha256` tells whether the files are those that were exported.")
     return "\n\n".join(lines)
+
+
+def _of_clients(inference: Mapping[str, Any]) -> str:
+    """What a program needs to know that holds the images, or `models/model.ts`, by itself."""
+    transforms = inference.get("preprocessing", {}).get("transforms", [])
+    if any(str(transform.get(TARGET)).partition(".")[0] in (SHARED, "bundles") for transform in transforms):
+        return "What is done to an image is this folder's own code, which a client of `models/model.ts` alone lacks."
+    return (
+        "A client that loads images itself, such as MONAI Deploy with the config inside `models/model.ts`, gives them "
+        "as (row, column) or (channel, row, column), with values in [0, 1] or unsigned integers of 8 to 16 bits."
+    )
 
 
 def _given(config: Mapping[str, Any], name: str, has_encoder: bool) -> list[str]:

@@ -11,7 +11,7 @@ from .rewrite import TARGET, ExportError
 
 ENCODER_TARGET = "common.networks.build_encoder"
 _ABSOLUTE = re.compile(r"^((sqlite|file):/*)?(/|~|[A-Za-z]:[\\/])")
-_PLACE = re.compile(r"^(run_name|\w+_(root|dir|file|path))$")  # top-level keys that say where a run reads and writes
+PLACE = re.compile(r"^(run_name|\w+_(root|dir|file|path))$")  # top-level keys that say where a run reads and writes
 _ABSENT = object()  # null is a value: encoder_file has it as its default
 _MENTION = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 _REFERENCE = re.compile(r"^@[\w#:]+$")
@@ -73,10 +73,10 @@ def without_machine_paths(
     """
     config = deepcopy(config)
     for key in config.keys() & base.keys():
-        if _PLACE.match(key):
+        if PLACE.match(key):
             config[key] = deepcopy(base[key])
     for keys, value in list(_leaves(config)):
-        if not _is_machine_path(_at(config, keys)):  # perhaps reset with its whole key
+        if not is_machine_path(_at(config, keys)):  # perhaps reset with its whole key
             continue
         reset, default = keys, _at(base, keys, _ABSENT)
         if default is _ABSENT:
@@ -87,7 +87,7 @@ def without_machine_paths(
                 f"{name} is {value}, a path of this machine, and the bundle's train.yaml has no {keys[0]} to return "
                 "to. Pass the run's overlays by --config, without the one that names this path."
             )
-        if any(_is_machine_path(leaf) for _, leaf in _leaves(default)):
+        if any(is_machine_path(leaf) for _, leaf in _leaves(default)):
             raise ExportError(
                 f"{name} is {value}, a path of this machine, and so is the bundle's default. Write a relative one into "
                 "the bundle's config, or pass the run's overlays by --config, without the one that names this path."
@@ -160,7 +160,19 @@ def pin_encoders(config: dict[str, Any], descriptions: Mapping[str, Any]) -> dic
             if said is None or said == {}:
                 value = getattr(description, field)
                 _assign(pinned, keys, field, list(value) if isinstance(value, tuple) else value)
+        _ask_config(pinned, name)
     return pinned
+
+
+def _ask_config(config: dict[str, Any], name: str) -> None:
+    """Let expressions that ask a built encoder for its description ask its entry, which now says the same.
+
+    A client that holds a graph of the network cannot build it.
+    """
+    asks = re.compile(rf"@{re.escape(name)}\.description\.(?=\w)")
+    for keys, value in list(_leaves(config)):
+        if isinstance(value, str) and asks.search(value):
+            _at(config, keys[:-1])[keys[-1]] = asks.sub(f"@{name}#", value)
 
 
 def read_keys(config: Mapping[str, Any]) -> set[str]:
@@ -207,7 +219,8 @@ def _leaves(config: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
         yield keys, config
 
 
-def _is_machine_path(value: Any) -> bool:
+def is_machine_path(value: Any) -> bool:
+    """Whether a value is an absolute path, or the address of a file at one."""
     return isinstance(value, str) and _ABSOLUTE.match(value) is not None
 
 

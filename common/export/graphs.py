@@ -1,5 +1,7 @@
 """TorchScript and ONNX forms of an exported bundle, made by MONAI's own commands inside its folder."""
 
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -8,6 +10,7 @@ from pathlib import Path
 import torch
 
 from .bundle import Exported, write_checksums
+from .graph_config import graph_config
 from .isolation import isolated_environment
 from .rewrite import ExportError
 
@@ -34,21 +37,33 @@ def add_onnx(exported: Exported) -> float:
 
 
 def _convert(exported: Exported, command: str, name: str, *arguments: str) -> Path:
-    """Tracing needs no typed code, which is why Swin transformers can be traced but not scripted."""
+    """A trace is what `network_def` is scripted to as well, and takes the example's size from here."""
     shape = str(list(exported.images.shape)).replace(" ", "")
-    path = exported.folder / "models" / name
+    models = exported.folder / "models"
+    unfinished = models / ".unfinished"  # TorchScript keeps the file's name inside, so it has its own from the start
     with tempfile.TemporaryDirectory() as scratch:
-        line = ["-m", "monai.bundle", command, "network_def", "--filepath", f"models/{name}"]
-        line += ["--ckpt_file", "models/model.pt", "--config_file", "configs/inference.json"]
+        config = Path(scratch) / "inference.json"
+        config.write_text(json.dumps(graph_config(json.loads((exported.folder / "configs" / config.name).read_text()))))
+        unfinished.mkdir(exist_ok=True)
+        line = ["-m", "monai.bundle", command, "network_def", "--filepath", f"models/{unfinished.name}/{name}"]
+        line += ["--ckpt_file", "models/model.pt", "--config_file", str(config)]
         line += ["--meta_file", "configs/metadata.json", "--use_trace", "True", "--input_shape", shape, *arguments]
-        done = subprocess.run(
-            [sys.executable, *line],
-            cwd=exported.folder,
-            env=isolated_environment(Path(scratch)),
-            capture_output=True,
-            text=True,
-        )
-    if done.returncode or not path.is_file():
-        raise ExportError(f"monai.bundle {command} failed in {exported.folder}:\n{done.stderr[-3000:]}")
+        try:
+            done = subprocess.run(
+                [sys.executable, *line],
+                cwd=exported.folder,
+                env=isolated_environment(Path(scratch)),
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode or not (unfinished / name).is_file():
+                raise ExportError(
+                    f"{models / name} was not written; the rest of the folder is complete. Check the space on its "
+                    f"disk; monai.bundle {command} said:\n{done.stderr[-3000:]}"
+                )
+            for path in unfinished.iterdir():  # ONNX keeps large weights in a file of their own
+                path.replace(models / path.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     write_checksums(exported.folder)
-    return path
+    return models / name

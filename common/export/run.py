@@ -38,6 +38,7 @@ class RunFacts:
         trained_on: what the run counted in the data that it read; empty where it did not.
         measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells.
         seen_before: data sets that the weights it began with were made from.
+        unreachable: why MLflow, which knows the run's config, does not answer.
     """
 
     config: dict[str, Any]
@@ -51,6 +52,7 @@ class RunFacts:
     trained_on: Sequence[DataUsed] = ()
     measured_on: Mapping[str, Any] = field(default_factory=dict)
     seen_before: list[str] = field(default_factory=list)
+    unreachable: str | None = None
 
     @property
     def data_names(self) -> list[str]:
@@ -80,7 +82,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     if not run.is_dir():
         raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
     tracked = read_tracked(run)
-    notices = [tracked.notice] if tracked.notice else []
+    notices = [notice for notice in (tracked.notice, tracked.unreachable) if notice]
     config = dict(tracked.config)
     if overlays or not config:
         config = merge_files([bundle / "configs" / "train.yaml", *overlays])
@@ -101,6 +103,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         trained_on=note[TRAINED],
         measured_on=_measured_on(run, note[VALIDATED]),
         seen_before=[] if encoder is None else list(encoder.corpora),
+        unreachable=tracked.unreachable,
     )
 
 

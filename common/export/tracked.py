@@ -10,21 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ..engines.credentials import without_credentials
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 NOTE = "mlflow_run.json"
+# A small file needs no progress bar, and a server that is gone is not waited for for minutes.
+PATIENCE = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
 _PROVENANCE = {"data.name": "data", "data.records": "records", "data.fingerprint": "data fingerprint", "seed": "seed"}
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run's merged config, last validation metrics by name, and where it comes from; all empty when untracked."""
+    """A run's merged config, last validation metrics by name, and where it comes from; all empty when untracked.
+
+    `notice` says what is to be known of it, `unreachable` why nothing is.
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     notice: str | None = None
+    unreachable: str | None = None
 
 
 def read_tracked(run: Path) -> TrackedRun:
@@ -38,16 +50,20 @@ def read_tracked(run: Path) -> TrackedRun:
     if not (run / NOTE).is_file():
         return TrackedRun()
     note = json.loads((run / NOTE).read_text())
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a single small file
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    file = _sqlite_file(note["uri"])
+    if file is not None and not file.is_file():  # which MLflow would make anew
+        return TrackedRun(unreachable=f"MLflow's file {file}, which knows the config of this run, is not there.")
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     try:
-        client = MlflowClient(note["uri"])
+        client = MlflowClient(address(note["uri"]))
         found = client.get_run(note["run_id"])
         config = _config(client, note["run_id"])
-    except (MlflowException, OSError) as error:
-        return TrackedRun(notice=f"MLflow at {note['uri']} does not answer for this run: {error}")
+    except Exception as error:  # MLflow's, or whatever its store's library raises
+        reason = without_credentials(str(error)).splitlines()[0][:300]
+        return TrackedRun(unreachable=f"MLflow at {note['uri']} does not answer for this run: {reason}.")
     names = {
         key.removeprefix("validation/"): value for key, value in found.data.metrics.items() if "validation/" in key
     }
@@ -57,6 +73,16 @@ def read_tracked(run: Path) -> TrackedRun:
     status = found.info.status
     notice = None if status == "FINISHED" else f"The run is {status}, not FINISHED: its files may still change."
     return TrackedRun(config, {name: value for name, value in names.items() if "/" not in name}, facts, notice)
+
+
+def address(uri: str) -> str:
+    """Where to reach a server that a note names: as the environment does, which alone knows its password."""
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return given if without_credentials(given) == uri else uri
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def _config(client: "MlflowClient", run_id: str) -> dict[str, Any]:

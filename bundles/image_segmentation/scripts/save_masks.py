@@ -41,7 +41,7 @@ class SaveMasks:
     def _write(self, engine: Engine) -> None:
         for item, batch in zip(engine.state.output, engine.state.batch, strict=True):
             source = Path(batch["source"])
-            masks_KHW = at_size(item["pred"], image_size(source), self.threshold)
+            masks_KHW = at_size(item["probabilities"], image_size(source), self.threshold)
             for name, mask_HW in zip(self.structures, masks_KHW, strict=True):
                 path = self.directory / name / source.relative_to(self.root).with_suffix(".png")
                 path.parent.mkdir(parents=True, exist_ok=True)

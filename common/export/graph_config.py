@@ -1,0 +1,34 @@
+"""The inference config inside `models/model.ts`, for clients that have the file alone."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from .rewrite import TARGET, VENDORED
+
+# As the bundle's reader: rows first. A picture of another kind than Pillow reads in grey is refused.
+_READER = {"reader": "PILReader", "reverse_indexing": False}
+_INFERER = {TARGET: "monai.inferers.SimpleInferer"}
+
+
+def graph_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that takes MONAI's own classes where it takes the bundle's and MONAI has one of that purpose.
+
+    Clients such as MONAI Deploy read `preprocessing`, `inferer` and `postprocessing` from the graph's file, drop what
+    loads images, and cannot see `scripts`. The network is the graph, so that an inferer which asks the bundle's
+    network for more is of no use to them.
+
+    Args:
+        config: an exported `inference.json`.
+    """
+    changed = deepcopy(dict(config))
+    for transform in changed.get("preprocessing", {}).get("transforms", []):
+        if _is_own(transform.get("reader")):
+            transform.update(_READER)
+    if _is_own(changed.get("inferer")):
+        changed["inferer"] = dict(_INFERER)
+    return changed
+
+
+def _is_own(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and str(entry.get(TARGET, "")).startswith(f"{VENDORED}.")

@@ -1,0 +1,46 @@
+"""Exports of such networks, and programs that use them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from export_bundles import ROOT, SHAPES, write_run
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """By a bundle's name, its export; made once."""
+    from common.export import export_bundle
+
+    made = {}
+
+    def export(bundle):
+        if bundle not in made:
+            folder = tmp_path_factory.mktemp(bundle)
+            run = write_run(bundle, folder / "run", **SHAPES.get(bundle, {}))
+            overlay = ROOT / "bundles" / bundle / "configs" / "smoke.yaml"
+            made[bundle] = export_bundle(ROOT / "bundles" / bundle, folder / bundle, run, [overlay])
+        return made[bundle]
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory):
+    """Run a script where neither the repository nor an export can be imported; its output."""
+    from common.export import isolated_environment
+
+    def run(script, *arguments):
+        folder = tmp_path_factory.mktemp("client")
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).parent / script), *map(str, arguments)],
+            cwd=folder,
+            env=isolated_environment(folder),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+        return folder
+
+    return run

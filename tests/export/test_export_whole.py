@@ -1,0 +1,86 @@
+"""An export that cannot be finished: nothing half is left, and the message names the cause."""
+
+import errno
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from export_bundles import ROOT, SHAPES, smoke_network, write_run
+
+from common.export import ExportError, export_bundle
+
+BUNDLE = "image_segmentation"
+CONFIGS = ROOT / "bundles" / BUNDLE / "configs"
+
+
+def export(run, out, *overlays):
+    return export_bundle(ROOT / "bundles" / BUNDLE, out, run, [CONFIGS / name for name in overlays])
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(BUNDLE, tmp_path / "run", **SHAPES[BUNDLE])
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_disk_as_pytorch_says_it(_, path):
+    path.write_bytes(b"half")
+    raise RuntimeError("[enforce fail at inline_container.cc:860] . PytorchStreamWriter failed writing file data/0")
+
+
+@pytest.mark.parametrize(
+    ("place", "fails", "file"),
+    [
+        ("torch.save", full_disk_as_pytorch_says_it, "models/model.pt"),
+        ("shutil.copyfile", full_disk, "scripts"),
+        ("common.export.bundle.write_checksums", full_disk, "docs/README.md"),
+    ],
+)
+def test_a_full_disk_leaves_nothing_and_names_the_file(place, fails, file, run, tmp_path, monkeypatch):
+    out = tmp_path / "out" / "bundle"
+    monkeypatch.setattr(place, fails)
+    with pytest.raises(ExportError, match=rf"Cannot write {out}/{file}.*Free space") as caught:
+        export(run, out, "smoke.yaml")
+    assert "choose another --out" in str(caught.value)
+    assert list(out.parent.iterdir()) == []
+    monkeypatch.undo()
+    assert (export(run, out, "smoke.yaml").folder / "checksums.sha256").is_file()
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{}/gone.db"])
+def test_a_tracking_server_that_is_gone_is_blamed_and_not_the_weights(uri, run, tmp_path):
+    (run / "mlflow_run.json").write_text(json.dumps({"uri": uri.format(tmp_path), "run_id": "0" * 32}))
+    (run / "network.json").unlink()
+    with pytest.raises(ExportError, match=r"^MLflow.*(does not answer|is not there).*--config\.$") as caught:
+        export(run, tmp_path / "out")
+    assert "Start the server" in str(caught.value)
+    assert not (tmp_path / "gone.db").exists() and not (tmp_path / "out").exists()
+
+
+def test_the_network_goes_to_the_runs_mlflow_and_works_without_the_project(run, output_root, tmp_path, client):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{output_root}/mlflow.db"
+    tracking = MlflowClient(uri)
+    experiment = tracking.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
+    run_id = tracking.create_run(experiment).info.run_id
+    tracking.set_terminated(run_id)
+    (run / "mlflow_run.json").write_text(json.dumps({"uri": uri, "run_id": run_id}))
+    found = export(run, tmp_path / "bundle", "smoke.yaml")
+    assert found.notices == [] and tracking.get_run(run_id).info.status == "FINISHED"
+    images = torch.rand(3, *found.images.shape[1:])
+    np.save(tmp_path / "images.npy", images.numpy())
+    shutil.rmtree(tmp_path / "bundle")
+    answers = client("client_mlflow.py", uri, run_id, tmp_path / "images.npy")
+    network, _ = smoke_network(BUNDLE, **SHAPES[BUNDLE])
+    network.load_state_dict(torch.load(run / "model.pt", weights_only=True))
+    with torch.no_grad():
+        expected = network.eval()(images).numpy()
+    for name in ("pyfunc", "pytorch"):
+        assert np.allclose(np.load(answers / f"{name}.npy"), expected, atol=1e-4)
