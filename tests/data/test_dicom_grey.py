@@ -45,6 +45,14 @@ def test_a_voi_table_follows_the_rescaling(tmp_path, slope, intercept, first):
     assert close(read_image(tmp_path / "a.dcm"), looked_up(RAMP * slope + intercept, CURVE, first, 4095))
 
 
+@pytest.mark.parametrize("first", [-1000, 64536])  # the same sixteen bits, with and without sign
+def test_the_first_value_of_a_table_may_be_negative_though_no_pixel_is(tmp_path, first):
+    values = RAMP // 2 + 1000
+    facts = {"RescaleSlope": 1, "RescaleIntercept": -1000}
+    save(tmp_path / "a.dcm", values, VOILUTSequence=table(CURVE, 12, first), **facts)
+    assert close(read_image(tmp_path / "a.dcm"), looked_up(values - 1000, CURVE, -1000, 4095))
+
+
 def test_a_modality_table_is_followed_by_a_voi_table_or_a_window(tmp_path):
     halved = [number // 2 for number in range(4096)]
     modality = np.array(halved)[RAMP]

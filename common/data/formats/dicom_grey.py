@@ -47,19 +47,15 @@ def padding_of(pixels: Pixels, dataset: Any) -> np.ndarray | None:
         pixels: of the file.
         dataset: its elements.
     """
-    floats = pixels.values.dtype.kind == "f"
-    ends = [
-        value
-        for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")
-        for prefix in (("FloatPixel", "DoubleFloatPixel") if floats else ("Pixel",))
-        if (value := _number(dataset.get(name.replace("Pixel", prefix, 1)))) is not None
-    ]
-    if not ends or (not floats and _number(dataset.get("PixelPaddingValue")) is None):
+    kinds = ("FloatPixel", "DoubleFloatPixel") if pixels.values.dtype.kind == "f" else ("Pixel",)
+    value, limit = (
+        next((number for kind in kinds if (number := _number(dataset.get(f"{kind}Padding{end}"))) is not None), None)
+        for end in ("Value", "RangeLimit")
+    )
+    if value is None:
         return None
-    values = pixels.values
-    if not floats:
-        ends, values = _as_stored(ends, pixels)
-    wander = 2.0**pixels.bits / WANDER if pixels.lossy and not floats else 0
+    ends, values = _as_stored([value, value if limit is None else limit], pixels)
+    wander = 2.0**pixels.bits / WANDER if pixels.lossy and values.dtype.kind != "f" else 0
     padding = (values >= min(ends) - wander) & (values <= max(ends) + wander)
     kept = pixels.values[~padding]
     if padding.any() and kept.size and kept.min() < kept.max():
@@ -70,6 +66,8 @@ def padding_of(pixels: Pixels, dataset: Any) -> np.ndarray | None:
 def _as_stored(ends: list[float], pixels: Pixels) -> tuple[list[float], np.ndarray]:
     """Bring padding values, whose type is often not the pixels', to it; some lie outside the stored bits."""
     values = pixels.values
+    if values.dtype.kind == "f":
+        return ends, values
     if values.dtype.kind == "i":
         span = 2**pixels.bits
         ends = [end - 2.0**16 if end >= 2**15 and end >= span / 2 and pixels.bits <= 16 else end for end in ends]
@@ -91,8 +89,7 @@ def _modality(pixels: Pixels, dataset: Any) -> np.ndarray:
 
 
 def _shown(values: np.ndarray, padding: np.ndarray | None, dataset: Any) -> np.ndarray:
-    signed = bool(values.dtype.kind in "if" and values.min() < 0)
-    table = first_table(dataset.get("VOILUTSequence"), dataset, signed)
+    table = first_table(dataset.get("VOILUTSequence"), dataset, _may_be_negative(values, dataset))
     if table is not None:
         looked_up = scale(table.of(values), 0.0, table.white)
         if _shows(looked_up, padding):
@@ -116,6 +113,12 @@ def _shown(values: np.ndarray, padding: np.ndarray | None, dataset: Any) -> np.n
     return scale(values, float(finite.min()), float(finite.max()))
 
 
+def _may_be_negative(values: np.ndarray, dataset: Any) -> bool:
+    """Say whether a table's first value is meant with its sign, which files often store without."""
+    signed = dataset.get("PixelRepresentation") == 1 or (_number(_found(dataset, "RescaleIntercept")) or 0) < 0
+    return signed or bool(values.dtype.kind in "if" and values.min() < 0)
+
+
 def _shows(grey: np.ndarray, padding: np.ndarray | None) -> bool:
     kept = grey if padding is None else grey[~padding]
     return bool(kept.min() < kept.max())
@@ -137,10 +140,7 @@ def _inverted(dataset: Any, photometric: str) -> bool:
     shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
     expected = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}.get(photometric)
     if shape in ("INVERSE", "IDENTITY") and expected not in (None, shape):
-        inverted = "INVERSE" in (shape, expected)
-        notice(
-            f"PresentationLUTShape {shape} contradicts {photometric}: it is {'inverted once' if inverted else 'kept'}"
-        )
+        notice(f"PresentationLUTShape {shape} contradicts {photometric}: the picture is inverted, once")
     return photometric == "MONOCHROME1" or shape == "INVERSE"
 
 

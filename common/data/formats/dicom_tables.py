@@ -83,7 +83,7 @@ def _table(descriptor: Any, data: Any, dataset: Any, signed: bool) -> Table | No
         return None
     count, first, bits = (int(number) & 0xFFFF for number in descriptor)
     count = count or 1 << 16  # which sixteen bits cannot say
-    if signed and first >= 1 << 15:
+    if (signed or int(descriptor[1]) < 0) and first >= 1 << 15:
         first -= 1 << 16
     entries = _entries(data, count, bits, _order(dataset))
     if not entries.size:
