@@ -86,7 +86,7 @@ class Store:
             raise DatasetError(corpus.name, problem, first.remedy)
         self.records: tuple[Record, ...] = known
         self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
-        _ = self._seen  # made before workers are forked, which share it
+        self._unseen = self._count_unseen()  # before workers are forked, which share what it looks at
 
     @classmethod
     def build(
@@ -203,16 +203,25 @@ class Store:
         pixels = batch.view(len(rows), -1).numpy()
         # Rows are checked above, and "clip" alone lets numpy copy straight into `out`.
         np.take(self._flat, rows, axis=0, out=pixels, mode="clip")
-        if self._seen is not None and not self._seen[rows].all():
-            self._compare(rows, pixels, self._seen)
+        if self._unseen and not self._seen[rows].all():
+            self._compare(rows, pixels)
         return batch
 
-    def _compare(self, rows: np.ndarray, pixels: np.ndarray, seen: np.ndarray) -> None:
+    def _compare(self, rows: np.ndarray, pixels: np.ndarray) -> None:
         """Compare what is read for the first time with its checksum."""
-        for number in np.flatnonzero(seen[rows] == 0):
-            if zlib.crc32(pixels[number]) != self._checksums[rows[number]]:
-                self._refuse(self._whole_table["path"].iloc[rows[number]])
-            seen[rows[number]] = 1
+        fresh, numbers = np.unique(rows, return_index=True)
+        for row, number in zip(fresh, numbers, strict=True):
+            if not self._seen[row]:
+                if zlib.crc32(pixels[number]) != self._checksums[row]:
+                    self._refuse(self._whole_table["path"].iloc[row])
+                self._seen[row] = 1
+                self._unseen -= 1
+
+    def _count_unseen(self) -> int:
+        """Entries of these records to be compared: none without checksums. Others' comparing does not lower it."""
+        if CHECKSUM not in self._whole_table:
+            return 0
+        return int((self._seen[np.unique(self.rows)] == 0).sum())
 
     def _refuse(self, path: str) -> None:
         with suppress(OSError), (self.directory / SUSPECT).open("a") as file:
@@ -226,10 +235,8 @@ class Store:
         return self._whole_table[CHECKSUM].to_numpy()
 
     @cached_property
-    def _seen(self) -> np.ndarray | None:
-        """1 for the entries that were compared with their checksums; None without these."""
-        if CHECKSUM not in self._whole_table:
-            return None
+    def _seen(self) -> np.ndarray:
+        """1 for the entries that were compared with their checksums."""
         # Anonymous shared memory: what one forked worker has compared, no other one and no later epoch repeats.
         return np.frombuffer(mmap.mmap(-1, len(self._whole_table)), dtype=np.uint8)
 
@@ -245,6 +252,7 @@ class Store:
         corpus = replace(self.corpus, records=self.records).subset(split, fraction, limit, seed)
         fewer = Store(self.directory, corpus, self.min_size)
         fewer.__dict__.update({key: self.__dict__[key] for key in LIVE if key in self.__dict__})
+        fewer._unseen = fewer._count_unseen()
         return fewer
 
     def __getstate__(self) -> dict:
@@ -253,6 +261,7 @@ class Store:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
+        self._unseen = self._count_unseen()
         self._hold()
 
     def _hold(self) -> None:
