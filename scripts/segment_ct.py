@@ -24,7 +24,7 @@ from common.data.formats.depth import Unusable
 from common.data.readers import READERS, publication, read
 from common.data.readers.options import parse_options
 from common.data.readers.ratic import images_folder
-from common.data.readers.tree import all_files, require_root, volumes_of
+from common.data.readers.tree import Tree, require_root
 from common.data.volumes import ABDOMEN, CHEST
 from common.data.volumes.structures import ids_of
 from common.records import Record
@@ -69,7 +69,7 @@ def _records(arguments: argparse.Namespace, root: Path, out: Path) -> list[Recor
     options = parse_options(arguments.option)
     if arguments.dataset in DRAWN:
         options = NO_SPLITS | options
-    if volumes_of(all_files(out)):
+    if Tree(out).volumes():
         options.setdefault("masks", str(out))  # so that what is finished there is not taken for volumes
     corpus = read(arguments.dataset, root, **options)
     # Another process may have finished its first one a moment ago.

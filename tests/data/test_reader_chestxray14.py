@@ -155,7 +155,7 @@ def damage(root, what):
         ("no column", "no column 'Finding Labels'.*Did you mean 'Findings Label'"),
         ("no image", "none of them is in.*Unpack"),
         ("unknown label", "unknown label 'Masses'"),
-        ("bad box", "BBox_List_2017.csv: 00000008_000.png"),
+        ("bad box", "BBox_List_2017.csv: line 2: 00000008_000.png"),
         ("both lists", "is in the other list too"),
         ("empty", "the folder is empty"),
     ],

@@ -102,7 +102,7 @@ def test_a_table_of_numbers(plain):
     assert records["3.png"].labels[1] == 1 and records["9.png"].labels is None
     assert records["7.png"].patient_id == "p3" and records["7.png"].split == "test" and records["0.png"].view == "PA"
     text = "\n".join(corpus.notices)
-    assert "1 images that are not here (gone.png)" in text and "1 images have no line in the table (9.png)" in text
+    assert "1 images that are not here (gone.png)" in text and "1 images have no line in the table (b/c/9.png)" in text
 
 
 def test_a_table_of_classes_with_names_lacking_suffixes(plain):
@@ -135,7 +135,7 @@ def test_masks(tmp_path):
     assert corpus.structures == ("lung",) and len(corpus) == 6
     assert by_name(corpus)["1.png"].masks == {"lung": str(tmp_path / "masks" / "1.gif")}
     text = "\n".join(corpus.notices)
-    assert "1 masks belong to no image" in text and "1 images lack a mask (0.png)" in text
+    assert "1 masks belong to no image" in text and "1 images lack a mask (images/0.png)" in text
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_masks(tmp_path):
         ({"labels_csv": "t.csv", "split_column": "B"}, "has the split 'yes'"),
         ({"labels_csv": "t.csv", "label_columns": ["A"], "class_column": "B"}, "both label_columns and class_column"),
         ({"labels_csv": "strangers.csv"}, "none of its images"),
-        ({"labels_csv": "twice.csv"}, "more than one line"),
-        ({"labels_csv": "binary.csv"}, "cannot be read as a table"),
+        ({"labels_csv": "twice.csv", "label_columns": ["A"]}, "1.png on lines 2, 3"),
+        ({"labels_csv": "binary.csv"}, "cannot be read as text"),
         ({"masks": {"lung": "nowhere"}}, "no such folder.*masks"),
         ({"masks": {"lung": "bare"}}, "no mask image in it"),
         ({"images": "nowhere"}, "no such folder.*option images"),

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import os
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ...records import Corpus
 from ..errors import DatasetError
 from ..phantom_mark import name_phantoms
+from .notices import gathered
 from .publication import Publication
 from .split_file import apply_split
 
@@ -48,8 +50,11 @@ def read(
             hint = f"Did you mean '{near[0]}'? " if near else ""
             problem = f"the reader '{dataset}' has no option '{option}'"
             raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
-    corpus: Corpus = name_phantoms(reader(root, **options))
-    return corpus if split_file is None else apply_split(corpus, root, split_file, split_part)
+    with gathered() as said:
+        corpus: Corpus = name_phantoms(reader(root, **options))
+        if split_file is not None:
+            corpus = apply_split(corpus, root, split_file, split_part)
+    return replace(corpus, notices=tuple(dict.fromkeys((*said, *corpus.notices))))
 
 
 def publication(dataset: str) -> Publication:

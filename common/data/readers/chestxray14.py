@@ -7,9 +7,11 @@ and validation, 25,596 for testing; 984 boxes on 880 test images, in the 1024 fr
 
 Pitfalls: two versions of the label table (2017 and v2020) differ slightly; RSNA Pneumonia, NODE21, ChestX-Det
 and part of COVIDx re-use these images. Beside the publisher's files, `masks/<structure>/<name>.png` and
-`landmarks.csv` (image,landmark,row,col as fractions) are read where they are.
+`landmarks.csv` (image,landmark,row,col as fractions) are read where they are. Of files of one name those in a folder
+called images are read.
 """
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,11 +21,16 @@ import pandas as pd
 
 from ...records import Box, Corpus, Record
 from ..errors import DatasetError
-from .annotations import landmarks_of, masks_of, unmatched_masks
+from .annotations import landmarks_of, masks_of
+from .copies import one_each
+from .notices import say, some
 from .publication import Publication
+from .spelling import canonical
 from .splits import hold_out, separate_patients
-from .tables import read_lines, read_table, some
-from .tree import all_files, find_file, images_of, require_root, stem
+from .suffixes import stem
+from .tables import blank, number, read_rows, read_table
+from .text import read_lines
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="chestxray14",
@@ -79,28 +86,30 @@ def read(
     """
     base = require_root(root, f"ChestX-ray14 is at {PUBLICATION.where}")
     mask_root = base / "masks"
-    files = all_files(base, skip=[mask_root])
-    by_name = {path.name: path for path in reversed(files)}
-    images = {path.name: path for path in reversed(images_of(files))}
-    table, notices = _label_table(base, by_name, images)
-    masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))})
-    places, landmarks = landmarks_of(base / "landmarks.csv")
-    boxes, about_boxes = _boxes(by_name, images)
-    listed = _listed(by_name)
+    tree = Tree(base, skip=[mask_root])
+    # By stem, for mirrors keep the names and not the format.
+    images = one_each(tree.images(), base, _stem, lambda path: (path.parent.name == "images", path.suffix == ".png"))
+    table, notices = _label_table(tree, images)
+    paths = list(images.values())
+    masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))}, paths, (base,))
+    places, landmarks = landmarks_of(base / "landmarks.csv", paths, (base,))
+    boxes, about_boxes = _boxes(tree, images)
+    listed = _listed(tree)
     records = []
     for name, labels, patient, view in table.itertuples(index=False):
-        if listed and name not in listed:
+        if listed and stem(name) not in listed:
             continue
+        image = images[stem(name)]
         records.append(
             Record(
-                image=str(images[name]),
-                patient_id=str(int(patient)),
-                split=listed.get(name, "train"),
+                image=str(image),
+                patient_id=patient,
+                split=listed.get(stem(name), "train"),
                 source=PUBLICATION.name,
                 labels=_labels(labels, name),
-                masks=masks.get(stem(name), {}),
-                boxes=tuple(boxes.get(name, ())),
-                landmarks=places.get(name, {}),
+                masks=masks.get(image, {}),
+                boxes=tuple(boxes.get(stem(name), ())),
+                landmarks=places.get(image, {}),
                 view=view or None,
             )
         )
@@ -115,47 +124,74 @@ def read(
         )
     records = hold_out(records, val_fraction, seed, "val", "val_fraction")
     notices = [*PUBLICATION.compare(records), *notices, *about_boxes, *about_patients]
-    notices += unmatched_masks(masks, map(stem, images))
     structures = tuple(sorted({structure for files in masks.values() for structure in files}))
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, structures, landmarks, tuple(notices))
 
 
-def _label_table(base: Path, by_name: Mapping[str, Path], images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows whose image is there, and notices about the others."""
-    path = find_file(by_name, LABEL_TABLES)
+def _stem(path: Path) -> str:
+    return stem(path.name)
+
+
+def _label_table(tree: Tree, images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
+    path = tree.find(LABEL_TABLES)
     if path is None:
-        problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if by_name else "the folder is empty"
-        raise DatasetError(base, problem, f"Get it from {PUBLICATION.where}")
-    table = read_table(path, COLUMNS, index_col=False)[list(COLUMNS)]
-    present = table[table["Image Index"].isin(images)]
+        problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if tree.paths else "the folder is empty"
+        raise DatasetError(tree.root, problem, f"Get it from {PUBLICATION.where}")
+    table = _once(read_table(path, COLUMNS)[list(COLUMNS)], path)
+    stems = table["Image Index"].map(stem)
+    here = stems.isin(set(images))
+    present = table[here].copy()
     if present.empty:
-        problem = f"it names {len(table)} images ({some(table['Image Index'])}) and none of them is in {base}"
+        problem = f"it names {len(table)} images ({some(table['Image Index'])}) and none of them is in {tree.root}"
         raise DatasetError(path, problem, f"Unpack the image archives there; they are at {PUBLICATION.where}")
     notices = []
     if len(present) < len(table):
-        lost = table["Image Index"][~table["Image Index"].isin(images)]
+        lost = table["Image Index"][~here]
         notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
-    unlabelled = sorted(set(images) - set(table["Image Index"]))
+    unlabelled = sorted(images[name].name for name in set(images) - set(stems))
     if unlabelled:
         notices.append(f"{len(unlabelled)} images are not in {path.name} and left out ({some(unlabelled)})")
+    present["Patient ID"] = _patients(present, path)
     return present, notices
 
 
-def _listed(by_name: Mapping[str, Path]) -> dict[str, str]:
-    """Return file name -> "train" or "test" from the publisher's lists; nothing unless both are there."""
-    paths = {split: find_file(by_name, names) for split, names in LISTS.items()}
+def _once(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Leave out lines that repeat another one."""
+    again = table.duplicated()
+    twice = table["Image Index"][table["Image Index"].duplicated() & ~again]
+    if len(twice):
+        problem = f"{len(twice)} images have several lines that contradict each other ({some(twice)})"
+        raise DatasetError(path, problem, "Get the publisher's file again")
+    if again.any():
+        say(f"{path.name} has {again.sum()} lines twice, which count once ({some(table['Image Index'][again])})")
+    return table[~again]
+
+
+def _patients(table: pd.DataFrame, path: Path) -> list[str]:
+    """The patients' numbers as the publisher writes them; an image without one has its own in its name."""
+    blanks = table["Image Index"][table["Patient ID"].map(blank)]
+    if len(blanks):
+        say(f"{path.name}: {len(blanks)} images have no patient, which their names tell ({some(blanks)})")
+    pairs = zip(table["Image Index"], table["Patient ID"], strict=True)
+    return [canonical(name.partition("_")[0] if blank(text) else text) for name, text in pairs]
+
+
+def _listed(tree: Tree) -> dict[str, str]:
+    """Return stem -> "train" or "test" from the publisher's lists; nothing unless both are there."""
+    paths = {split: tree.find(names) for split, names in LISTS.items()}
     listed: dict[str, str] = {}
     for split, path in paths.items():
         if path is None:
             return {}
         for name in read_lines(path):
-            if listed.setdefault(name, split) != split:
+            # Some mirrors list paths.
+            if listed.setdefault(stem(name.rpartition("/")[2]), split) != split:
                 raise DatasetError(path, f"{name} is in the other list too", "Get the publisher's lists again")
     return listed
 
 
 def _labels(text: str, name: str) -> tuple[float, ...]:
-    stated = set(text.split("|")) - {NO_FINDING}
+    stated = {label.strip() for label in text.split("|")} - {NO_FINDING}
     unknown = stated - set(FINDINGS)
     if unknown:
         problem = f"{name} has the unknown label {sorted(unknown)[0]!r}"
@@ -163,20 +199,27 @@ def _labels(text: str, name: str) -> tuple[float, ...]:
     return tuple(float(finding in stated) for finding in FINDINGS)
 
 
-def _boxes(by_name: Mapping[str, Path], images: Mapping[str, Path]) -> tuple[dict[str, list[Box]], list[str]]:
+def _boxes(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, list[Box]], list[str]]:
     """Read name, finding, x, y, width, height; the header has a comma inside a name, so by position."""
-    path = find_file(by_name, ("BBox_List_2017.csv",))
+    path = tree.find(("BBox_List_2017.csv",))
     if path is None:
         return {}, ["BBox_List_2017.csv is missing: no boxes"]
-    table = read_table(path, header=None, skiprows=1, usecols=list(range(6)))
     boxes = defaultdict(list)
-    for name, finding, *numbers in table.itertuples(index=False):
+    names = {}
+    (_, *lines), _ = read_rows(path)
+    once = {tuple(fields): line for line, fields in reversed(lines)}
+    if len(once) < len(lines):
+        say(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
+    for (name, finding, *texts), line in reversed(once.items()):
         try:
-            x, y, width, height = (float(number) / BOX_FRAME for number in numbers)
+            x, y, width, height = (number(text) / BOX_FRAME for text in texts[:4])
         except ValueError:
-            problem = f"{name}: {numbers} are not x, y, width, height"
-            raise DatasetError(path, problem, "Get the publisher's file again") from None
-        edges = (min(max(edge, 0.0), 1.0) for edge in (y, x, y + height, x + width))
-        boxes[name].append(Box(BOX_NAMES.get(finding, finding), *edges))
-    lost = sorted(set(boxes) - set(images))
+            x = y = width = height = math.nan
+        edges = [min(max(edge, 0.0), 1.0) for edge in (y, x, y + height, x + width)]
+        if not (edges[0] < edges[2] and edges[1] < edges[3]):
+            problem = f"line {line}: {name}: {texts[:4]} are not x, y, width, height"
+            raise DatasetError(path, problem, "Get the publisher's file again")
+        names[stem(name)] = name
+        boxes[stem(name)].append(Box(BOX_NAMES.get(finding, finding), *edges))
+    lost = sorted(names[known] for known in set(boxes) - set(images))
     return boxes, [f"{path.name} names {len(lost)} images that are not here ({some(lost)})"] if lost else []

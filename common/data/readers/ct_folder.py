@@ -11,13 +11,12 @@ from dataclasses import replace
 
 from ...records import Corpus
 from ..errors import DatasetError
-from .folder import SPLIT_FOLDERS
 from .folder_layout import Layout
 from .folder_table import read_folder_table
 from .organ_maps import OrganMaps, inside, skipped
 from .publication import Publication
 from .splits import hold_out, separate_patients
-from .tree import all_files, require_root, volumes_of
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="ct_folder",
@@ -55,14 +54,14 @@ def read(
         name: of the corpus; None takes the folder's name.
         labels_csv: table, relative to root.
         image_column: its column of file or series-folder names (with or without folder and suffix).
-        label_columns: its columns of numbers, one per finding; blank and -1 are unknown.
+        label_columns: its columns of numbers from 0 to 1, one per finding; blank and -1 are unknown.
         class_column: its column of class names, one per volume; labels are one-hot.
         classes: order of the values of `class_column`; None sorts them.
         patient_column: its column of patients.
         split_column: its column of splits.
         masks: folder of label maps named like the volumes, relative to root.
         patient_pattern: as in `folder`.
-        split_folders: folder name -> split; None knows train, val, valid, validation and test.
+        split_folders: folder name -> split; None knows those of `folder`.
         val_fraction: share of the training patients to validate on where nothing gives a validation split.
         test_fraction: share of the patients to test on where nothing gives a test split.
         seed: of the draws.
@@ -74,7 +73,8 @@ def read(
     base = require_root(root, "The reader 'ct_folder' takes any folder of CT volumes.")
     if classes and not class_column:
         raise DatasetError("classes", "it is given without class_column", "Name the column of labels_csv that has them")
-    found = volumes_of(all_files(base, skip=skipped([inside(base, masks)])))
+    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    found = tree.volumes()
     if not found:
         remedy = "Check the key that names the folder; a DICOM series lies in a folder of its own"
         raise DatasetError(base, "no volume in it", remedy)
@@ -83,15 +83,16 @@ def read(
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
         columns |= {"split_column": split_column, "view_column": None}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
+        table.match_images(found, (base,))
     maps = OrganMaps(inside(base, masks), base, found)
-    layout = Layout(base, table, None, patient_pattern, split_folders or SPLIT_FOLDERS)
+    layout = Layout(base, tree.names, table, None, patient_pattern, split_folders)
     corpus = name or base.name
-    records = [replace(layout.record(path, corpus), masks=maps.find(path)) for path in found]
-    records, notices = layout.review(records)
+    records = layout.records(found, corpus)
+    records = [replace(record, masks=maps.find(path)) for path, record in zip(found, records, strict=True)]
     records, about_patients = separate_patients(records, shared_patients, str(base))
     if not any(record.split == "test" for record in records):
         records = hold_out(records, test_fraction, seed, "test", "test_fraction")
     if not any(record.split == "val" for record in records):
         records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices += [*about_patients, *maps.notices()]
-    return Corpus(corpus, tuple(records), layout.findings, maps.structures, (), tuple(notices))
+    notices = (*about_patients, *maps.notices())
+    return Corpus(corpus, tuple(records), layout.findings, maps.structures, (), notices)

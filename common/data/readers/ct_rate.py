@@ -19,12 +19,15 @@ from pathlib import Path
 
 from ...records import Calibration, Corpus, Record
 from ..errors import DatasetError
+from .copies import one_each
 from .ct_rate_tables import calibrations_of, labels_of
+from .notices import some
 from .organ_maps import OrganMaps, inside, skipped
 from .publication import Publication
 from .splits import hold_out
-from .tables import read_lines, some
-from .tree import all_files, find_file, require_root, stem
+from .suffixes import stem
+from .text import read_lines
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="ct_rate",
@@ -89,14 +92,13 @@ def read(
     base = require_root(root, f"CT-RATE is at {PUBLICATION.where}")
     if version not in (None, FIXED, RAW):
         raise DatasetError("version", f"the value is {version!r}", f"It must be {FIXED}, {RAW} or null")
-    files = all_files(base, skip=skipped([inside(base, masks)]))
-    volumes, notices = _volumes(files, base, version)
-    by_name = {path.name: path for path in reversed(files)}
-    labels, about_labels = labels_of(by_name, LABEL_TABLES, FINDINGS, base)
+    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    volumes, notices = _volumes(tree, version)
+    labels, about_labels = labels_of(tree, LABEL_TABLES, FINDINGS)
     raw = {name for name, (_, kind) in volumes.items() if kind == RAW}
-    calibrations, uncalibrated = calibrations_of(by_name, METADATA, raw, base)
-    left_out = uncalibrated | _left_out(by_name, volumes)
-    maps = OrganMaps(_mask_folder(files, base, masks), base, [path for path, _ in volumes.values()])
+    calibrations, uncalibrated = calibrations_of(tree, METADATA, raw)
+    left_out = uncalibrated | _left_out(tree, volumes)
+    maps = OrganMaps(_mask_folder(tree.paths, base, masks), base, [path for path, _ in volumes.values()])
     everything, records = [], []
     for name, (path, kind) in volumes.items():
         record = _record(name, path, labels, calibrations)
@@ -114,17 +116,21 @@ def read(
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *maps.notices()))
 
 
-def _volumes(files: list[Path], base: Path, version: str | None) -> tuple[dict[str, tuple[Path, str]], list[str]]:
+def _volumes(tree: Tree, version: str | None) -> tuple[dict[str, tuple[Path, str]], list[str]]:
     """Return name -> (file, version), sorted by patient, scan and reconstruction."""
-    found: dict[str, dict[str, Path]] = {}
-    for path in files:
-        parts = path.relative_to(base).parts[:-1]
+    paths: dict[str, list[Path]] = {FIXED: [], RAW: []}
+    for path in tree.volumes():
+        parts = path.relative_to(tree.root).parts[:-1]
         if NAME.fullmatch(stem(path.name)) and path.name.endswith((".nii.gz", ".nii")) and SEGMENTATIONS not in parts:
-            told = FIXED if any(part.endswith("_fixed") for part in parts) else RAW
-            found.setdefault(stem(path.name), {}).setdefault(told, path)
+            paths[FIXED if any(part.endswith("_fixed") for part in parts) else RAW].append(path)
+    found: dict[str, dict[str, Path]] = {}
+    for told, listed in paths.items():
+        chosen_each = one_each(listed, tree.root, lambda path: stem(path.name), lambda path: path.suffix == ".gz")
+        for name, path in chosen_each.items():
+            found.setdefault(name, {})[told] = path
     if not found:
         problem = "no volume in it is named like train_1_a_1.nii.gz"
-        raise DatasetError(base, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
+        raise DatasetError(tree.root, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
     both = [name for name, kinds in found.items() if len(kinds) > 1]
     wanted = version or FIXED
     about = f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({some(both)})"
@@ -159,11 +165,11 @@ def _record(
     )
 
 
-def _left_out(by_name: Mapping[str, Path], volumes: Mapping[str, object]) -> dict[str, str]:
+def _left_out(tree: Tree, volumes: Mapping[str, object]) -> dict[str, str]:
     """Name -> reason of the volumes that show no chest or that the publisher could not write."""
     reasons = {name: reason for name, reason in UNUSABLE.items() if name in volumes}
     for table in NO_CHEST:
-        path = find_file(by_name, (table,))
+        path = tree.find((table,))
         for line in read_lines(path) if path else ():
             name = stem(line.rpartition("/")[2])
             if name in volumes:

@@ -2,13 +2,15 @@
 
 import ast
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...records import Calibration
 from ..errors import DatasetError
-from .tables import read_table, some
-from .tree import find_file, stem
+from .notices import say, some
+from .suffixes import stem
+from .tables import number, read_table
+from .tree import Tree
 
 COLUMNS = ("VolumeName", "RescaleSlope", "RescaleIntercept", "XYSpacing", "ZSpacing")
 ORIENTATION = "ImageOrientationPatient"
@@ -16,61 +18,75 @@ SUPINE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # rows to the patient's left, columns t
 
 
 def labels_of(
-    by_name: Mapping[str, Path], tables: Sequence[str], findings: Sequence[str], base: Path
+    tree: Tree, tables: Sequence[str], findings: Sequence[str]
 ) -> tuple[dict[str, tuple[float, ...]], list[str]]:
     """Return volume -> labels in the order of `findings`, and a notice per table that is missing.
 
     Raises:
-        DatasetError: no table at all, a column missing, or a value that is neither 0 nor 1.
+        DatasetError: no table at all, a column missing, a value that is neither 0 nor 1, or lines that contradict.
     """
     labels: dict[str, tuple[float, ...]] = {}
     notices = []
     for table in tables:
-        path = find_file(by_name, (table,))
+        path = tree.find((table,))
         if path is None:
             notices.append(f"{table} is missing")
             continue
-        lines = read_table(path, ("VolumeName", *findings))
-        for name, *values in lines[["VolumeName", *findings]].itertuples(index=False):
-            strange = [value for value in values if value not in ("0", "1", "0.0", "1.0")]
-            if strange:
-                raise DatasetError(
-                    path, f"{name} has the label {strange[0]!r}", "Labels are 0 or 1: get the file again"
-                )
-            labels[stem(name)] = tuple(map(float, values))
+        again = []
+        lines = read_table(path, ("VolumeName", *findings), findings)
+        for line, name, *texts in lines[["VolumeName", *findings]].itertuples():
+            values = tuple(_label(text, f"line {line}: {name}", path) for text in texts)
+            if stem(name) in labels:
+                again.append(name)
+            if labels.setdefault(stem(name), values) != values:
+                problem = f"line {line}: {name} has other labels than on another line"
+                raise DatasetError(path, problem, "Get the publisher's file again")
+        if again:
+            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")
     if not labels:
-        raise DatasetError(base, f"no label table in it ({', '.join(tables)})", "Download multi_abnormality_labels")
+        raise DatasetError(
+            tree.root, f"no label table in it ({', '.join(tables)})", "Download multi_abnormality_labels"
+        )
     return labels, notices
 
 
 def calibrations_of(
-    by_name: Mapping[str, Path], tables: Sequence[str], raw: Collection[str], base: Path
+    tree: Tree, tables: Sequence[str], raw: Collection[str]
 ) -> tuple[dict[str, Calibration], dict[str, str]]:
     """Return volume -> calibration, and volume -> reason for those that have none.
 
     Args:
-        by_name: files of the data set.
+        tree: files of the data set.
         tables: names of the metadata tables.
         raw: volumes of the first version; no others are looked up.
-        base: the root.
 
     Raises:
-        DatasetError: there are raw volumes and no metadata table, a column is missing, or a value is no number.
+        DatasetError: there are raw volumes and no metadata table, a column is missing, a value is no number, or lines
+            contradict each other.
     """
     calibrations: dict[str, Calibration] = {}
     reasons: dict[str, str] = {}
     if not raw:
         return calibrations, reasons
-    paths = [path for path in (find_file(by_name, (table,)) for table in tables) if path is not None]
+    paths = [path for path in (tree.find((table,)) for table in tables) if path is not None]
     if not paths:
         problem = f"{len(raw):,} volumes are of the first version ({some(sorted(raw))}), whose scaling and spacing are "
         problem += f"in {' and '.join(tables)}, which are missing"
-        raise DatasetError(base, problem, "Download metadata/, or set version to 'fixed' if the files are fixed ones")
+        raise DatasetError(
+            tree.root, problem, "Download metadata/, or set version to 'fixed' if the files are fixed ones"
+        )
+    stated: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        for line in read_table(path, COLUMNS).to_dict("records"):
-            name = stem(str(line["VolumeName"]))
+        table = read_table(path, COLUMNS, (*COLUMNS[1:3], *COLUMNS[4:]))
+        told = [column for column in (*COLUMNS, ORIENTATION) if column in table.columns]
+        for place, line in zip(table.index, table.to_dict("records"), strict=True):
+            name = stem(line["VolumeName"])
             if name not in raw:
                 continue
+            facts = tuple(line[column] for column in told)
+            if stated.setdefault(name, facts) != facts:
+                problem = f"line {place}: {name} has other values than on another line"
+                raise DatasetError(path, problem, "Get the publisher's file again")
             slope, intercept, z = (_number(line[column], column, name, path) for column in COLUMNS[1:3] + COLUMNS[4:])
             rows, columns = _list(line["XYSpacing"], "XYSpacing", 2, name, path)
             if not all(value > 0 for value in (z, rows, columns)):
@@ -83,14 +99,24 @@ def calibrations_of(
     return calibrations, reasons | dict.fromkeys(sorted(unlisted), "not in the metadata table")
 
 
+def _label(text: str, where: str, path: Path) -> float:
+    try:
+        value = number(text)
+    except ValueError:
+        value = math.nan
+    if value not in (0, 1):
+        raise DatasetError(path, f"{where} has the label {text!r}", "Labels are 0 or 1: get the file again")
+    return value
+
+
 def _supine(orientation: Sequence[float]) -> bool:
     return all(abs(found - wanted) < 0.01 for found, wanted in zip(orientation, SUPINE, strict=True))
 
 
 def _number(value: object, column: str, name: str, path: Path) -> float:
-    text = str(value).strip()
+    text = str(value)
     try:
-        return float(text) if text else math.nan
+        return number(text)
     except ValueError:
         problem = f"{name} has the {column} {text!r}"
         raise DatasetError(path, problem, "Get the publisher's file again") from None
@@ -98,7 +124,7 @@ def _number(value: object, column: str, name: str, path: Path) -> float:
 
 def _list(value: object, column: str, length: int, name: str, path: Path) -> list[float]:
     try:
-        numbers = [float(number) for number in ast.literal_eval(str(value))]
+        numbers = [float(item) for item in ast.literal_eval(str(value))]
     except (ValueError, SyntaxError, TypeError):
         numbers = []
     if len(numbers) != length:

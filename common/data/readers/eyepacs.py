@@ -16,10 +16,14 @@ from pathlib import Path
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
+from .copies import one_each, some_below
+from .notices import say, some
 from .publication import Publication
+from .spelling import SPLIT_FOLDERS, canonical, folded, spelled
 from .splits import hold_out, separate_patients
-from .tables import read_table, some
-from .tree import all_files, find_file, images_of, require_root, stem
+from .suffixes import stem
+from .tables import read_table
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="eyepacs",
@@ -58,21 +62,19 @@ def read(
         DatasetError: no image named as EyePACS's, an image in neither split, a column missing, or an unknown grade.
     """
     base = require_root(root, f"EyePACS is at {PUBLICATION.where}")
-    files = all_files(base)
-    images, strangers = {}, []
-    for path in images_of(files):
-        if NAME.fullmatch(stem(path.name)):
-            images[stem(path.name)] = path
-        else:
-            strangers.append(path.name)
+    tree = Tree(base)
+    found = tree.images()
+    named = [path for path in found if NAME.fullmatch(stem(path.name))]
+    strangers = [path for path in found if not NAME.fullmatch(stem(path.name))]
+    images = one_each(named, base, lambda path: stem(path.name), lambda path: _split_of(path.parent.name) is not None)
     if not images:
         problem = "no image in it is named like 10_left.jpeg"
         raise DatasetError(base, problem, f"Unpack train and test there; they are at {PUBLICATION.where}")
-    listed, labels, notices = _tables({path.name: path for path in reversed(files)}, images)
+    listed, labels, notices = _tables(tree, images)
     records = [
         Record(
             image=str(path),
-            patient_id=name.partition("_")[0],
+            patient_id=canonical(name.partition("_")[0]),
             split=listed[name] if name in listed else _folder_split(path, base),
             source=PUBLICATION.name,
             labels=labels.get(name),
@@ -80,45 +82,58 @@ def read(
         for name, path in sorted(images.items())
     ]
     if strangers:
-        notices.append(f"{len(strangers)} images are not named like 10_left.jpeg and left out ({some(strangers)})")
+        notices.append(
+            f"{len(strangers)} images are not named like 10_left.jpeg and left out ({some_below(base, strangers)})"
+        )
     records, about_patients = separate_patients(records, shared_patients, f"{base}: train and test")
     records = hold_out(records, val_fraction, seed, "val", "val_fraction")
     notices = [*PUBLICATION.compare(records), *notices, *about_patients]
     return Corpus(PUBLICATION.name, tuple(records), GRADES if labels else (), (), (), tuple(notices))
 
 
-def _tables(
-    by_name: Mapping[str, Path], images: Mapping[str, Path]
-) -> tuple[dict[str, str], dict[str, tuple[float, ...]], list[str]]:
+def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]], list[str]]:
     """Return split and label of the images that the tables name, and notices."""
-    listed, labels, notices = {}, {}, []
+    listed: dict[str, str] = {}
+    labels: dict[str, tuple[float, ...]] = {}
+    notices = []
     for split, table_name in TABLES.items():
-        path = find_file(by_name, (table_name,))
+        path = tree.find((table_name,))
         if path is None:
             notices.append(f"{table_name} is missing: no grades of the {split} images")
             continue
-        lost = []
-        for name, level in read_table(path, ("image", "level"))[["image", "level"]].itertuples(index=False):
+        lost, again = [], []
+        for line, image, level in read_table(path, ("image", "level"))[["image", "level"]].itertuples():
+            name, label = stem(image), _one_hot(level, f"line {line}: {image}", path)
             if name not in images:
-                lost.append(name)
+                lost.append(image)
                 continue
-            listed[name], labels[name] = split, _one_hot(level, name, path)
+            if name in listed:
+                again.append(image)
+            if (listed.setdefault(name, split), labels.setdefault(name, label)) != (split, label):
+                problem = f"line {line}: {image} has another grade or split on another line"
+                raise DatasetError(path, problem, "Get the publisher's file again")
+        if again:
+            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")
         if lost:
             notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
     return listed, labels, notices
 
 
-def _one_hot(level: str, name: str, path: Path) -> tuple[float, ...]:
-    if level not in map(str, range(len(GRADES))):
-        problem = f"{name} has the level {level!r}, which is none of 0 to {len(GRADES) - 1}"
+def _one_hot(level: str, where: str, path: Path) -> tuple[float, ...]:
+    if canonical(level) not in map(str, range(len(GRADES))):
+        problem = f"{where} has the level {level!r}, which is none of 0 to {len(GRADES) - 1}"
         raise DatasetError(path, problem, "Get the publisher's file again")
-    return tuple(float(grade == int(level)) for grade in range(len(GRADES)))
+    return tuple(float(grade == int(canonical(level))) for grade in range(len(GRADES)))
 
 
 def _folder_split(path: Path, base: Path) -> str:
     """The split of an image that no table names: the innermost folder called train or test."""
     for folder in reversed(path.relative_to(base).parts[:-1]):
-        if folder in TABLES:
-            return folder
+        if split := _split_of(folder):
+            return split
     problem = f"{path.name} is in no table and in no folder called train or test"
     raise DatasetError(base, problem, f"Put it into one of them, or {TABLES['train']} beside it")
+
+
+def _split_of(folder: str) -> str | None:
+    return spelled({name: split for name, split in SPLIT_FOLDERS.items() if split in TABLES}, folder, folded)

@@ -23,15 +23,16 @@ from pathlib import Path
 
 from ...records import Corpus
 from ..errors import DatasetError
-from .annotations import landmarks_of, masks_of, unmatched_masks
+from .annotations import landmarks_of, masks_of
 from .box_files import read_boxes, read_polygons
+from .copies import some_below
 from .folder_boxes import listed
 from .folder_layout import Layout
 from .folder_table import read_folder_table
+from .notices import say
 from .publication import Publication
 from .splits import hold_out, separate_patients
-from .tables import some
-from .tree import all_files, images_of, require_root, stem
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="folder",
@@ -41,7 +42,6 @@ PUBLICATION = Publication(
     citation="as your source states",
     files=("images in PNG, JPEG, TIFF, DICOM, NIfTI, MHA or JSRT raw",),
 )
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def read(
@@ -78,13 +78,13 @@ def read(
         classes: names of class folders, or of the values of `class_column` in the order wanted; labels are
             one-hot in this order.
         labels_csv: table, relative to root.
-        image_column: its column of file names (with or without folder and suffix).
-        label_columns: its columns of numbers, one per finding; blank and -1 are unknown.
+        image_column: its column of file names, with or without suffix, and with the folders where names repeat.
+        label_columns: its columns of numbers from 0 to 1, one per finding; blank and -1 are unknown.
         class_column: its column of class names, one per image.
         patient_column: its column of patients.
         split_column: its column of splits.
         view_column: its column of projections.
-        masks: structure -> folder of mask files, relative to root.
+        masks: structure -> folder of mask files, relative to root; sub-folders as the images' where names repeat.
         landmarks_csv: table `image,landmark,row,col` in fractions, relative to root.
         boxes: boxes in pixels of the original images, relative to root: a table with the columns image (or image_id,
             img_name, file_name), finding (or class_name), and top, left, bottom, right or x_min, y_min, x_max, y_max or
@@ -94,7 +94,8 @@ def read(
         listed_only: leave out the images that neither `boxes` nor `polygons` names.
         patient_pattern: regular expression searched in the path relative to root; its first group that
             matched is the patient. Without a match or pattern each image is a patient.
-        split_folders: folder name -> split; None knows train, val, valid, validation and test.
+        split_folders: folder name -> split, in upper or lower case; None knows train, training, val, valid,
+            validation, test and testing.
         val_fraction: share of the training patients to validate on where nothing gives a validation split.
         test_fraction: share of the patients to test on where nothing gives a test split.
         seed: of the draws.
@@ -104,44 +105,52 @@ def read(
         DatasetError: no image, or an option that does not fit the folder, with the remedy.
     """
     base = require_root(root, "The reader 'folder' takes any folder of images.")
-    mask_folders = {structure: base / folder for structure, folder in (masks or {}).items()}
-    found = images_of(all_files(base / images, skip=mask_folders.values()))
+    mask_folders = {structure: base / place for structure, place in (masks or {}).items()}
+    folder = Path(os.path.normpath(base / images))
+    if not folder.is_relative_to(base):
+        raise DatasetError(
+            "images", f"the folder {images!r} is not below {base}", "Point the root at a folder above it"
+        )
+    tree = Tree(folder, skip=mask_folders.values())
+    found = tree.images()
     if not found:
-        there = "no such folder" if not (base / images).is_dir() else "no image in it"
+        there = "no such folder" if not folder.is_dir() else "no image in it"
         remedy = "Check the key that names the folder (dataset_dir, probe_dir ...) and the option images"
-        raise DatasetError(base / images, there, remedy)
+        raise DatasetError(folder, there, remedy)
     table = None
     if labels_csv is not None:
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
         columns |= {"split_column": split_column, "view_column": view_column}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
-    bases = (base, base / images)
-    annotated = [read_boxes(base / boxes, bases, box_finding)] if boxes else []
-    annotated += [read_polygons(base / polygons, bases)] if polygons else []
+    layout = Layout(base, tree.names, table, classes, patient_pattern, split_folders)
+    found = layout.without_copies(found)
+    bases = (base, folder)
+    annotated = [read_boxes(base / boxes, found, bases, box_finding)] if boxes else []
+    annotated += [read_polygons(base / polygons, found, bases)] if polygons else []
+    if table:
+        table.match_images(found, bases)
+    mask_files = masks_of(mask_folders, found, bases)
+    places, landmarks = landmarks_of(base / landmarks_csv, found, bases) if landmarks_csv else ({}, ())
     if listed_only:
         found = listed(found, annotated)
-    mask_files = masks_of(mask_folders)
-    places, landmarks = landmarks_of(base / landmarks_csv) if landmarks_csv else ({}, ())
     corpus = name or base.name
-    layout = Layout(base, table, classes, patient_pattern, split_folders or SPLIT_FOLDERS)
     records = [
         replace(
-            layout.record(path, corpus),
-            masks=mask_files.get(stem(path.name), {}),
-            landmarks=places.get(path.name, {}),
+            record,
+            masks=mask_files.get(path, {}),
+            landmarks=places.get(path, {}),
             boxes=tuple(box for file in annotated for box in file.of(path)),
         )
-        for path in found
+        for path, record in zip(found, layout.records(found, corpus), strict=True)
     ]
-    records, notices = layout.review(records)
-    notices += [notice for file in annotated for notice in file.review()]
-    records, about_patients = separate_patients(records, shared_patients, str(base))
+    for file in annotated:
+        file.tell()
+    records, notices = separate_patients(records, shared_patients, str(base))
     if not any(record.split == "test" for record in records):
         records = hold_out(records, test_fraction, seed, "test", "test_fraction")
     if not any(record.split == "val" for record in records):
         records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices += [*about_patients, *unmatched_masks(mask_files, (stem(path.name) for path in found))]
-    bare = [Path(record.image).name for record in records if len(record.masks) < len(mask_folders)]
+    bare = [Path(record.image) for record in records if len(record.masks) < len(mask_folders)]
     if bare:
-        notices.append(f"{len(bare)} images lack a mask ({some(bare)})")
+        say(f"{len(bare)} images lack a mask ({some_below(base, bare)})")
     return Corpus(corpus, tuple(records), layout.findings, tuple(mask_folders), landmarks, tuple(notices))

@@ -1,5 +1,6 @@
 """Which boxes around findings an image of a plain folder has, by the files that may come with it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 from ...records import Box
 from ..decode import image_size
 from ..errors import DatasetError, UnreadableImage
-from .tables import some
-from .tree import index_names, look_up
+from .matching import match
+from .notices import say, some
 
 Edges = tuple[float, float, float, float]
 
@@ -36,19 +37,34 @@ class Boxes:
     Args:
         path: the file.
         rectangles: image as the file names it -> its annotations; images without any are named, too.
-        bases: folders that its names may be relative to.
+        images: all images of the data set.
+        bases: folders that its names may be relative to, the root first.
+
+    Raises:
+        DatasetError: the file fits no image at all, or a name may mean several.
     """
 
-    def __init__(self, path: Path, rectangles: Mapping[str, Sequence[Rectangle]], bases: Sequence[Path]):
-        self.path, self.rectangles, self.bases = path, rectangles, bases
-        self._index = index_names(rectangles)
-        self._found: set[str] = set()
+    def __init__(
+        self,
+        path: Path,
+        rectangles: Mapping[str, Sequence[Rectangle]],
+        images: Sequence[Path],
+        bases: Sequence[Path],
+    ):
+        self.path, self.rectangles = path, rectangles
+        found = match(rectangles, images, bases, path)
+        if not found.name_of:
+            problem = f"none of its images ({some(rectangles)}) is in {bases[-1]}"
+            raise DatasetError(path, problem, "Check the options boxes, polygons and images")
+        self._name_of = found.name_of
+        if found.lost:
+            say(f"{path.name} names {len(found.lost)} images that are not here ({some(found.lost)})")
         self._unlisted: list[str] = []
         self._unreadable: list[str] = []
 
     def lists(self, image: Path) -> bool:
         """Whether the file names an image."""
-        return look_up(self._index, image, *self.bases) is not None
+        return image in self._name_of
 
     def of(self, image: Path) -> tuple[Box, ...]:
         """Boxes of an image in fractions; the header of its file is read where it has any.
@@ -58,11 +74,10 @@ class Boxes:
         Raises:
             DatasetError: a box that has no part inside the image.
         """
-        name = look_up(self._index, image, *self.bases)
+        name = self._name_of.get(image)
         if name is None:
             self._unlisted.append(image.name)
             return ()
-        self._found.add(name)
         rectangles = self.rectangles[name]
         try:
             own = image_size(image) if any(rectangle.size is None for rectangle in rectangles) else (0, 0)
@@ -71,25 +86,19 @@ class Boxes:
             return ()
         return tuple(self._box(rectangle, name, rectangle.size or own) for rectangle in rectangles)
 
-    def review(self) -> list[str]:
-        """Say what did not fit.
-
-        Raises:
-            DatasetError: the file fits no image at all.
-        """
-        if not self._found:
-            problem = f"none of its images ({some(self.rectangles)}) is in {self.bases[-1]}"
-            raise DatasetError(self.path, problem, "Check the options boxes, polygons and images")
-        lost = [name for name in self.rectangles if name not in self._found]
-        notices = [f"{self.path.name} names {len(lost)} images that are not here ({some(lost)})"] * bool(lost)
+    def tell(self) -> None:
+        """Say which images had none, once all were asked for."""
         for names, what in (
             (self._unlisted, f"are not in {self.path.name}"),
             (self._unreadable, f"cannot be read and lose their boxes of {self.path.name}"),
         ):
-            notices += [f"{len(names)} images {what} ({some(names)})"] * bool(names)
-        return notices
+            if names:
+                say(f"{len(names)} images {what} ({some(names)})")
 
     def _box(self, rectangle: Rectangle, name: str, size: tuple[int, int]) -> Box:
+        if min(size) < 1 or not all(map(math.isfinite, rectangle.edges)):
+            problem = f"{rectangle.where}, {name}: {rectangle.edges} in {size[0]} x {size[1]} pixels is no box"
+            raise DatasetError(self.path, problem, "Correct or remove it")
         fractions = [edge / size[number % 2] for number, edge in enumerate(rectangle.edges)]
         top, left, bottom, right = (min(max(edge, 0.0), 1.0) for edge in fractions)
         if not (top < bottom and left < right):
@@ -103,12 +112,8 @@ def listed(images: Sequence[Path], files: Sequence[Boxes]) -> list[Path]:
     """Keep the images that one of the files names.
 
     Raises:
-        DatasetError: no file, or none that names any of the images.
+        DatasetError: no file.
     """
     if not files:
         raise DatasetError("listed_only", "neither boxes nor polygons is given", "Name the file that lists the images")
-    kept = [image for image in images if any(file.lists(image) for file in files)]
-    if not kept:
-        for file in files:
-            file.review()
-    return kept
+    return [image for image in images if any(file.lists(image) for file in files)]

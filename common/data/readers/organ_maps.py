@@ -1,32 +1,33 @@
 """The folder of label maps, one per CT volume, that a reader of CT takes."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
-from .tables import some
-from .tree import all_files, stem, volumes_of
+from .copies import some_below
+from .matching import match
+from .suffixes import stem
+from .tree import Tree
 
 ORGANS = "organs"  # the one key of `Record.masks` in a corpus of CT volumes
 
 
 class OrganMaps:
-    """Finds the label map of a volume by its path below the root, or by its name where that is unique.
+    """Finds the label map of a volume by its path below the root, or by the end of it that is unique.
 
     Args:
         folder: of label maps (NIfTI, MHA, NRRD) named like their volumes, whatever the suffix; None has none.
         root: of the volumes.
-        volumes: all of them; a name that two of them share tells neither's label map.
+        volumes: all of them.
         option: the reader's option that named the folder.
 
     Raises:
-        DatasetError: a folder that is missing or holds no label map.
+        DatasetError: a folder that is missing or holds no label map, or one that may belong to several volumes.
     """
 
-    def __init__(self, folder: Path | None, root: Path, volumes: Iterable[Path], option: str = "masks"):
+    def __init__(self, folder: Path | None, root: Path, volumes: Sequence[Path], option: str = "masks"):
         self.root = root
-        files = [] if folder is None else volumes_of(all_files(folder))
+        files = [] if folder is None else Tree(folder).volumes()
         if folder is not None and not files:
             problem = "no such folder" if not folder.is_dir() else "no label map in it"
             raise DatasetError(
@@ -34,19 +35,20 @@ class OrganMaps:
                 problem,
                 f"Make them (scripts/segment_ct.py), correct the option {option}, or leave it out to do without",
             )
-        self._by_path = {} if folder is None else {place_below(folder, path): path for path in files}
-        shared = {
-            name for paths in (files, volumes) for name, n in Counter(stem(p.name) for p in paths).items() if n > 1
-        }
-        self._by_name = {name: path for path in files if (name := stem(path.name)) not in shared}
+        self.folder = folder
+        by_name = {} if folder is None else {str(path.relative_to(folder)): path for path in files}
+        # A volume may be a folder whose name holds points, and label maps are named by all of it.
+        found = match(by_name, volumes, (root,), folder, suffixes=False)
+        self._map_of = {volume: by_name[name] for volume, name in found.name_of.items()}
+        self._lost = [by_name[name] for name in found.lost]
         self._found: set[Path] = set()
-        self._bare: list[str] = []
+        self._bare: list[Path] = []
 
     def find(self, image: Path) -> dict[str, str]:
         """Return `Record.masks` of one volume: its label map, or nothing."""
-        place = self._by_path.get(place_below(self.root, image)) or self._by_name.get(stem(image.name))
+        place = self._map_of.get(image)
         if place is None:
-            self._bare.append(image.name)
+            self._bare.append(image)
             return {}
         self._found.add(place)
         return {ORGANS: str(place)}
@@ -58,11 +60,12 @@ class OrganMaps:
 
     def notices(self) -> list[str]:
         """Say which volumes have none, and which label maps belong to no volume."""
-        if not self._by_path:
+        if self.folder is None:
             return []
-        lost = sorted(path.name for path in set(self._by_path.values()) - self._found)
-        lines = [f"{len(lost):,} label maps belong to no volume here ({some(lost)})"] * bool(lost)
-        return lines + [f"{len(self._bare):,} volumes have no label map ({some(self._bare)})"] * bool(self._bare)
+        lost, bare = self._lost, self._bare
+        lines = [f"{len(lost):,} label maps belong to no volume here ({some_below(self.folder, lost)})"] * bool(lost)
+        text = f"{len(bare):,} volumes have no label map ({some_below(self.root, bare)})"
+        return lines + [text] * bool(bare)
 
 
 def inside(root: Path, option: str | None) -> Path | None:

@@ -17,14 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
+from .copies import one_each
+from .notices import say, some
 from .organ_maps import OrganMaps, inside, skipped
 from .publication import Publication
+from .spelling import one_spelling
 from .splits import hold_out, separate_patients
-from .tables import read_table, some
-from .tree import all_files, find_file, require_root, stem
+from .suffixes import stem
+from .tables import blank, number, read_table
+from .tree import Tree, require_root
 
 PUBLICATION = Publication(
     name="rad_chestct",
@@ -89,15 +94,15 @@ def read(
         DatasetError: no volume, no label table, a column or class missing, or shared patients.
     """
     base = require_root(root, f"RAD-ChestCT is at {PUBLICATION.where}")
-    files = all_files(base, skip=skipped([inside(base, masks)]))
-    volumes = {stem(p.name): p for p in files if p.suffix == ".npz" and NAME.fullmatch(stem(p.name))}
+    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    named = [path for path in tree.volumes() if path.suffix == ".npz" and NAME.fullmatch(stem(path.name))]
+    volumes = one_each(named, base, lambda path: stem(path.name), lambda path: 0)
     if not volumes:
         problem = "no volume in it is named like trn00001.npz"
         raise DatasetError(base, problem, f"Unpack the archives there; they are at {PUBLICATION.where}")
-    by_name = {path.name: path for path in reversed(files)}
-    labels, notices = _labels(by_name, base)
-    patients, about_patients = _patients(by_name)
-    maps = OrganMaps(inside(base, masks), base, volumes.values())
+    labels, notices = _labels(tree)
+    patients, about_patients = _patients(tree, volumes)
+    maps = OrganMaps(inside(base, masks), base, list(volumes.values()))
     records = [
         Record(
             image=str(path),
@@ -120,12 +125,12 @@ def read(
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *about_shared))
 
 
-def _labels(by_name: Mapping[str, Path], base: Path) -> tuple[dict[str, tuple[float, ...]], list[str]]:
+def _labels(tree: Tree) -> tuple[dict[str, tuple[float, ...]], list[str]]:
     """Return volume -> labels, an abnormality being there where any location has it."""
     labels: dict[str, tuple[float, ...]] = {}
     notices = []
     for table in LABEL_TABLES:
-        path = find_file(by_name, (table,))
+        path = tree.find((table,))
         if path is None:
             notices.append(f"{table} is missing")
             continue
@@ -137,25 +142,50 @@ def _labels(by_name: Mapping[str, Path], base: Path) -> tuple[dict[str, tuple[fl
         if lacking:
             problem = f"no column '{lacking[0]}*...' (it has {len(lines.columns):,} columns)"
             raise DatasetError(path, problem, "Get the publisher's file again")
-        values = np.stack([_any(lines[columns[token]].to_numpy(), token, path) for token in CLASSES], axis=1)
-        labels |= {name: tuple(row) for name, row in zip(lines[VOLUME], values.tolist(), strict=True)}
+        values = np.stack([_any(lines[columns[token]], token, path) for token in CLASSES], axis=1)
+        again = []
+        for line, name, row in zip(lines.index, map(stem, lines[VOLUME]), map(tuple, values.tolist()), strict=True):
+            if name in labels:
+                again.append(name)
+            if labels.setdefault(name, row) != row:
+                problem = f"line {line}: {name} has other labels than on another line"
+                raise DatasetError(path, problem, "Get the publisher's file again")
+        if again:
+            say(f"{path.name} names {len(again)} volumes twice, alike ({some(again)})")
     if not labels:
-        raise DatasetError(base, f"no label table in it ({', '.join(LABEL_TABLES)})", "Download the tables")
+        raise DatasetError(tree.root, f"no label table in it ({', '.join(LABEL_TABLES)})", "Download the tables")
     return labels, notices
 
 
-def _any(values: np.ndarray, token: str, path: Path) -> np.ndarray:
-    try:
-        numbers = values.astype(float)
-    except ValueError:
-        problem = f"a column of '{token}' holds something that is no number"
-        raise DatasetError(path, problem, "Labels are 0 or 1: get the file again") from None
-    return (numbers > 0).any(axis=1).astype(float)
+def _any(texts: pd.DataFrame, token: str, path: Path) -> np.ndarray:
+    """Whether a location has the abnormality; blanks, which the publisher does not write, are refused too."""
+    values: dict[str, float] = {}
+    for text in pd.unique(texts.to_numpy().ravel()):
+        try:
+            values[text] = number(text)
+        except ValueError:
+            values[text] = np.nan
+        if values[text] not in (0, 1):
+            line, column = next((line, c) for c in texts for line in texts.index[texts[c] == text])
+            problem = f"line {line}: the column '{column}' has the value {text!r}"
+            raise DatasetError(path, problem, "Labels are 0 or 1: get the file again")
+    positive = [text for text, value in values.items() if value]
+    return texts.isin(positive).to_numpy().any(axis=1).astype(float)
 
 
-def _patients(by_name: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
-    path = find_file(by_name, METADATA)
+def _patients(tree: Tree, volumes: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
+    """Return volume -> patient, and a notice where volumes have none and count as patients of their own."""
+    path = tree.find(METADATA)
     if path is None:
         return {}, [f"{METADATA[0]} is missing: each volume counts as a patient"]
     table = read_table(path, (VOLUME, PATIENT))
-    return dict(zip(table[VOLUME], table[PATIENT], strict=True)), []
+    stated = [(stem(name), text) for name, text in zip(table[VOLUME], table[PATIENT], strict=True) if not blank(text)]
+    spelling = one_spelling([text for _, text in stated], "patients")
+    patients: dict[str, str] = {}
+    for name, text in stated:
+        if patients.setdefault(name, spelling[text]) != spelling[text]:
+            problem = f"{name} has two patients, {patients[name]} and {text}"
+            raise DatasetError(path, problem, "Get the publisher's file again")
+    lone = sorted(volumes.keys() - patients.keys())
+    text = f"{len(lone):,} volumes have no patient in {path.name} and count as patients of their own ({some(lone)})"
+    return patients, [text] * bool(lone)

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
+from .copies import some_below
+from .notices import say, some
 from .organ_maps import OrganMaps, inside
 from .publication import Publication
+from .spelling import canonical
 from .splits import hold_out
-from .tables import read_table, some
+from .tables import read_table
 from .tree import require_root
 
 PUBLICATION = Publication(
@@ -64,11 +67,11 @@ def read(
     base = require_root(root, f"RATIC is at {PUBLICATION.where}")
     images = images_folder(base)
     labels = _labels(images.parent)
-    listed = sorted(path for path in images.glob("*/*") if path.is_dir() and not path.name.startswith("."))
+    listed = _series(images)
     maps = OrganMaps(inside(base, masks), images, listed)
     records, unlisted = [], []
     for series in listed:
-        patient = series.parent.name
+        patient = canonical(series.parent.name)
         if patient not in labels:
             unlisted.append(series.name)
             continue
@@ -106,11 +109,30 @@ def images_folder(base: Path) -> Path:
         DatasetError: there is none.
     """
     # By name and not by walking: 1.5 million slices lie below.
-    for folder in (base, *sorted(path for path in base.iterdir() if path.is_dir())):
-        if (folder / "train_images").is_dir():
-            return folder / "train_images"
+    if (base / "train_images").is_dir():
+        return base / "train_images"
+    below = [path / "train_images" for path in sorted(base.iterdir()) if (path / "train_images").is_dir()]
+    if len({path.resolve() for path in below}) > 1:
+        raise DatasetError(base, f"several folders train_images ({some(below)})", "Point the root at one of them")
+    if below:
+        return below[0]
     problem = "no folder train_images in it"
     raise DatasetError(base, problem, f"Unpack the archive there; it is at {PUBLICATION.where}")
+
+
+def _series(images: Path) -> list[Path]:
+    """Return the folders of series, one that several links lead to once."""
+    found: dict[Path, Path] = {}
+    again = []
+    for path in sorted(path for path in images.glob("*/*") if path.is_dir() and not path.name.startswith(".")):
+        place = path.resolve()
+        first = found.setdefault(place, path)
+        if first != path:
+            found[place] = path if path == place else first
+            again.append(path)
+    if again:
+        say(f"{len(again)} more names of the same series (links) left out ({some_below(images, again)})")
+    return sorted(found.values())
 
 
 def _labels(folder: Path) -> dict[str, tuple[float, ...]]:
@@ -121,17 +143,24 @@ def _labels(folder: Path) -> dict[str, tuple[float, ...]]:
         raise DatasetError(folder, problem, f"Get it from {PUBLICATION.where}")
     table = read_table(path, ("patient_id", *FINDINGS))
     labels: dict[str, tuple[float, ...]] = {}
-    for patient, *values in table[["patient_id", *FINDINGS]].itertuples(index=False):
-        strange = [value for value in values if value not in ("0", "1")]
+    again = []
+    for line, name, *values in table[["patient_id", *FINDINGS]].itertuples():
+        patient = canonical(name)
+        strange = [value for value in values if canonical(value) not in ("0", "1")]
         if strange:
-            raise DatasetError(
-                path, f"patient {patient} has the label {strange[0]!r}", "Get the publisher's file again"
-            )
-        numbers = tuple(map(float, values))
+            problem = f"line {line}: patient {patient} has the label {strange[0]!r}"
+            raise DatasetError(path, problem, "Get the publisher's file again")
+        numbers = tuple(float(canonical(value)) for value in values)
         for position, organ in enumerate(GRADED):
             first = len(BINARY) + position * len(GRADES)
             if sum(numbers[first : first + len(GRADES)]) != 1:
                 problem = f"the {organ} of patient {patient} has not one of the grades {', '.join(GRADES)}"
                 raise DatasetError(path, problem, "Get the publisher's file again")
-        labels[patient] = numbers
+        if patient in labels:
+            again.append(patient)
+        if labels.setdefault(patient, numbers) != numbers:
+            problem = f"line {line}: patient {patient} has other labels than on another line"
+            raise DatasetError(path, problem, "Get the publisher's file again")
+    if again:
+        say(f"{path.name} names {len(again)} patients twice, alike ({some(again)})")
     return labels

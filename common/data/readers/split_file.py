@@ -7,7 +7,6 @@ images have one name.
 Source: SRHRS pre-trains on 67K images of ChestX-ray14's training list and evaluates on all others, 6:2:2 (methods C20).
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,8 +16,10 @@ from typing import Any
 
 from ...records import SPLITS, Corpus, Record
 from ..errors import DatasetError, SharedPatients
+from .matching import match
+from .notices import some
 from .splits import draw_patients, rank_patients
-from .tables import some
+from .text import read_json
 
 PARTS = ("pretraining", "downstream")
 DOWNSTREAM_SHARE = 0.2  # of the patients for validation, and as much for testing
@@ -90,24 +91,25 @@ def apply_split(corpus: Corpus, root: str | os.PathLike[str], split_file: str, s
     if split_part not in PARTS:
         raise DatasetError("split_part", f"the value is {split_part!r}", f"It must be one of {', '.join(PARTS)}")
     places = _places(Path(split_file))
-    names = image_names(corpus.records, root)
+    images = [Path(record.image) for record in corpus.records]
+    found = match(places, images, (Path(root).expanduser().resolve(),), split_file)
     remedy = "Make the split of this very folder: python scripts/split_patients.py"
-    if unknown := sorted(places.keys() - set(names)):
+    if unknown := sorted(found.lost):
         raise DatasetError(split_file, f"{len(unknown)} of its images are not in {root} ({some(unknown)})", remedy)
-    if lacking := sorted(set(names) - places.keys()):
-        raise DatasetError(split_file, f"it lacks {len(lacking)} images of {root} ({some(lacking)})", remedy)
+    if lacking := sorted(set(images) - found.name_of.keys()):
+        names = some(path.name for path in lacking)
+        raise DatasetError(split_file, f"it lacks {len(lacking)} images of {root} ({names})", remedy)
     home: dict[str, tuple[str, str]] = {}
-    for name, record in zip(names, corpus.records, strict=True):
-        if home.setdefault(record.patient_id, places[name]) != places[name]:
-            both = " and ".join("/".join(place) for place in (home[record.patient_id], places[name]))
+    kept = []
+    for image, record in zip(images, corpus.records, strict=True):
+        place = places[found.name_of[image]]
+        if home.setdefault(record.patient_id, place) != place:
+            both = " and ".join("/".join(one) for one in (home[record.patient_id], place))
             raise SharedPatients(split_file, f"patient {record.patient_id} is in {both}", remedy)
-    kept = tuple(
-        replace(record, split=places[name][1])
-        for name, record in zip(names, corpus.records, strict=True)
-        if places[name][0] == split_part
-    )
+        if place[0] == split_part:
+            kept.append(replace(record, split=place[1]))
     notice = f"{len(corpus) - len(kept)} images are in the other part of {split_file} and left out"
-    return replace(corpus, records=kept, notices=(*corpus.notices, notice))
+    return replace(corpus, records=tuple(kept), notices=(*corpus.notices, notice))
 
 
 def image_names(records: Sequence[Record], root: str | os.PathLike[str]) -> list[str]:
@@ -120,12 +122,10 @@ def image_names(records: Sequence[Record], root: str | os.PathLike[str]) -> list
 
 def _places(path: Path) -> dict[str, tuple[str, str]]:
     """Image -> (part, split)."""
-    try:
-        parts = json.loads(path.read_text())["parts"]
-    except FileNotFoundError:
-        raise DatasetError(path, "no such file", "Make it with python scripts/split_patients.py") from None
-    except (ValueError, KeyError, TypeError):
-        raise DatasetError(path, "it is no split file", "Make it with python scripts/split_patients.py") from None
+    content = read_json(path)
+    parts = content.get("parts") if isinstance(content, Mapping) else None
+    if not isinstance(parts, Mapping):
+        raise DatasetError(path, "it is no split file", "Make it with python scripts/split_patients.py")
     places: dict[str, tuple[str, str]] = {}
     for part, splits in parts.items():
         for split, names in _checked(path, part, splits).items():
@@ -140,4 +140,8 @@ def _checked(path: Path, part: str, splits: Any) -> Mapping[str, list[str]]:
     if part not in PARTS or not isinstance(splits, Mapping) or not splits.keys() <= set(SPLITS):
         problem = f"the part {part!r} is none of {', '.join(PARTS)}, or has other splits than {', '.join(SPLITS)}"
         raise DatasetError(path, problem, "Make it with python scripts/split_patients.py")
+    for split, names in splits.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            problem = f"the split {split!r} of {part!r} is no list of file names"
+            raise DatasetError(path, problem, "Make it with python scripts/split_patients.py")
     return splits

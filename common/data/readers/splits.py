@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...records import Record
 from ..errors import DatasetError, SharedPatients
-from .tables import some
+from .notices import some
 
 SHARED = ("error", "drop", "separate")
 
@@ -17,7 +17,11 @@ def rank_patients(patients: Iterable[str], seed: int | str) -> list[str]:
 
     The order hardly changes when images are added, and not at all with theirs.
     """
-    return sorted(set(patients), key=lambda patient: hashlib.sha256(f"{seed}/{patient}".encode()).digest())
+    return sorted(set(patients), key=lambda patient: _digest(f"{seed}/{patient}"))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()  # a patient may be a file's name
 
 
 def draw_patients(patients: Iterable[str], share: float, seed: int | str, option: str) -> set[str]:
