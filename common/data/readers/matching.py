@@ -65,7 +65,8 @@ def match(
     for there, named in alike.values():
         if all(name in exact for name in named):
             found.name_of |= {exact[name]: name for name in named}
-        elif len(there) == len(named) == 1:
+            continue
+        if len(there) == len(named) == 1:
             pairs = {there[0]: named[0]}
             ways = {there[0]: _below(there[0], bases)} if len(split[named[0]]) > 1 else {}
         elif there and named:
