@@ -26,6 +26,7 @@ from common.data.formats.nifti_writer import write_nifti
 from common.data.volumes import Volume
 from common.data.volumes.file_grid import FileGrid
 from common.data.volumes.geometry import FLIP_RAS, canonical
+from common.networks.checkpoint_reading import UnreadableCheckpointError, read_checkpoint
 
 LOW, HIGH = -1000.0, 1000.0
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
@@ -71,14 +72,20 @@ class BundleSegmenter:
         weights, graph = (self._folder / "models" / name for name in ("model.pt", "model.ts"))
         if weights.is_file() and "network_def" in parser:
             network = parser.get_parsed_content("network_def")
-            state = torch.load(weights, map_location="cpu", weights_only=True)
+            try:
+                state = read_checkpoint(weights)
+            except UnreadableCheckpointError as error:
+                raise BundleError(str(error)) from None
             state = next((state[key] for key in WRAPPED if isinstance(state.get(key), Mapping)), state)
             try:
                 network.load_state_dict(state)
             except RuntimeError as error:
                 raise BundleError(f"{weights} does not fit network_def of {config.name}: {error}") from None
         elif graph.is_file():
-            weights, network = graph, torch.jit.load(graph, map_location="cpu")
+            try:
+                weights, network = graph, torch.jit.load(graph, map_location="cpu")
+            except RuntimeError as error:
+                raise BundleError(f"{graph} is no TorchScript, or damaged ({error}): download it again") from None
         else:
             problem = (
                 f"{self._folder} has neither models/model.pt with network_def in {config.name} nor models/model.ts"

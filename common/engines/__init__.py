@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import CheckpointError, NonFiniteGradient, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
     from .known_keys import refuse_unknown_keys
+    from .load_weights import LoadWeights
     from .own_code import refuse_foreign_code
     from .provenance import commit
     from .save_encoder import SaveEncoder
@@ -30,6 +31,7 @@ LATE = {
     "ClipGradients": "clipping",
     "Cosine": "schedules",
     "FreezeLastLayer": "schedules",
+    "LoadWeights": "load_weights",
     "NonFiniteGradient": "errors",
     "NonFiniteLoss": "errors",
     "NonFiniteWeights": "errors",
@@ -59,6 +61,7 @@ __all__ = [
     "ClipGradients",
     "Cosine",
     "FreezeLastLayer",
+    "LoadWeights",
     "NonFiniteGradient",
     "NonFiniteLoss",
     "NonFiniteWeights",

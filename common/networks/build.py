@@ -1,17 +1,19 @@
 """Build an encoder, from a name or from a file."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .checkpoint_reading import read_checkpoint
+import torch
+
 from .description import CHEST_MEAN, CHEST_STD, EncoderDescription, default_normalisation, per_channel
-from .encoder_file import describe_encoder
+from .encoder_file import describe_encoder, read_encoder
 from .encoders import Encoder, architecture_family, pretrained_normalisation
 from .layouts import FoundWeights, find_weights
-from .matching import LoadReport, fill
+from .matching import LoadReport, fill, sound_weights
 from .stem import convert_stem, stem_channels
 
 Values = float | Sequence[float]
@@ -49,7 +51,7 @@ def build_encoder(
         file: an encoder file, or weights that others published (`load_encoder`).
         load_weights: False takes only the description from `file`, for a comparison with training from scratch.
         drop_path: stochastic depth rate of the deepest block, in [0, 1).
-        part: `teacher` or `student`, for published files that hold both.
+        part: `teacher` (an averaged copy: teacher, EMA, target) or `student`, for files that hold both.
         key_map: regular expressions and replacements that turn the names in `file` into timm's, for weights of other
             projects; what becomes empty is dropped.
 
@@ -81,14 +83,16 @@ def load_encoder(
 ) -> tuple[Encoder, LoadReport]:
     """Build the encoder in a file, and report what became of its weights.
 
-    Reads our encoder files, timm's and torchvision's ImageNet weights (`.safetensors`, `.pth`), and the published
-    files of ACE, LeADER, Adam, MoCo v2, SRHRS and Ark; `key_map` brings in any other ResNet, Swin or ViT. Nothing in a
-    file is ever run. Arguments are `build_encoder`'s.
+    Reads our encoder files, timm's and torchvision's ImageNet weights (`.safetensors`, `.pth`), the published files of
+    ACE, LeADER, Adam, MoCo v2, SRHRS and Ark, and any file in which timm's names stand below some path; `key_map`
+    brings in any other naming of a ResNet, Swin or ViT. Nothing in a file is ever run. Arguments are `build_encoder`'s.
 
     Raises:
-        UnreadableCheckpointError: damaged, or a pickle that asks for more than weights.
-        PoorMatchError: the weights are another network's.
-        ValueError: the file describes another architecture than the one asked for, or none was given.
+        UnreadableCheckpointError: damaged, no weights file, a pickle that asks for more than weights, or weights that
+            are no finite floating-point numbers.
+        PoorMatchError: the weights are another network's, be it a deeper one.
+        ValueError: the file describes another architecture than the one asked for, or none was given; several copies
+            between which nothing decides.
         FileNotFoundError: no such file.
     """
     return _load(path, _Wanted(architecture, in_channels, image_size, mean, std, options), drop_path, part, key_map)
@@ -151,21 +155,39 @@ def _load(
     described = describe_encoder(path)
     if described is not None:
         wanted.completed(described, path)  # another architecture is said before the weights are read
-    found = find_weights(read_checkpoint(path), part, key_map)
-    channels = stem_channels(found.weights) or (described.in_channels if described else 3)
-    source = described or _foreign_source(path, wanted, channels, found)
+    elif wanted.architecture is None:
+        raise ValueError(f"{path} does not describe itself: set architecture to the timm name of the network it holds.")
+    names = _names(wanted, described)
+    found = find_weights(read_encoder(path), names, part, key_map)
+    if found.passed_over:
+        warnings.warn(
+            f"{path} seems to hold averaged weights ({', '.join(found.passed_over)}), but not by this network's names: "
+            f"the trained ones ({found.layout}) are taken. Save the averaged ones by name to use them.",
+            stacklevel=3,
+        )
+    theirs = sound_weights(found.weights, names, path)
+    channels = stem_channels(theirs) or (described.in_channels if described else 3)
+    source = described or _foreign_source(wanted, channels, found)
     description = wanted.completed(source, path)
     encoder = Encoder(description, drop_path)
-    weights = convert_stem(found.weights, source.mean, source.std, description.mean, description.std)
+    weights = convert_stem(theirs, source.mean, source.std, description.mean, description.std)
     layout = "encoder file" if described else found.layout
     report = LoadReport(str(path), layout, channels=(channels, description.in_channels))
     return encoder, fill(encoder, weights, report)
 
 
-def _foreign_source(path: str | Path, wanted: _Wanted, channels: int, found: FoundWeights) -> EncoderDescription:
+def _names(wanted: _Wanted, described: EncoderDescription | None) -> frozenset[str]:
+    """Names of the weights of the encoder to build; they depend on neither channels nor normalisation."""
+    architecture = described.architecture if described else _without_tag(wanted.architecture or "")
+    options = described.options if described else wanted.options or {}
+    image_size = wanted.image_size or (described.image_size if described else 224)
+    with torch.device("meta"):  # without memory or random numbers
+        return frozenset(Encoder(EncoderDescription(architecture, options, image_size=image_size)).body.state_dict())
+
+
+def _foreign_source(wanted: _Wanted, channels: int, found: FoundWeights) -> EncoderDescription:
     """What a file without a description must be assumed to hold."""
-    if wanted.architecture is None:
-        raise ValueError(f"{path} does not describe itself: set architecture to the timm name of the network it holds.")
+    assert wanted.architecture is not None
     architecture_family(_without_tag(wanted.architecture))
     mean: Values
     std: Values

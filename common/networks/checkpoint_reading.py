@@ -14,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
+from .file_kinds import AGAIN, misfit
+
 # The authors' files store their command line as a Namespace, a plain holder of attributes (methods section 9).
 _ALLOWED: list[Any] = [argparse.Namespace]
 
@@ -33,8 +35,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UnreadableCheckpointError: damaged, no weights, or a pickle that asks for more than tensors and plain values.
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(f"{path} is a folder; give the weights file inside it as file.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no weights file {path}; check the path given as file.")
+    found = misfit(path)
+    if found is not None:
+        raise UnreadableCheckpointError(path, *found)
     if is_safetensors(path):
         return _read_safetensors(path)
     return _read_pickle(path)
@@ -53,34 +60,32 @@ def read_header(path: str | Path) -> dict[str, str]:
     Raises:
         UnreadableCheckpointError: damaged file.
     """
+    found = misfit(Path(path))
+    if found is not None:
+        raise UnreadableCheckpointError(path, *found)
     try:
         with safe_open(str(path), framework="pt") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", _AGAIN) from error
-
-
-_AGAIN = "Copy or download it again, or give another file."
+        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", AGAIN) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", _AGAIN) from error
+        raise UnreadableCheckpointError(path, f"damaged safetensors file ({error})", AGAIN) from error
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
-    if path.stat().st_size == 0:
-        raise UnreadableCheckpointError(path, "the file is empty", _AGAIN)
     try:
         with safe_globals(_ALLOWED):
             # Mapped, so that the optimiser and the other heads of a published file are never read from disk.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise UnreadableCheckpointError(path, *_why_refused(path, error)) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
-        raise UnreadableCheckpointError(path, f"damaged, or no weights file ({error})", _AGAIN) from error
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError, SafetensorError) as error:
+        raise UnreadableCheckpointError(path, f"damaged, or no weights file ({error})", AGAIN) from error
     if not isinstance(content, Mapping):
         raise UnreadableCheckpointError(
             path, f"it holds a {type(content).__name__}, not named weights", "Save the model's state_dict() instead."
@@ -96,7 +101,7 @@ def _why_refused(path: Path, error: Exception) -> tuple[str, str]:
         asked = set(re.findall(r"GLOBAL (\S+)", str(error)))
     names = ", ".join(sorted(asked - {"argparse.Namespace"}))
     if not names:
-        return "damaged, or no weights file", _AGAIN
+        return "damaged, or no weights file", AGAIN
     return (
         f"its pickle asks for more than weights ({names}), which could run any code",
         "If you trust its source, load it there and save only the state_dict, best as safetensors.",

@@ -1,17 +1,22 @@
-"""Encoder files: safetensors with timm's names, and the encoder's description in the header."""
+"""Encoder files: safetensors with timm's names, and the encoder's description and a checksum in the header."""
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
-from .checkpoint_reading import is_safetensors, read_header
+from .checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint, read_header
 from .description import EncoderDescription
 from .encoders import Encoder
 
 HEADER_KEY = "encoder"
+CHECKSUM_KEY = "sha256"
 
 
 def save_encoder(
@@ -47,8 +52,10 @@ def save_encoder(
         for key, value in encoder.body.state_dict().items()
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    text = description.to_json()
+    metadata = {HEADER_KEY: text, CHECKSUM_KEY: _checksum(text, weights), "format": "pt"}
     try:
-        save_file(weights, str(partial), metadata={HEADER_KEY: description.to_json(), "format": "pt"})
+        save_file(weights, str(partial), metadata=metadata)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
@@ -64,11 +71,49 @@ def describe_encoder(path: str | Path) -> EncoderDescription | None:
 
     Raises:
         FileNotFoundError: no such file.
-        UnreadableCheckpointError: damaged safetensors file.
+        UnreadableCheckpointError: damaged safetensors file, or a header that describes no encoder.
     """
+    if Path(path).is_dir():
+        raise FileNotFoundError(f"{path} is a folder; give the encoder file inside it.")
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no encoder file {path}; check the path given as file.")
     if not is_safetensors(path):
         return None
     text = read_header(path).get(HEADER_KEY)
-    return None if text is None else EncoderDescription.from_json(text)
+    if text is None:
+        return None
+    try:
+        return EncoderDescription.from_json(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableCheckpointError(
+            path, f"its header describes no encoder ({error})", "Give a file that save_encoder wrote."
+        ) from error
+
+
+def read_encoder(path: str | Path) -> dict[str, Any]:
+    """What a weights file holds, as `read_checkpoint` gives it; that of an encoder file is as it was written.
+
+    Raises:
+        FileNotFoundError: no such file.
+        UnreadableCheckpointError: damaged: also where a few bytes have changed, which the file's format cannot tell.
+    """
+    content = read_checkpoint(path)
+    header = read_header(path) if is_safetensors(path) else {}
+    written = header.get(CHECKSUM_KEY)  # files of earlier versions have none
+    if HEADER_KEY in header and written is not None and written != _checksum(header[HEADER_KEY], content):
+        raise UnreadableCheckpointError(
+            path,
+            "its checksum is not the one that it was written with, so its weights or its description have changed",
+            "Copy or download it again.",
+        )
+    return content
+
+
+def _checksum(description: str, weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a description, and of every tensor's name, kind, shape and bytes."""
+    digest = hashlib.sha256(description.encode())
+    for name in sorted(weights):
+        tensor = weights[name].contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -2,16 +2,25 @@
 
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import torch
 from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
 from torch import Tensor, nn
 
+from .checkpoint_reading import UnreadableCheckpointError
 from .encoders import Encoder
 
 # A classifier, projector or mask token more or less is usual in published files; a missing block is not.
 MIN_SHARE = 0.95
+
+# Counters that old files lack and inference never reads, and tables that follow from the sizes alone, are no weights.
+_DERIVED = ("num_batches_tracked", "relative_position_index", "attn_mask")
+# Parts at the top of a ViT without which its blocks compute something else.
+_OF_THE_TRUNK = frozenset({"dist_token", "reg_token", "register_tokens", "norm_pre"})
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def fill(
         min_share: least share of the encoder's weights that the file must give.
 
     Raises:
-        PoorMatchError: fewer matched; names the nearest keys.
+        PoorMatchError: fewer matched, or weights of deeper blocks are left over.
     """
     weights, resampled = _resample(encoder, weights)
     report = replace(report, resampled=tuple(resampled))
@@ -111,12 +120,11 @@ def fill_module(
             unused.
 
     Raises:
-        PoorMatchError: fewer matched; names the nearest keys.
+        PoorMatchError: fewer matched (names the nearest keys), or weights of the module's own parts are left over.
     """
 
     def counts(key: str) -> bool:
-        # Counters that old files lack and inference never reads, and tables of indices, are no weights.
-        return not key.endswith(("num_batches_tracked", "relative_position_index")) and not key.startswith(new)
+        return not key.endswith(_DERIVED) and not key.startswith(new)
 
     ours = {key: value for key, value in module.state_dict().items() if counts(key)}
     shapes = {key: (tuple(weights[key].shape), tuple(ours[key].shape)) for key in ours if key in weights}
@@ -131,10 +139,52 @@ def fill_module(
     )
     if report.share < min_share:
         raise PoorMatchError(report, _refusal(architecture, report, min_share))
+    left_over = _left_over(report, ours)
+    if left_over:
+        raise PoorMatchError(report, _deeper(architecture, report, left_over))
     module.load_state_dict(matched, strict=False)
     if report.missing or report.mismatched:
         warnings.warn(f"Some weights of the encoder stay random. {report}", stacklevel=4)
     return report
+
+
+def sound_weights(weights: Mapping[str, Tensor], names: Collection[str], source: str | Path) -> dict[str, Tensor]:
+    """The weights with those of a network in 32 bit.
+
+    Args:
+        weights: of a file, whatever their precision.
+        names: of the network's weights; others, such as heads, are not looked at.
+        source: path of the file, for the error.
+
+    Raises:
+        UnreadableCheckpointError: one of them is no floating-point tensor, or holds NaN or infinity; names it.
+    """
+    new = dict(weights)
+    for name in sorted(weights.keys() & set(names)):
+        value = weights[name]
+        if name.endswith(_DERIVED):
+            continue
+        if value.dtype not in _FLOATS or value.layout != torch.strided:
+            raise UnreadableCheckpointError(
+                source,
+                f"{name} is {str(value.dtype).removeprefix('torch.')}, not a weight in 16, 32 or 64 bit floating point",
+                "Give weights that were not quantised, masked or scaled.",
+            )
+        new[name] = value.float()
+        bad = int((~new[name].isfinite()).sum())
+        if bad:
+            raise UnreadableCheckpointError(
+                source,
+                f"{bad} of {value.numel()} values of {name} are NaN or infinite: its training diverged",
+                "Give weights of an earlier epoch.",
+            )
+    return new
+
+
+def _left_over(report: LoadReport, ours: Collection[str]) -> list[str]:
+    """Names of the file below the module's own parts, in which the module has no such weight."""
+    parts = {name.partition(".")[0] for name in ours} | _OF_THE_TRUNK
+    return [name for name in report.unused if name.partition(".")[0] in parts]
 
 
 def _resample(encoder: Encoder, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
@@ -167,6 +217,15 @@ def _refusal(architecture: str, report: LoadReport, min_share: float) -> str:
         f"{report.source} ({report.layout}) is no {architecture}: it gives {report.share:.0%} of "
         f"the encoder's weights, {min_share:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
         f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
+    )
+
+
+def _deeper(architecture: str, report: LoadReport, left_over: list[str]) -> str:
+    return (
+        f"{report.source} ({report.layout}) is no {architecture}, though it gives {report.share:.0%} of its weights: "
+        f"{len(left_over)} weights of the same parts would be left over: {_some(left_over)}. They are a deeper "
+        "network's or a variant's. Set architecture (and options) to what the file holds, or, to leave them out on "
+        "purpose, drop their names by key_map."
     )
 
 

@@ -7,6 +7,8 @@ fractions of height and width. Tables of others may leave out the edges, when ev
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..networks.file_kinds import stand_in
 from .expert import Edges
 
 EDGES = ("top", "left", "bottom", "right")
@@ -46,6 +49,10 @@ class EmbeddingTable:
         return (row_key(str(file), edges) for file, edges in zip(self.files, self.edges.tolist(), strict=True))
 
 
+class _NoTableError(ValueError):
+    """A sound file that holds something else."""
+
+
 def row_key(file: str, edges: Any) -> tuple[str, Edges]:
     """What tells an image or patch from the others: its name and its rounded edges."""
     top, left, bottom, right = (round(float(edge), PLACES) for edge in edges)
@@ -62,9 +69,20 @@ def read_table(path: Path) -> EmbeddingTable:
     """Read a table and refuse what no student could learn from.
 
     Raises:
-        ValueError: columns are missing or differ in length, or an embedding is not finite (names it).
+        ValueError: the file is damaged, columns are missing or differ in length, or an embedding is not finite (names
+            it).
     """
-    files, edges, embeddings, about = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+    found = stand_in(path)
+    if found is not None:
+        raise ValueError(f"Cannot read embeddings from {path}: {found[0]}. {found[1]}")
+    try:
+        files, edges, embeddings, about = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+    except _NoTableError:
+        raise
+    except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"Cannot read embeddings from {path}: damaged, or no table of them ({error}). Copy or compute it again."
+        ) from error
     if embeddings.ndim != 2 or len(files) != len(embeddings) or edges.shape != (len(files), 4):
         raise ValueError(
             f"{path} has {len(files)} files, edges {edges.shape} and embeddings {embeddings.shape}; expected N, (N, 4) "
@@ -126,7 +144,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[
     # Lists of one length lie one after another, whatever kind of list column another tool wrote.
     flat = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     if count == 0 or len(flat) % count:
-        raise ValueError(f"{path}: {len(flat)} numbers make no equal embeddings of {count} rows.")
+        raise _NoTableError(f"{path}: {len(flat)} numbers make no equal embeddings of {count} rows.")
     embeddings = flat.astype(np.float32).reshape(count, -1)
     told = set(EDGES) <= set(table.column_names)
     edges = np.stack([table[name].to_numpy() for name in EDGES], axis=1) if told else _whole(count)
@@ -137,7 +155,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[
 def _expect(path: Path, missing: set[str], present: Any) -> None:
     if missing:
         lacks, has = ", ".join(sorted(missing)), ", ".join(present)
-        raise ValueError(f"{path} has no {lacks}, only {has}: these are no cached embeddings.")
+        raise _NoTableError(f"{path} has no {lacks}, only {has}: these are no cached embeddings.")
 
 
 def _whole(count: int) -> np.ndarray:

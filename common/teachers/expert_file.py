@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..inert import literal
 from ..networks import Encoder, build_encoder, load_encoder
-from ..networks.checkpoint_reading import is_safetensors, read_checkpoint
+from ..networks.checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint
+from ..networks.file_kinds import misfit, stand_in
+from ..networks.matching import sound_weights
 from .embedding_table import SUFFIXES
 from .expert import Expert, NetworkExpert
 from .expert_cached import CachedExpert
@@ -59,7 +62,7 @@ def load_expert(
 
     Raises:
         ValueError: no path, a kind of file that is not known, an option that is missing, or one that this kind of file
-            leaves nothing to say of.
+            leaves nothing to say of; a file that is damaged, cut off or only stands in for another (a Git LFS pointer).
         FileNotFoundError: nothing there.
     """
     if path is None:
@@ -74,6 +77,9 @@ def load_expert(
             _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file), image_size)
         file = _there(file / "encoder.safetensors", key)
+    problem = stand_in(file)
+    if problem is not None:
+        raise UnreadableCheckpointError(file, *problem)
     if file.suffix in SUFFIXES:
         return CachedExpert.read([file])
     if file.suffix == ".onnx":
@@ -82,6 +88,9 @@ def load_expert(
     if _is_torchscript(file):
         _refuse(file, of_weights)
         return torchscript_expert(file, _hash(file), image_size, channels, mean, std)
+    problem = misfit(file)
+    if problem is not None:
+        raise UnreadableCheckpointError(file, *problem)
     if not is_safetensors(file) and not _is_weights(file):
         raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
     if not is_safetensors(file) and key_map is None and _of_classifier(content := read_checkpoint(file)):
@@ -89,7 +98,7 @@ def load_expert(
             _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file.parent, file), image_size)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
-        return encoder_expert(_filled(encoder, content), image_size)
+        return encoder_expert(_filled(encoder, content, file), image_size)
     encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part, key_map=key_map)
     return encoder_expert(encoder, image_size)
 
@@ -126,22 +135,29 @@ def seeded_expert(
 
 def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
     """The encoder of a classification run: `network.json` says how it is built."""
-    said = json.loads((folder / "network.json").read_text())
-    encoder = build_encoder(
-        said["architecture"],
-        said["channels"],
-        said["image_size"],
-        said["mean"],
-        said["std"],
-        said["encoder_options"],
-    )
-    return _filled(encoder, read_checkpoint(weights or folder / "model.pt"))
+    try:
+        said = literal(json.loads((folder / "network.json").read_text()), str(folder / "network.json"))
+        asked = [said[key] for key in ("architecture", "channels", "image_size", "mean", "std", "encoder_options")]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'network.json'} does not say how the network is built ({error!r}): it is damaged or another "
+            "program's. Copy it from the run again."
+        ) from error
+    file = weights or folder / "model.pt"
+    return _filled(build_encoder(*asked), read_checkpoint(file), file)
 
 
-def _filled(encoder: Encoder, content: Mapping[str, Tensor]) -> Encoder:
-    encoder.load_state_dict(
-        {name.removeprefix(OF_CLASSIFIER): value for name, value in content.items() if name.startswith(OF_CLASSIFIER)}
-    )
+def _filled(encoder: Encoder, content: Mapping[str, Tensor], file: Path) -> Encoder:
+    names = [OF_CLASSIFIER + name for name in encoder.state_dict()]
+    found = sound_weights(content, names, file)
+    try:
+        encoder.load_state_dict(
+            {name.removeprefix(OF_CLASSIFIER): value for name, value in found.items() if name.startswith(OF_CLASSIFIER)}
+        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"{file} holds another encoder than its run's network.json or the options say: {error}"
+        ) from error
     return encoder
 
 

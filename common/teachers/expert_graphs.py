@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..networks.checkpoint_reading import UnreadableCheckpointError
+from ..networks.file_kinds import AGAIN
 from .expert import NetworkExpert
 
 Values = float | Sequence[float]
@@ -19,9 +21,12 @@ def torchscript_expert(
     """Read a TorchScript file; its input is what the arguments say, since the file does not tell.
 
     Raises:
-        ValueError: no image_size.
+        ValueError: no image_size, or a damaged file.
     """
-    network = torch.jit.load(str(path), map_location="cpu")
+    try:
+        network = torch.jit.load(str(path), map_location="cpu")
+    except RuntimeError as error:
+        raise UnreadableCheckpointError(path, f"damaged TorchScript ({_first_line(error)})", AGAIN) from error
     return NetworkExpert(network, _known(path, image_size), channels or 1, mean, std, weights)
 
 
@@ -31,7 +36,7 @@ def onnx_expert(
     """Read an ONNX file; size and channels are the graph's own where it fixes them.
 
     Raises:
-        ValueError: no image_size where the graph has none, or more than one input.
+        ValueError: no image_size where the graph has none, more than one input, or a damaged file.
     """
     graph = OnnxGraph(path)
     return NetworkExpert(
@@ -54,7 +59,11 @@ class OnnxGraph(nn.Module):
         options.intra_op_num_threads = torch.get_num_threads()
         usable = {"CUDAExecutionProvider", "CPUExecutionProvider"}
         providers = [name for name in onnxruntime.get_available_providers() if name in usable]
-        self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        try:
+            self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # onnxruntime has a class of its own for each cause
+            reason = f"no graph that onnxruntime can read ({_first_line(error)})"
+            raise UnreadableCheckpointError(path, reason, AGAIN) from error
         inputs = self.session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
             shapes = {value.name: value.shape for value in inputs}
@@ -69,6 +78,10 @@ class OnnxGraph(nn.Module):
         given = np.ascontiguousarray(images_BCHW.float().cpu().numpy())
         found = self.session.run(None, {self.input_name: given})[0]
         return torch.from_numpy(np.asarray(found)).to(images_BCHW.device)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _known(path: Path, image_size: int | None) -> int:

@@ -7,7 +7,7 @@ from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
 from common.networks import LoadReport
 from common.networks.checkpoint_reading import read_checkpoint
 from common.networks.layouts import find_weights
-from common.networks.matching import fill_module
+from common.networks.matching import fill_module, sound_weights
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,10 @@ def load_published(backbone: Backbone, file: str | Path) -> LoadReport:
         UnreadableCheckpointError: damaged, or a pickle that asks for more than weights.
         PoorMatchError: the weights are another network's.
     """
-    found = find_weights(read_checkpoint(file))
+    names = backbone.body.state_dict().keys()
+    found = find_weights(read_checkpoint(file), names)
     weights, resampled = backbone.from_published(found.weights)
+    weights = sound_weights(weights, names, file)
     report = LoadReport(str(file), found.layout, resampled=tuple(resampled))
     report = fill_module(backbone.body, weights, report, backbone.architecture, new=backbone.new_parts)
     logger.info("Pre-trained weights of %s. %s", backbone.architecture, report)

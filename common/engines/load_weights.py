@@ -1,0 +1,30 @@
+"""Load a network's weights before an evaluation or an inference."""
+
+from pathlib import Path
+
+from ignite.engine import Engine
+from monai.handlers import CheckpointLoader
+
+from ..networks.checkpoint_reading import read_checkpoint
+from .errors import CheckpointError
+
+
+class LoadWeights(CheckpointLoader):
+    """MONAI's `CheckpointLoader`, whose errors name the file and what to do.
+
+    Raises:
+        FileNotFoundError: at the start of the run: no such file.
+        UnreadableCheckpointError: likewise: damaged, cut off, or no weights at all, such as a Git LFS pointer.
+        CheckpointError: likewise: weights of another network.
+    """
+
+    def __call__(self, engine: Engine) -> None:
+        """Load before the first iteration."""
+        read_checkpoint(Path(self.load_path))
+        try:
+            super().__call__(engine)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{self.load_path} does not fit the network that the config builds: {error}. Give the weights of that "
+                "network by ckpt_path, or its run's network.json as the last config file."
+            ) from error
