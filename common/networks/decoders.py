@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import torchvision_shim  # noqa: F401  segmentation_models_pytorch imports torchvision
+from .group_norms import group_norms, groups
 
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder  # isort: skip
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder  # isort: skip
@@ -21,8 +22,8 @@ from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder 
 class UperNet(nn.Module):
     """UperNet: pooled context on the coarsest map, a top-down path, all levels fused at the finest (stride 4).
 
-    segmentation_models_pytorch's decoder. It differs from the released one (methods section 7): bins 1, 2, 3, 6 for
-    1, 2, 4, 6, a layer norm on every level, and smoothing layers of their own instead of one shared weight (8.6).
+    segmentation_models_pytorch's decoder. It differs from the released one, which is `ReleasedUperNet`, in ways that
+    the README of image_segmentation lists (U1 to U11).
     The pooled branches take group norm, because batch norm cannot normalise the single value that a 1 x 1 map has at
     batch 1, and is as noisy as the batch is small at any other.
 
@@ -117,7 +118,7 @@ class SwinUNETR(nn.Module):
         from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrUpBlock  # MONAI takes seconds to import
 
         widths = [width * 2**i for i in range(len(channels))]
-        kind = ("group", {"num_groups": _groups(width)}) if norm == "group" else norm
+        kind = ("group", {"num_groups": groups(width)}) if norm == "group" else norm
         common: dict[str, Any] = {"spatial_dims": 2, "kernel_size": 3, "norm_name": kind, "res_block": True}
         self.out_channels = width
         self.image = UnetrBasicBlock(in_channels=in_channels, out_channels=width, stride=1, **common)
@@ -143,16 +144,3 @@ class SwinUNETR(nn.Module):
                 enlarged = F.interpolate(enlarged, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             features = up.conv_block(torch.cat([enlarged, skip], dim=1))
         return features
-
-
-def group_norms(module: nn.Module) -> None:
-    """Replace every 2D batch norm inside `module` by a group norm with at least 4 channels to a group."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, nn.GroupNorm(_groups(child.num_features), child.num_features))
-        else:
-            group_norms(child)
-
-
-def _groups(channels: int) -> int:
-    return math.gcd(32, max(channels // 4, 1))

@@ -108,6 +108,21 @@ class Encoder(ExportedNetwork):
         maps = self.body.forward_intermediates(self._normalise(images), indices=wanted, intermediates_only=True)
         return [maps[wanted.index(index)] for index in self._pyramid_indices]
 
+    def merged_pyramid(self, images: Tensor) -> list[Tensor]:
+        """Feature maps as the released UperNet takes them: a Swin's stages with the merging of patches behind each.
+
+        The merging doubles channels and strides, and nothing follows the last stage: a Swin-B has 256, 512, 1024 and
+        1024 channels at strides 8, 16, 32 and 32 (methods section 7). A ResNet merges nothing: `pyramid`.
+        """
+        maps = self.pyramid(images)
+        if self.family != "swin":
+            return maps
+        merges = [stage.downsample for stage in self.body.layers[1:]]
+        merged = [
+            merge(stage.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for merge, stage in zip(merges, maps[:-1], strict=True)
+        ]
+        return [*merged, maps[-1]]
+
     def forward(self, images: Tensor) -> Tensor:
         """`embed`."""
         return self.embed(images)
@@ -186,10 +201,6 @@ def pretrained_normalisation(architecture: str) -> tuple[tuple[float, ...], tupl
 
 def _build_body(description: EncoderDescription, family: str, drop_path: float) -> nn.Module:
     """The plain timm model, without a classifier and able to take other image sizes."""
-    own = {"img_size": "image_size", "in_chans": "in_channels", "drop_path_rate": "drop_path", "num_classes": "nothing"}
-    for name, instead in own.items():
-        if name in description.options:
-            raise ValueError(f"options: '{name}' is set by the encoder itself; give {instead} instead.")
     arguments: dict[str, Any] = {"in_chans": description.in_channels, "num_classes": 0, "drop_path_rate": drop_path}
     if family != "resnet":
         arguments |= {"img_size": description.image_size, "dynamic_img_size": True}

@@ -5,7 +5,7 @@ import torch
 
 from common.networks import Classifier, SegmentationNetwork
 
-WIDTH = {"upernet": 16, "unet": 32, "swin_unetr": 8}
+WIDTH = {"upernet": 16, "upernet_released": None, "unet": 32, "swin_unetr": 8}
 
 
 def build(small, family, kind):
@@ -22,11 +22,12 @@ def slow_unless(quick, families, kinds):
 
 
 PAIRS = (("swin", "vit", "resnet"), ("classifier", "upernet", "unet", "swin_unetr"))
+RELEASED = "swin", "upernet_released"
 EVERY = {("swin", "upernet"), ("vit", "swin_unetr"), ("resnet", "unet"), ("vit", "classifier")}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("family", "kind"), slow_unless(EVERY, *PAIRS))
+@pytest.mark.parametrize(("family", "kind"), [*slow_unless(EVERY, *PAIRS), RELEASED])
 def test_trace_and_export(small, family, kind):
     network = build(small, family, kind)
     side = network.encoder.description.image_size
@@ -40,7 +41,13 @@ def test_trace_and_export(small, family, kind):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("family", "kind"), slow_unless({("resnet", "unet"), ("vit", "classifier")}, *PAIRS))
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        *slow_unless({("resnet", "unet"), ("vit", "classifier")}, *PAIRS),
+        pytest.param(*RELEASED, marks=pytest.mark.slow),
+    ],
+)
 def test_onnx(small, family, kind, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     network = build(small, family, kind)

@@ -91,7 +91,8 @@ def test_encoder_keeps_its_weights_and_state_is_strict(small):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"decoder": "fpn"}, "upernet, unet, swin_unetr"),
+        ({"decoder": "fpn"}, "upernet, upernet_released, unet, swin_unetr"),
+        ({"decoder": "upernet_released"}, "needs a Swin or ResNet"),
         ({"decoder": "unet", "norm": "instance"}, "batch, group for decoder = 'unet'"),
     ],
 )
