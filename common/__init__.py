@@ -5,6 +5,7 @@ from types import ModuleType
 
 LADDER = (
     "records",
+    "inert",
     "data",
     "views",
     "networks",

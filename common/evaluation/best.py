@@ -14,6 +14,7 @@ from torch import nn
 
 from ..engines import CheckpointError, rank
 from ..engines.files import save_atomically
+from ..inert import inert
 from .stop_early import StopEarly
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class KeepBest(StopEarly):
     def _write(self, entry: dict[str, Any]) -> None:
         if rank():
             return
-        overlay = {**network_settings(self.network), **self.settings}
+        # Names of classes and the encoder's header come from files: MONAI would evaluate some texts.
+        overlay = inert({**network_settings(self.network), **self.settings}, str(self.directory / "network.json"))
         weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
         try:
             save_atomically(weights, self.directory / "model.pt")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engines.last_words import cause
+from ..inert import inert
 from ..networks.exported import ExportedNetwork
 from .card import model_card
 from .configs import describe_encoders, merge, merge_files, pin_encoders, read_config, without_machine_paths
@@ -158,6 +159,6 @@ def _write(bundle: Path, out: Path, configs: Mapping[str, Any], metadata: Mappin
     for name, config in configs.items():
         renamed = rewrite_config(with_own_code(anchored(config)), bundle.name, f"{name}.yaml")
         (out / "configs" / f"{name}.json").write_text(json.dumps(renamed, indent=4) + "\n")
-    (out / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=4) + "\n")
+    (out / "configs" / "metadata.json").write_text(json.dumps(inert(metadata, "metadata.json"), indent=4) + "\n")
     shutil.copyfile(bundle / "configs" / "logging.conf", out / "configs" / "logging.conf")
     shutil.copyfile(bundle / "LICENSE", out / "LICENSE")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines.last_words import cause
+from ..inert import inert
 from .rewrite import TARGET, ExportError
 
 ENCODER_TARGET = "common.networks.build_encoder"
@@ -159,7 +160,7 @@ def pin_encoders(config: dict[str, Any], descriptions: Mapping[str, Any]) -> dic
             said = parser.get_parsed_content(f"{name}#{field}") if entry.get(field) is not None else None
             if said is None or said == {}:
                 value = getattr(description, field)
-                _assign(pinned, keys, field, list(value) if isinstance(value, tuple) else value)
+                _assign(pinned, keys, field, inert(value, f"{name}#{field}"))
         _ask_config(pinned, name)
     return pinned
 

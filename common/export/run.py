@@ -2,16 +2,18 @@
 
 import csv
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..data.data_used import DataUsed
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
+from ..engines.files import damage
+from ..inert import literal
 from .configs import merge_files
 from .rewrite import ExportError
 from .tracked import read_tracked
@@ -63,7 +65,8 @@ class RunFacts:
     @property
     def classes(self) -> list[str] | None:
         """Names of the network's outputs, where the run told them."""
-        return self.network.get("findings") or self.network.get("structures")
+        plain = literal(self.network, NETWORK)
+        return plain.get("findings") or plain.get("structures")
 
 
 def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Path | None = None) -> RunFacts:
@@ -77,7 +80,8 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
 
     Raises:
         FileNotFoundError: no such folder, or no weights in it.
-        ExportError: the weights file holds no state dict.
+        ExportError: the weights file is damaged or holds no state dict, another file of the run is damaged, or its
+            `network.json` holds more than plain values.
     """
     if not run.is_dir():
         raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
@@ -91,9 +95,14 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
     encoder = _description(encoder_file)
     note = DataNote(run).read()
+    network = _json(run / NETWORK)
+    try:
+        literal(network, str(run / NETWORK))
+    except ValueError as error:
+        raise ExportError(str(error)) from error
     return RunFacts(
         config={key: value for key, value in config.items() if key != "_meta_"},
-        network=_json(run / NETWORK),
+        network=network,
         weights=_state_dict(weights or run / MODEL),
         encoder=encoder,
         encoder_file=encoder_file,
@@ -108,25 +117,47 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ExportError(f"{path} is damaged ({error}). Evaluate the run again, or copy the file anew.") from error
+    if not isinstance(content, dict):
+        raise ExportError(f"{path} holds a {type(content).__name__}, not an object. Copy the run's own file.")
+    return content
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"There are no weights {path}. Give the state dict of network_def by --weights.")
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        held = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+    from ..networks.checkpoint_reading import UnreadableCheckpointError, read_checkpoint
+
+    try:
+        content = read_checkpoint(path)
+    except UnreadableCheckpointError as error:
+        raise ExportError(str(error)) from error
+    problem = damage(path) if zipfile.is_zipfile(path) else None  # torch.load compares no checksums
+    if problem is not None:
+        raise ExportError(f"{path} is damaged: {problem}. Copy it again, or train and evaluate again.")
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        held = ", ".join(map(str, content))
         raise ExportError(f"{path} holds {held}, not the state dict of a network. Choose the run's {MODEL}.")
-    return dict(content)
+    return content
 
 
 def _description(path: Path | None) -> Any:
+    """Of the run's encoder, whose file is read to its end: the export copies it."""
     if path is None:
         return None
-    from ..networks import describe_encoder
+    from ..networks import UnreadableCheckpointError, describe_encoder
+    from ..networks.encoder_file import read_encoder
 
-    return describe_encoder(path)
+    try:
+        read_encoder(path)
+        return describe_encoder(path)
+    except UnreadableCheckpointError as error:
+        raise ExportError(str(error)) from error
 
 
 def _metrics(run: Path) -> dict[str, float]:

@@ -1,13 +1,20 @@
 """What an encoder is, apart from its weights."""
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .options import check_options
+
 # ACE and PEAC, grey chest X-rays in [0, 1]; every other released encoder of the collection uses ImageNet's.
 CHEST_MEAN, CHEST_STD = 0.5056, 0.252
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+_ARCHITECTURE = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,9 @@ class EncoderDescription:
         method: how the weights were made, such as `cxr_ace`; empty for random weights.
         corpora: names of the data sets they were made from.
         commit: version of the code that made them.
+
+    Raises:
+        ValueError: a value of another kind than these, which a file's header may hold; an option that is not allowed.
     """
 
     architecture: str
@@ -38,11 +48,27 @@ class EncoderDescription:
 
     def __post_init__(self) -> None:
         # One spelling for what JSON gives back (lists) and what a config or code gives (lists, tuples, mappings).
+        if not isinstance(self.architecture, str) or not _ARCHITECTURE.fullmatch(self.architecture):
+            raise ValueError(
+                f"architecture = {str(self.architecture)[:80]!r} is no timm name without a tag, such as resnet50."
+            )
+        for name, count, most in (("in_channels", self.in_channels, 4096), ("image_size", self.image_size, 65536)):
+            if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= most:
+                raise ValueError(f"{name} = {str(count)[:80]} must be a whole number from 1 to {most}.")
+        if not isinstance(self.options, Mapping):
+            raise ValueError(f"options = {str(self.options)[:80]!r} must be a mapping of timm's arguments.")
         object.__setattr__(self, "options", json.loads(json.dumps(dict(self.options))))
+        check_options(self.options)
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        if isinstance(self.corpora, str) or not all(isinstance(name, str) for name in self.corpora):
+            raise ValueError(f"corpora = {str(self.corpora)[:80]!r} must be a list of names.")
         object.__setattr__(self, "corpora", tuple(self.corpora))
+        if not isinstance(self.method, str) or not isinstance(self.commit, str):
+            raise ValueError("method and commit must be texts.")
         for name, values in (("mean", self.mean), ("std", self.std)):
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"{name} = {values} must be finite.")
             if len(values) != self.in_channels:
                 raise ValueError(
                     f"{name} has {len(values)} values for in_channels = {self.in_channels}; give one per channel."
@@ -56,8 +82,14 @@ class EncoderDescription:
 
     @classmethod
     def from_json(cls, text: str) -> "EncoderDescription":
-        """Read `to_json`'s text; entries that a newer version added are left out."""
+        """Read `to_json`'s text; entries that a newer version added are left out.
+
+        Raises:
+            ValueError: no JSON object, or values that describe no encoder.
+        """
         content = json.loads(text)
+        if not isinstance(content, dict) or "architecture" not in content:
+            raise ValueError("it is no JSON object with an architecture")
         return cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
 
 

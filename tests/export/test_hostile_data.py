@@ -1,0 +1,106 @@
+"""Names of classes and an encoder's header come from strangers' files: none runs in inference, export or the export."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigParser
+from monai.engines import Evaluator
+
+from common.evaluation.best import KeepBest
+from common.export import ExportError, export_bundle
+from common.export.isolation import isolated_environment
+from common.networks import Classifier, build_encoder, save_encoder
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "image_classification"
+OPTIONS = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 1}
+
+READ = """
+import json
+from monai.bundle import ConfigParser
+parser = ConfigParser()
+parser.read_meta("configs/metadata.json")
+parser.read_config("configs/inference.json")
+network = parser.get_parsed_content("network_def")
+pred = parser.get_parsed_content("_meta_")["network_data_format"]["outputs"]["pred"]["channel_def"]
+origin = parser.get_parsed_content("_meta_")["provenance"]
+print(json.dumps([parser.get_parsed_content("findings"), list(pred.values()), origin["method"], origin["data"]]))
+"""
+
+
+@pytest.fixture
+def code(tmp_path):
+    """An expression that leaves a file; nothing may evaluate it."""
+    yield f"$open({str(tmp_path / 'trap')!r}, 'w').close()"
+    assert not (tmp_path / "trap").exists()
+
+
+@pytest.fixture
+def names(code):
+    return [code, "$import antigravity", "@device", "%device", "class #1", "Mass"]
+
+
+@pytest.fixture
+def run(tmp_path, code, names):
+    """What a training leaves whose classes come from a table, and whose encoder from a file, that a stranger wrote."""
+    network = Classifier(build_encoder("vit_tiny_patch16_224", 1, 32, options=OPTIONS), len(names))
+    save_encoder(network.encoder, tmp_path / "run" / "encoder.safetensors", code, ["@device", "nih"], "%commit")
+    settings = {"findings": names, "exclusive": False, "resize_to": 32}
+    keep = KeepBest(network, str(tmp_path / "run"), settings=settings)
+    evaluator = Evaluator("cpu", [0], iteration_update=lambda engine, batch: {})
+    evaluator.state.key_metric_name = "auc"
+    evaluator.add_event_handler(Events.COMPLETED, lambda engine: engine.state.metrics.update(auc=0.5))
+    keep.attach(evaluator)
+    evaluator.run(1)
+    return tmp_path / "run"
+
+
+def test_inference_and_export_give_back_names_as_they_are_and_run_nothing(run, names, code, tmp_path):
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / "inference.yaml"), str(run / "network.json")])
+    assert parser.get_parsed_content("findings") == names
+    parser.get_parsed_content("network_def").load_state_dict(torch.load(run / "model.pt"))
+
+    exported = export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"]).folder
+    (tmp_path / "scratch").mkdir()
+    environment = isolated_environment(tmp_path / "scratch")
+    done = subprocess.run([sys.executable, "-c", READ], cwd=exported, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == [names, names, code, "@device, nih"]
+    assert "%commit" in (exported / "docs" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("place", ["architecture", "findings", "encoder_options"])
+def test_a_run_whose_settings_would_run_is_not_exported(run, code, tmp_path, place):
+    settings = json.loads((run / "network.json").read_text())
+    settings[place] = {"architecture": code, "findings": ["Mass", code], "encoder_options": {"depth": code}}[place]
+    (run / "network.json").write_text(json.dumps(settings))
+    with pytest.raises(ExportError, match=rf"network\.json#{place}.*a config would evaluate"):
+        export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"])
+    settings[place] = {"_target_": "os.mkdir", "path": str(tmp_path / "trap")}
+    (run / "network.json").write_text(json.dumps(settings))
+    with pytest.raises(ExportError, match=rf"network\.json#{place} has the key '_target_'"):
+        export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"])
+
+
+@pytest.mark.parametrize("name", ["model.pt", "encoder.safetensors", "network.json", "evaluation.json"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.98])
+def test_a_file_of_the_run_that_was_cut_off_is_named(run, tmp_path, name, share):
+    (run / "evaluation.json").write_text(json.dumps({"metrics": {"auc": 0.5}}))
+    whole = (run / name).read_bytes()
+    (run / name).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ExportError, match=rf"{name}.*(Copy|copy|again)"):
+        export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"])
+
+
+@pytest.mark.parametrize("name", ["model.pt", "encoder.safetensors"])
+def test_weights_with_a_flipped_byte_are_not_exported(run, tmp_path, name):
+    content = bytearray((run / name).read_bytes())
+    content[len(content) // 2] ^= 4
+    (run / name).write_bytes(content)
+    with pytest.raises(ExportError, match=rf"{name}.*checksum"):
+        export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"])
