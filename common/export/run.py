@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from ..data.data_used import DataUsed
-from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from ..engines.files import damage
 from ..inert import literal
+from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from .configs import merge_files
 from .rewrite import ExportError
 from .tracked import read_tracked
