@@ -1,12 +1,12 @@
 """The model card of an exported bundle: what it is, what it measured, where it comes from, how to run it."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from .configs import read_keys
 from .data_section import data_section, performance
 from .front_matter import front_matter
+from .markdown import plain_text
 from .rewrite import SHARED, TARGET
 
 _TITLES = {"inference": "Inference", "evaluate": "Evaluation", "train": "Training"}
@@ -53,7 +53,7 @@ def _input_output(metadata: Mapping[str, Any]) -> str:
     image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
     size = " x ".join(map(str, image["spatial_shape"]))
     shape = " x ".join(map(str, [pred["num_channels"], *pred["spatial_shape"]]))
-    names = ", ".join(map(_text, pred.get("channel_def", {}).values()))
+    names = ", ".join(map(plain_text, pred.get("channel_def", {}).values()))
     lines = [
         f"- `image`: {image['num_channels']} channel(s) of {size} pixels, values in {image['value_range']}; "
         "the network normalises them itself.",
@@ -62,7 +62,7 @@ def _input_output(metadata: Mapping[str, Any]) -> str:
     ]
     if "post_processed_outputs" in formats:
         numbers = formats["post_processed_outputs"]["pred"]["channel_def"]
-        meaning = ", ".join(f"{number} {_text(name)}" for number, name in numbers.items())
+        meaning = ", ".join(f"{number} {plain_text(name)}" for number, name in numbers.items())
         lines.append(
             f"- Inference makes of it a label map at the image's own size: {meaning}. Where structures overlap it "
             "shows the most probable; `--label_map False` gives their probabilities instead."
@@ -70,16 +70,11 @@ def _input_output(metadata: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _text(value: Any) -> str:
-    """Text from a file on one line of Markdown, where it can begin no cell, tag, link or block of code."""
-    return re.sub(r"([\\`|<>\[\]])", r"\\\1", " ".join(str(value).split()))
-
-
 def _table(values: Mapping[str, Any], left: str, right: str) -> str | None:
     if not values:
         return None
     rows = [
-        f"| {_text(name)} | {f'{value:.4g}' if isinstance(value, float) else _text(value)} |"
+        f"| {plain_text(name)} | {f'{value:.4g}' if isinstance(value, float) else plain_text(value)} |"
         for name, value in values.items()
     ]
     return "\n".join([f"| {left} | {right} |", "| --- | --- |", *rows])

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..data.data_used import DataUsed
+from .markdown import plain_text
 
 UNKNOWN = "not recorded"
 
@@ -33,9 +34,9 @@ def data_section(data: Mapping[str, Any]) -> str:
     if not sets:
         lines = [f"Training data: {UNKNOWN}."]
     else:
-        lines = ["Trained on:", "", *(f"- {_sentence(entry)}" for entry in sets)]
+        lines = ["Trained on:", "", *(f"- {plain_text(_sentence(entry))}" for entry in sets)]
     if before := data.get("began_with_weights_from"):
-        lines += ["", f"It began with weights made from: {', '.join(before)}."]
+        lines += ["", f"It began with weights made from: {', '.join(map(plain_text, before))}."]
     return "\n".join(lines)
 
 
@@ -49,9 +50,9 @@ def performance(metrics: Mapping[str, Any], measured: Mapping[str, Any]) -> str 
     if not metrics:
         return None
     cells = [measured.get(key) for key in ("data", "split", "count")]
-    about = " | ".join(UNKNOWN if cell is None else str(cell) for cell in cells)
+    about = " | ".join(UNKNOWN if cell is None else plain_text(cell) for cell in cells)
     rows = [
-        f"| {name} | {f'{value:.4g}' if isinstance(value, float) else value} | {about} |"
+        f"| {plain_text(name)} | {f'{value:.4g}' if isinstance(value, float) else plain_text(value)} | {about} |"
         for name, value in metrics.items()
     ]
     return "\n".join(["| metric | value | data set | split | n |", "| --- | --- | --- | --- | --- |", *rows])
