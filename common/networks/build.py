@@ -158,7 +158,11 @@ def _load(
     elif wanted.architecture is None:
         raise ValueError(f"{path} does not describe itself: set architecture to the timm name of the network it holds.")
     names = _names(wanted, described)
-    found = find_weights(read_encoder(path), names, part, key_map)
+    content = read_encoder(path)
+    try:
+        found = find_weights(content, names, part, key_map)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if found.passed_over:
         warnings.warn(
             f"{path} seems to hold averaged weights ({', '.join(found.passed_over)}), but not by this network's names: "
