@@ -16,6 +16,7 @@ from .decode import image_size, read_image
 from .errors import UnreadableImage
 from .store_worker import resize
 from .volumes import read_volume
+from .volumes.doubts import collected
 from .volumes.organs import read_label_map
 
 HASH_SIZE = 64  # pixels: enough to tell two radiographs of one patient apart
@@ -69,16 +70,18 @@ def inspect(record: Record) -> Inspection:
 
 def inspect_volume(record: Record) -> Inspection:
     """Read a record's CT volume and compare its label map's grid with it."""
-    try:
-        volume = read_volume(record.image, record.calibration)
-    except UnreadableImage as error:
-        return Inspection(record, None, None, (str(error),))
     problems = []
-    for path in record.masks.values():
+    with collected() as doubts:
         try:
-            read_label_map(path, volume)
+            volume = read_volume(record.image, record.calibration)
         except UnreadableImage as error:
-            problems.append(str(error))
+            return Inspection(record, None, None, (str(error),))
+        for path in record.masks.values():
+            try:
+                read_label_map(path, volume)
+            except UnreadableImage as error:
+                problems.append(str(error))
+    problems += map(str, doubts)
     picture = hashlib.sha256(volume.hounsfield.tobytes()).hexdigest()[:16]
     return Inspection(record, picture, volume.grid.shape, tuple(problems))
 

@@ -8,7 +8,9 @@ import pytest
 from ct_files import ras_affine, save_nifti
 
 from common.data import UnreadableImage
+from common.data.inspection import inspect_volume
 from common.data.volumes import read_organs, read_volume
+from common.records import Record
 
 SHAPE = (16, 40, 44)
 
@@ -124,6 +126,11 @@ def test_a_scaling_that_is_no_number_is_refused(tmp_path, slope, intercept, prob
     path = with_scaling(tmp_path / "a.nii", slope, intercept)
     with pytest.raises(UnreadableImage, match=problem):
         read_volume(path)
+
+
+def test_an_inspection_names_the_doubt(tmp_path):
+    path = save_nifti(tmp_path / "a.nii", OTHERS["HU + 1024"])
+    assert "no air, lung or fat" in inspect_volume(Record(str(path), "p", "train", "toy")).problems[0]
 
 
 @pytest.mark.parametrize("slope", [0.0, np.nan])
