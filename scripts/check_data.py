@@ -4,18 +4,21 @@ python scripts/check_data.py chestxray14 /data/ChestX-ray14
 python scripts/check_data.py folder /data/chest_xray --option 'classes=[NORMAL, PNEUMONIA]' \
     --option 'patient_pattern=(person\d+)_'
 
-Ends with status 0 when all is well, 1 when it found problems, 2 when the folder cannot be read.
+Ends with status 0 when all is well, 1 when it found problems or images that are not read, 2 when the folder cannot be
+read.
 """
 
 import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from common.data.errors import DatasetError, SharedPatients
-from common.data.inspection import Inspection, inspect_all, repeats
+from common.data.inspection import Inspection, inspect_all, repeats, unread_images
 from common.data.readers import READERS, Publication, publication, read
+from common.data.readers.notices import printable
 from common.data.readers.options import parse_options
 from common.records import SPLITS, Corpus
 
@@ -38,7 +41,9 @@ def main() -> int:
         return 2
     print_contents(corpus)
     print_missing(corpus, source)
-    problems = list_lines("Patients in two splits", overlap)
+    unread = unread_images(corpus.records, Path(arguments.root).expanduser().resolve(), source.volumes)
+    problems = list_lines("Images in the folder that are not read", [str(path) for path in unread])
+    problems += list_lines("Patients in two splits", overlap)
     if not arguments.quick:
         problems += print_files(inspect_all(corpus.records, arguments.workers, sys.stderr.isatty(), source.volumes))
     print(f"\n{'No problems found.' if not problems else f'Problems found: {problems}.'}")
@@ -98,7 +103,7 @@ def print_files(inspections: Sequence[Inspection]) -> int:
 def list_lines(title: str, lines: Sequence[str]) -> int:
     print(f"\n{title}: {len(lines) or 'none'}")
     for line in lines[:SHOWN]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     if len(lines) > SHOWN:
         print(f"  ... and {len(lines) - SHOWN} more")
     return len(lines)

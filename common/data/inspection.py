@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +15,8 @@ from tqdm import tqdm
 from ..records import Record
 from .decode import image_size, read_image
 from .errors import UnreadableImage
+from .readers.notices import gathered
+from .readers.tree import Tree
 from .store_worker import resize
 from .volumes import read_volume
 from .volumes.doubts import collected
@@ -101,6 +104,21 @@ def inspect_all(
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), context) as pool:
         results = pool.map(inspect_volume, records) if volumes else pool.map(inspect, records, chunksize=16)
         return list(tqdm(results, total=len(records), unit="image", desc="inspecting", disable=not progress))
+
+
+def unread_images(records: Sequence[Record], root: Path, volumes: bool = False) -> list[Path]:
+    """Return the images below a folder that no record reads, whatever the reader said of them; copies do not count.
+
+    Args:
+        records: of a reader.
+        root: that was read.
+        volumes: the records are of CT volumes.
+    """
+    tree = Tree(root)
+    with gathered():  # the reader has said it
+        found = tree.volumes() if volumes else tree.images()
+    used = {os.path.realpath(path) for record in records for path in (record.image, *record.masks.values())}
+    return [path for path in found if os.path.realpath(path) not in used]
 
 
 def repeats(inspections: Sequence[Inspection]) -> list[list[Record]]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from common.data import DatasetError, open_store, read
-from common.data.inspection import inspect_all, picture_hash, repeats
+from common.data.inspection import inspect_all, picture_hash, repeats, unread_images
 from common.data.readers.options import parse_options
 from common.records import Record
 
@@ -46,6 +46,17 @@ def test_check_data_names_everything_that_is_wrong(root):
     assert "p5_1.png: the file is empty" in done.stdout
     assert "p2_1.png (train)" in done.stdout and "p8_1.tif (test)" in done.stdout
     assert "Problems found: 3." in done.stdout
+
+
+def test_images_that_no_record_reads_are_named(tmp_path):
+    for name in ("a/10_left.jpeg", "train/11_left.jpeg", "train/poster.png"):
+        save(tmp_path / name, 3)
+    (tmp_path / "trainLabels.csv").write_text("image,level\n10_left,0\n11_left,1\n")
+    done = run(SCRIPTS / "check_data.py", "eyepacs", tmp_path, "--quick")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Images in the folder that are not read: 1" in done.stdout and "train/poster.png" in done.stdout
+    records = read("folder", tmp_path, images="a").records
+    assert [path.name for path in unread_images(records, tmp_path)] == ["11_left.jpeg", "poster.png"]
 
 
 def test_commands_end_with_a_message_and_no_traceback(tmp_path):
