@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .literal import given_paths, literally
+
 _described: ContextVar[dict[str, Any] | None] = ContextVar("described", default=None)
 
 
@@ -30,6 +32,7 @@ class Command:
         args_file: file with default arguments, if any.
         defaults: overrides that come from it.
         tracking: value of `--tracking`, which adds keys of its own.
+        paths: those of the flags that are paths, as they were typed.
     """
 
     files: tuple[str, ...]
@@ -37,6 +40,7 @@ class Command:
     args_file: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tracking: Any = None
+    paths: Mapping[str, Any] = field(default_factory=dict)
 
 
 def current_command(argv: Sequence[str] | None = None) -> Command | None:
@@ -65,7 +69,8 @@ def current_command(argv: Sequence[str] | None = None) -> Command | None:
     overrides = {key: value for key, value in arguments.items() if key not in own}
     flags = {key: value for key, value in overrides.items() if key in given or f"+{key}" in given}
     defaults = {key: value for key, value in overrides.items() if key not in flags}
-    return Command(_listed(files), flags, args_file, defaults, arguments.get("tracking"))
+    paths = {key: value for key, value in given_paths(argv[2:]).items() if key in flags}
+    return Command(_listed(files), {**flags, **paths}, args_file, defaults, arguments.get("tracking"), paths)
 
 
 def calling_command() -> Command | None:
@@ -135,8 +140,10 @@ def merged_config(config_file: str | Sequence[str] | None = None, **override: An
         return None
     parser = ConfigParser(globals=False)
     parser.read_config(list(command.files))
-    parser.update({**command.defaults, **command.flags})
+    literal = {key: literally(value) for key, value in command.paths.items()}
+    parser.update({**command.defaults, **command.flags, **literal})
     parser.resolve_macro_and_relative_ids()
+    parser.update(dict(command.paths))
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
 
 

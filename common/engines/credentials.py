@@ -14,7 +14,7 @@ USERINFO = re.compile(
     r"|[^\s/:'\"@]+:(?!\d*(?:[/?#]|$))[^\s'\"]*@"  # a password with a slash; what follows the colon is no port
     r")"
 )
-IN_QUERY = re.compile(rf"([?&;](?:[\w.-]*[_.-])?(?:{SECRET}|sig|auth)=)[^\s&;'\"#]+", re.IGNORECASE)
+IN_QUERY = re.compile(rf"([?&;][\w.-]*(?:{SECRET}|sig|auth)=)[^\s&;'\"#]+", re.IGNORECASE)
 IN_SETTING = re.compile(r"(\b(?:passwd|password|pwd)=)[^\s&;,'\")]+", re.IGNORECASE)
 IN_HEADER = re.compile(r"(authorization\W+(?:basic|bearer)\s+)[^\s'\"]+", re.IGNORECASE)
 SECRET_KEY = re.compile(rf"(?:^|[\W_]){SECRET}$", re.IGNORECASE)

@@ -5,10 +5,14 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydoc import locate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import interruptions, last_words
 from .command import Command, calling_command, current_command
+from .literal import read_literally
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
 """Keys with a meaning to MONAI in every component."""
@@ -30,6 +34,7 @@ def refuse_unknown_keys() -> None:
     if command is not None:
         last_words.install()
         interruptions.install()
+        read_literally({key.replace("#", "::"): path for key, path in command.paths.items()})
     else:
         command = calling_command()
     if command is None:
@@ -67,7 +72,8 @@ def unknown_keys(command: Command) -> list[str]:
     for origin, layer in layers:
         for key, value in layer.items():
             found = list(_problems(parser.get(), _split(key.removeprefix("+")), value, names, merge=key[0] == "+"))
-            found += _misread(value) if layer is command.flags else []
+            misread = _misread(value) if layer is command.flags else []
+            found += misread or _mistaken(parser, key, value)
             problems += [f"  {origin.format(key)}: {problem}" for problem in found]
             if not found:
                 merge_kv(parser, key, value)
@@ -80,6 +86,18 @@ def _misread(value: Any) -> list[str]:
     if isinstance(value, str) and value.lower() in meant:
         return [f"{value!r} is text on a command line; write {meant[value.lower()]}"]
     return []
+
+
+def _mistaken(parser: "ConfigParser", key: str, value: Any) -> list[str]:
+    """A value of another kind than the number that it replaces; arguments of a component may also be lists."""
+    known, owner = parser.get(key), parser.get("#".join(_split(key)[:-1]))
+    if not isinstance(known, int | float) or isinstance(known, bool):
+        return []
+    is_text = isinstance(value, str) and value[:1] not in ("$", "@", "%")
+    is_several = isinstance(value, list | tuple) and not (isinstance(owner, dict) and "_target_" in owner)
+    if not (is_text or is_several or isinstance(value, bool)):
+        return []
+    return [f"{value!r} is given where a number belongs, such as {known}"]
 
 
 def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], merge: bool) -> Iterator[str]:

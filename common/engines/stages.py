@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .command import Command, current_command, described_as, merged_config
 from .known_keys import unknown_keys
+from .literal import literal_texts, literally
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -170,7 +171,8 @@ def _workflow(command: Command, config: dict[str, Any]) -> "ConfigWorkflow":
 
     workflow = ConfigWorkflow(config_file=command.files[0], workflow_type="train")
     metadata = workflow.parser.get(ConfigParser.meta_key, {})
-    workflow.parser = ConfigParser({**config, ConfigParser.meta_key: metadata})
+    paths = {key: literally(value) for key, value in command.paths.items() if config.get(key) == value}
+    workflow.parser = ConfigParser({**literal_texts(config), **paths, ConfigParser.meta_key: metadata})
     return workflow
 
 

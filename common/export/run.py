@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ..data.data_used import DataUsed
+from ..engines.credentials import without_credentials
 from ..engines.files import damage
 from ..inert import literal
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
@@ -101,7 +102,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     except ValueError as error:
         raise ExportError(str(error)) from error
     return RunFacts(
-        config={key: value for key, value in config.items() if key != "_meta_"},
+        config=without_credentials({key: value for key, value in config.items() if key != "_meta_"}),
         network=network,
         weights=_state_dict(weights or run / MODEL),
         encoder=encoder,

@@ -49,27 +49,31 @@ def read_tracked(run: Path) -> TrackedRun:
     """
     if not (run / NOTE).is_file():
         return TrackedRun()
-    note = json.loads((run / NOTE).read_text())
+    try:
+        note = json.loads((run / NOTE).read_text())
+        run_id, uri = str(note["run_id"]), str(note["uri"])
+    except (ValueError, TypeError, KeyError) as error:
+        return TrackedRun(unreachable=f"{run / NOTE}, which names the MLflow run, is damaged ({error}).")
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    file = _sqlite_file(note["uri"])
+    file = _sqlite_file(uri)
     if file is not None and not file.is_file():  # which MLflow would make anew
         return TrackedRun(unreachable=f"MLflow's file {file}, which knows the config of this run, is not there.")
     from mlflow import MlflowClient
 
     try:
-        client = MlflowClient(address(note["uri"]))
-        found = client.get_run(note["run_id"])
-        config = _config(client, note["run_id"])
+        client = MlflowClient(address(uri))
+        found = client.get_run(run_id)
+        config = _config(client, run_id)
     except Exception as error:  # MLflow's, or whatever its store's library raises
         reason = without_credentials(str(error)).splitlines()[0][:300]
-        return TrackedRun(unreachable=f"MLflow at {note['uri']} does not answer for this run: {reason}.")
+        return TrackedRun(unreachable=f"MLflow at {uri} does not answer for this run: {reason}.")
     names = {
         key.removeprefix("validation/"): value for key, value in found.data.metrics.items() if "validation/" in key
     }
     facts = {label: found.data.params[key] for key, label in _PROVENANCE.items() if key in found.data.params}
     facts["commit"] = found.data.tags.get("mlflow.source.git.commit", "")
-    facts["MLflow run"] = note["run_id"]
+    facts["MLflow run"] = run_id
     status = found.info.status
     notice = None if status == "FINISHED" else f"The run is {status}, not FINISHED: its files may still change."
     return TrackedRun(config, {name: value for name, value in names.items() if "/" not in name}, facts, notice)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from ..engines.credentials import without_credentials
 from ..engines.files import PARTIAL, sweep
 from .errors import TrackingError
 
@@ -40,6 +41,8 @@ def connect(uri: str, directory: Path | None) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for name, value in HTTP.items():
         os.environ.setdefault(name, value)
+    if uri != without_credentials(uri):  # MLflow prints the address of each run that ends
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     _reach(uri)
     from mlflow import MlflowClient
 

@@ -201,3 +201,45 @@ def test_a_run_notes_what_it_was_trained_on_and_judged_by(output_root):
     assert tags["data.trained_on"] == "phantom_toy, train: 4 images of 3 patients"
     trainer(Tracking("toy", "untold", output_root, corpus=corpus), epochs=1).run()
     assert not (output_root / "toy" / "untold" / "data.json").exists()
+
+
+def test_an_error_of_the_tracking_hides_no_other(output_root, monkeypatch, caplog):
+    tracking = Tracking("toy", "a", output_root)
+    engine = trainer(tracking, loss=lambda *_: 1 / 0)
+    monkeypatch.setattr(store.RunStore, "close", lambda *_: int("the database is gone"))
+    with caplog.at_level(logging.WARNING), pytest.raises(ZeroDivisionError):
+        engine.run()
+    assert "the database is gone" in caplog.text
+    judge = evaluator(Tracking("toy", "b", output_root))
+    judge.add_event_handler(Events.ITERATION_COMPLETED, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        judge.run()
+
+
+@pytest.mark.parametrize("kind", ["trainer", "evaluator"])
+def test_a_run_whose_last_handler_fails_has_failed(output_root, kind):
+    tracking = Tracking("toy", "a", output_root)
+    engine = trainer(tracking) if kind == "trainer" else evaluator(tracking)
+    engine.add_event_handler(Events.COMPLETED, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.run()
+    assert query(output_root, "select status from runs") == [("FAILED",)]
+
+
+def test_space_is_kept_for_the_last_entry(output_root):
+    kept = []
+    engine = trainer(Tracking("toy", "a", output_root))
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: kept.extend(output_root.glob(".reserve*.partial")))
+    engine.run()
+    assert kept and not list(output_root.glob(".reserve*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[1]", b'{"run_id": "x"}', b"\xff\xfe"])
+def test_a_damaged_note_is_written_anew(output_root, content, caplog):
+    note = store.RunNote(output_root / "toy/a")
+    note.write("x" * 32, "sqlite:///x", {})
+    assert note.read("sqlite:///x", {}) == "x" * 32
+    note.path.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert note.read("sqlite:///x", {}) is None
+    assert f"The note {note.path} is damaged" in caplog.text

@@ -5,6 +5,7 @@ A forked child shares what this process has imported, so that it starts in no ti
 
 import contextlib
 import os
+import runpy
 import socket
 import sqlite3
 import sys
@@ -64,6 +65,32 @@ def train(output_root: Path, **override) -> None:
 def train_in_child(output_root: Path, **override) -> int:
     """Train in a child; returns its exit code."""
     return exit_code(in_child(lambda: train(output_root, **override)))
+
+
+def command_in_child(
+    log: Path, *words: str, files: object = CONFIG, before: Callable[[], object] = lambda: None
+) -> int:
+    """Start `python -m monai.bundle run` in a child of its own process group; what it prints goes to a file."""
+
+    def action() -> None:
+        os.setpgid(0, 0)
+        handle = log.open("w", buffering=1)
+        os.dup2(handle.fileno(), 1)
+        os.dup2(handle.fileno(), 2)
+        sys.stdout = sys.stderr = handle
+        sys.argv = ["monai", "run", "--config_file", str(files), "--bundle_root", str(CONFIG.parents[1]), *words]
+        before()
+        try:
+            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+        except SystemExit:
+            raise
+        except BaseException:  # as the interpreter does at the end of a process
+            sys.excepthook(*sys.exc_info())
+            raise SystemExit(1) from None
+        finally:
+            handle.flush()
+
+    return in_child(action)
 
 
 def train_in_children(output_root: Path, processes: int, **override) -> list[int]:
