@@ -241,6 +241,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2
         (b"\x89HDF\r\n\x1a\n" + bytes(500), "HDF5"),
         (b"just some words that are no weights at all", "no weights file"),
     ],
+    ids=["pointer", "sign-in page", "html", "json", "empty", "gzip", "7z", "cut zip", "hdf5", "words"],
 )
 def test_what_is_no_weights_file_is_said_to_be_what_it_is(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
