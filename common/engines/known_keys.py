@@ -1,18 +1,17 @@
 """Mistyped keys of overlays and command lines, refused with the nearest known key."""
 
+import copy
 import difflib
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pydoc import locate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import interruptions, last_words
 from .command import Command, calling_command, current_command
 from .literal import read_literally
-
-if TYPE_CHECKING:
-    from monai.bundle import ConfigParser
+from .places import component, lookup
+from .value_kinds import own_wrong_values, wrong_values
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
 """Keys with a meaning to MONAI in every component."""
@@ -57,7 +56,8 @@ def unknown_keys(command: Command) -> list[str]:
     from monai.bundle.properties import InferProperties, TrainProperties
     from monai.bundle.utils import merge_kv
 
-    parser = ConfigParser(ConfigParser.load_config_file(command.files[0]), globals=False)
+    base = ConfigParser.load_config_file(command.files[0])
+    parser = ConfigParser(copy.deepcopy(base), globals=False)
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"{file}: {{}}", ConfigParser.load_config_file(file)) for file in command.files[1:]
     ]
@@ -69,15 +69,17 @@ def unknown_keys(command: Command) -> list[str]:
         names |= {"output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config"}
 
     problems = []
+    own = own_wrong_values(base)
     for origin, layer in layers:
         for key, value in layer.items():
             found = list(_problems(parser.get(), _split(key.removeprefix("+")), value, names, merge=key[0] == "+"))
             misread = _misread(value) if layer is command.flags else []
-            found += misread or _mistaken(parser, key, value)
+            found += misread or wrong_values(parser.get(), _split(key.removeprefix("+")), value, merge=key[0] == "+")
             problems += [f"  {origin.format(key)}: {problem}" for problem in found]
             if not found:
                 merge_kv(parser, key, value)
-    return problems
+    kept = [(path, problem) for path, problem in own if lookup(parser.get(), path) == lookup(base, path)]
+    return [f"  {command.files[0]}: {'#'.join(path)}: {problem}" for path, problem in kept] + problems
 
 
 def _misread(value: Any) -> list[str]:
@@ -86,18 +88,6 @@ def _misread(value: Any) -> list[str]:
     if isinstance(value, str) and value.lower() in meant:
         return [f"{value!r} is text on a command line; write {meant[value.lower()]}"]
     return []
-
-
-def _mistaken(parser: "ConfigParser", key: str, value: Any) -> list[str]:
-    """A value of another kind than the number that it replaces; arguments of a component may also be lists."""
-    known, owner = parser.get(key), parser.get("#".join(_split(key)[:-1]))
-    if not isinstance(known, int | float) or isinstance(known, bool):
-        return []
-    is_text = isinstance(value, str) and value[:1] not in ("$", "@", "%")
-    is_several = isinstance(value, list | tuple) and not (isinstance(owner, dict) and "_target_" in owner)
-    if not (is_text or is_several or isinstance(value, bool)):
-        return []
-    return [f"{value!r} is given where a number belongs, such as {known}"]
 
 
 def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], merge: bool) -> Iterator[str]:
@@ -148,22 +138,12 @@ def _wrong_arguments(value: Any, path: str) -> Iterator[str]:
 
 def _parameters(target: Any) -> tuple[list[str], bool]:
     """Argument names of a component, and whether it may take others."""
-    if not isinstance(target, str) or target.startswith("$"):
-        return [], True
     try:
-        function: Any = locate(target if "." in target else _monai_path(target))
-        parameters = inspect.signature(function).parameters.values()
-    except Exception:  # whatever importing it raises, MONAI reports when it builds the component
+        parameters = inspect.signature(component(target)).parameters.values()
+    except (TypeError, ValueError):  # cannot be imported, or is written in C
         return [], True
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)], anything
-
-
-def _monai_path(name: str) -> str:
-    from monai.bundle import ComponentLocator
-
-    module = ComponentLocator().get_component_module_name(name)
-    return f"{module[0] if isinstance(module, list) else module}.{name}"
 
 
 def _suggestion(config: Any, parent: dict, key: str, inside: str) -> str:
