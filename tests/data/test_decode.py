@@ -1,4 +1,5 @@
 import io
+import warnings
 import zlib
 
 import itk
@@ -8,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from common.data import UnreadableImage, image_size, read_image, read_mask
+from common.data import DataNotice, UnreadableImage, image_size, read_image, read_mask
 
 
 @pytest.fixture
@@ -118,9 +119,45 @@ def test_nifti_is_shown_with_rows_down_and_columns_to_the_patients_left(tmp_path
     assert image_size(tmp_path / f"a.{suffix}") == (40, 30)
 
 
-def test_nifti_without_geometry_is_only_transposed(tmp_path, picture):
-    nib.save(nib.Nifti1Image(picture.T, np.eye(4)), tmp_path / "a.nii.gz")
-    assert np.array_equal(read_image(tmp_path / "a.nii.gz")[0], picture)
+PAIRS = (nib.Nifti1Image, nib.Nifti2Image, nib.Nifti1Pair, nib.Nifti2Pair)
+
+
+def saved_nifti(folder, family, values, affine, codes=None):
+    image = family(values, affine)
+    for name, code in (codes or {}).items():
+        image.header[name] = code
+    path = folder / f"{family.__name__}.{'img' if family in PAIRS[2:] else 'nii'}"
+    nib.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("family", PAIRS)
+def test_nifti_without_geometry_is_only_transposed(tmp_path, picture, family):
+    unknown = {"sform_code": 0, "qform_code": 0}
+    for affine, codes in (
+        (np.eye(4), None),
+        (np.diag([0.14, 0.14, 1, 1]), None),
+        (np.diag([0.14, 0.2, 1, 1]), {"qform_code": 0}),
+        (np.diag([0.5, 0.5, 1, 1]), {"sform_code": 0, "qform_code": 1}),
+        (None, None),
+        (np.diag([-0.5, 0.5, 1, 1]), unknown),
+    ):
+        path = saved_nifti(tmp_path, family, picture.T[..., None], affine, codes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(read_image(path)[0], picture)
+            assert np.array_equal(read_mask(path, range(1, 256)), picture > 0)
+
+
+@pytest.mark.parametrize("family", PAIRS)
+def test_identity_axes_that_begin_somewhere_are_geometry_of_image_and_mask_and_said(tmp_path, picture, family):
+    affine = np.diag([0.5, 0.5, 1, 1])
+    affine[:3, 3] = -90, -126, 0
+    path = saved_nifti(tmp_path, family, picture.T, affine)
+    with pytest.warns(DataNotice, match=r"begin at \(-90\.0, -126\.0, 0\.0\) mm"):
+        assert np.array_equal(read_image(path)[0], picture[::-1, ::-1])
+    with pytest.warns(DataNotice, match="180 degrees"):
+        assert np.array_equal(read_mask(path, range(1, 256)), picture[::-1, ::-1] > 0)
 
 
 def bad_files(folder, picture):

@@ -10,7 +10,7 @@ import numpy as np
 from ..bounded import SLACK, gunzip
 from .depth import Unusable, scale_by_bits
 from .labels import Labels, labels_of
-from .nifti import check_slice, oriented, stored_slice
+from .nifti import check_slice, geometry, oriented, stored_slice
 
 ANALYZE, NIFTI_2 = 348, 540  # bytes of a header, which it begins with
 HEADER_STARTS = {size.to_bytes(4, order) for size in (ANALYZE, NIFTI_2) for order in ("little", "big")}
@@ -63,7 +63,7 @@ def _values(payload: bytes, path: Path) -> np.ndarray:
     files = {"header": FileHolder(fileobj=io.BytesIO(head)), "image": FileHolder(fileobj=io.BytesIO(voxels))}
     image = family.from_file_map(files)
     values = stored_slice(image)
-    return values if family is AnalyzeImage else oriented(values, image.affine)
+    return values if family is AnalyzeImage else oriented(values, geometry(image))
 
 
 def _header(payload: bytes, path: Path) -> tuple[bytes, Any]:

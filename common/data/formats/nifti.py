@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..bounded import gunzip_start
-from .depth import check_area, check_single, scale_by_bits
+from .depth import check_area, check_single, notice, scale_by_bits
 from .labels import Labels, labels_of
 from .nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
 
@@ -16,8 +16,8 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     """Return the slice with rows running down the patient and columns to the patient's left.
 
     NIfTI stores (x, y) and says by its affine where they point; the usual display has rows towards the
-    feet (or back) and columns towards the patient's left. A file whose affine is the identity was written
-    by somebody who had no geometry to give: it is only transposed.
+    feet (or back) and columns towards the patient's left. A file without geometry, see `geometry`, is only
+    transposed.
     """
     return scale_by_bits(_values(payload))
 
@@ -50,14 +50,33 @@ def stored_slice(image: Any) -> np.ndarray:
     return values.reshape(values.shape[:2]).T
 
 
+def geometry(image: Any) -> np.ndarray | None:
+    """Return a nibabel image's affine to mm, (4, 4); None where whoever wrote the file had no geometry to give.
+
+    That is where both codes say unknown, and where the axes are the identity's, be they spaced, and begin at 0: a
+    picture that was cut from a volume does not. One that begins elsewhere is turned, and said.
+    """
+    header, affine = image.header, image.affine
+    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
+        return None
+    axes, origin = affine[:3, :3], affine[:3, 3]
+    if not np.allclose(axes, np.diag(np.abs(np.diagonal(axes)))):
+        return affine
+    if not origin.any():
+        return None
+    stated = f"its axes are the identity's and begin at {tuple(np.round(origin, 3).tolist())} mm"
+    notice(f"{stated}: it is turned as they say, by 180 degrees; beginning at 0 they would be taken for no geometry")
+    return affine
+
+
 def oriented(values: np.ndarray, affine: np.ndarray | None) -> np.ndarray:
     """Turn rows and columns as they are displayed.
 
     Args:
         values: (H, W).
-        affine: (4, 4) to mm; the identity is no geometry.
+        affine: (4, 4) to mm; None is no geometry.
     """
-    if affine is not None and not np.array_equal(affine, np.eye(4)):
+    if affine is not None:
         # +x of the affine points to the patient's left already only where it is negative (RAS axes).
         values = values[:: -1 if _towards_positive(affine, 1) else 1, :: -1 if _towards_positive(affine, 0) else 1]
     return np.ascontiguousarray(values)
@@ -71,7 +90,7 @@ def _values(payload: bytes) -> np.ndarray:
     content = nifti_bytes(payload)
     family = Nifti2Image if content[4:6] in (b"n+", b"ni") else Nifti1Image
     image = family.from_bytes(content)
-    return oriented(stored_slice(image), image.affine)
+    return oriented(stored_slice(image), geometry(image))
 
 
 def _shape(payload: bytes) -> tuple[int, int]:
