@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from ..engines import rank
+from ..reporting.figure_text import as_written
 from .report import Outcome, Report
 
 
@@ -82,7 +83,8 @@ def roc_figure(outcome: Outcome) -> Figure:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
     for name, (false_positive, true_positive) in outcome.curves.items():
-        axes.plot(false_positive, true_positive, linewidth=1.2, label=f"{name} {outcome.metrics[f'auc/{name}']:.3f}")
+        label = f"{as_written(name)} {outcome.metrics[f'auc/{name}']:.3f}"
+        axes.plot(false_positive, true_positive, linewidth=1.2, label=label)
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(fontsize="small", loc="lower right", title="AUC")
     return figure

@@ -17,6 +17,7 @@ from ..data import SampleKey
 from ..engines import RunEvents, Trainer, rank
 from ..engines.clipping import global_norm
 from ..evaluation.sharpness import Sharpness, network_sharpness
+from .figure_text import as_written
 
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "sharpness": "sharpness"}
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -152,7 +153,8 @@ def dynamics_figure(runs: Mapping[str, Curves]) -> Figure:
         for run, curves in runs.items():
             if curves.get(name):
                 iterations, values = zip(*curves[name], strict=True)
-                axes.plot(iterations, values, linewidth=1.0, label=run, marker="." if name == "sharpness" else None)
+                marker = "." if name == "sharpness" else None
+                axes.plot(iterations, values, linewidth=1.0, label=as_written(run), marker=marker)
         axes.set(xlabel="iteration", ylabel=CURVES[name])
         axes.legend(fontsize="small")
     return figure

@@ -5,16 +5,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser
 from monai.engines import Evaluator
+from PIL import Image
+from toy_bundle.scripts.children import query
 
+from common.data import read
 from common.evaluation.best import KeepBest
+from common.evaluation.classification import ClassificationReport
+from common.evaluation.save_report import SaveReport, roc_figure
 from common.export import ExportError, export_bundle
 from common.export.isolation import isolated_environment
 from common.networks import Classifier, build_encoder, save_encoder
+from common.reporting import Tracking
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "image_classification"
 OPTIONS = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 1}
@@ -41,7 +48,56 @@ def code(tmp_path):
 
 @pytest.fixture
 def names(code):
-    return [code, "$import antigravity", "@device", "%device", "class #1", "Mass"]
+    return [code, "$import antigravity", "@device", "%device", "class #1", r"$\frac$", "Mass"]
+
+
+@pytest.fixture
+def table(tmp_path, names):
+    """Folder of two images whose table, classes and boxes are called by these names."""
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    for index in range(2):
+        Image.new("L", (20, 10), 90 * index).save(tmp_path / "data" / "images" / f"{index}.png")
+    pd.DataFrame({"image": ["0.png", "1.png"], **{name: [0, 1] for name in names}}).to_csv(
+        tmp_path / "data" / "columns.csv", index=False
+    )
+    pd.DataFrame({"image": ["0.png", "1.png"], "label": names[:2]}).to_csv(
+        tmp_path / "data" / "values.csv", index=False
+    )
+    box = {"image_id": 0, "bbox": [1, 1, 5, 5]}
+    coco = {
+        "images": [{"id": 0, "file_name": "0.png", "width": 20, "height": 10}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
+        "annotations": [{"id": number, "category_id": number, **box} for number, _ in enumerate(names)],
+    }
+    (tmp_path / "data" / "coco.json").write_text(json.dumps(coco))
+    return tmp_path / "data"
+
+
+def test_names_of_tables_and_boxes_are_texts_in_records_tables_figures_and_tracking(table, names, output_root):
+    whole = {"images": "images", "val_fraction": 0.0, "test_fraction": 0.0}
+    corpus = read("folder", table, labels_csv="columns.csv", label_columns=names, boxes="coco.json", **whole)
+    assert list(corpus.findings) == names
+    assert [box.finding for box in corpus.records[0].boxes] == names
+    by_value = read("folder", table, labels_csv="values.csv", class_column="label", **whole)
+    assert list(by_value.findings) == sorted(names[:2]) and by_value.records[0].labels == (0.0, 1.0)
+
+    settings = ConfigParser({"classes": "$list(@corpus.findings)", "corpus": corpus})
+    tracking = Tracking(
+        "toy", "a", output_root, corpus=corpus, params={"findings": settings.get_parsed_content("classes")}
+    )
+    report = ClassificationReport(corpus.findings)
+    labels = torch.tensor([record.labels for record in corpus.records])
+    batch = {"pred": labels, "label": labels, "source": ["0.png", "1.png"]}
+    engine = Evaluator("cpu", [batch], iteration_update=lambda engine, batch: batch)
+    report.attach(engine, "auc")
+    tracking.attach(engine)
+    SaveReport(report, str(output_root / "out"), tracking).attach(engine)
+    engine.run()
+    params = dict(query(output_root, "select key, value from params"))
+    assert [params[f"findings.{index}"] for index in range(len(names))] == names
+    assert pd.read_csv(output_root / "out" / "evaluation_classes.csv").iloc[:, 0].tolist()[: len(names)] == names
+    labels = [text.get_text() for text in roc_figure(report.outcome).axes[0].get_legend().get_texts()]
+    assert labels == [name.replace("$", r"\$") + " 1.000" for name in names]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from common.data.decode import IGNORE
 from common.evaluation.segmentation import dice_iou, overlap_counts
+from common.reporting.figure_text import as_written
 
 COLUMNS = 4
 
@@ -63,7 +64,7 @@ def overlay_figure(items: Sequence[dict[str, Any]], structures: Sequence[str]) -
             _outline(panel, np.asarray(truth_HW == IGNORE), "yellow")
             _outline(panel, np.asarray(predicted_HW > 0.5), "red")
         scores = ", ".join(f"{name} {value:.2f}" for name, value in zip(structures, dice_K.tolist(), strict=True))
-        panel.set_title(f"{Path(item['source']).name}\n{scores}", fontsize=7)
+        panel.set_title(as_written(f"{Path(item['source']).name}\n{scores}"), fontsize=7)
     figure.suptitle("truth green, prediction red, not annotated yellow; Dice", fontsize=8)
     return figure
 
