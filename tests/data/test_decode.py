@@ -122,10 +122,10 @@ def test_nifti_is_shown_with_rows_down_and_columns_to_the_patients_left(tmp_path
 PAIRS = (nib.Nifti1Image, nib.Nifti2Image, nib.Nifti1Pair, nib.Nifti2Pair)
 
 
-def saved_nifti(folder, family, values, affine, codes=None):
+def saved_nifti(folder, family, values, affine, facts=None):
     image = family(values, affine)
-    for name, code in (codes or {}).items():
-        image.header[name] = code
+    for name, value in (facts or {}).items():
+        image.header[name] = value
     path = folder / f"{family.__name__}.{'img' if family in PAIRS[2:] else 'nii'}"
     nib.save(image, path)
     return path
@@ -133,16 +133,15 @@ def saved_nifti(folder, family, values, affine, codes=None):
 
 @pytest.mark.parametrize("family", PAIRS)
 def test_nifti_without_geometry_is_only_transposed(tmp_path, picture, family):
-    unknown = {"sform_code": 0, "qform_code": 0}
-    for affine, codes in (
+    for affine, facts in (
         (np.eye(4), None),
         (np.diag([0.14, 0.14, 1, 1]), None),
         (np.diag([0.14, 0.2, 1, 1]), {"qform_code": 0}),
         (np.diag([0.5, 0.5, 1, 1]), {"sform_code": 0, "qform_code": 1}),
         (None, None),
-        (np.diag([-0.5, 0.5, 1, 1]), unknown),
+        (None, {"pixdim": [1, 0.14, 0.14, 1, 0, 0, 0, 0]}),
     ):
-        path = saved_nifti(tmp_path, family, picture.T[..., None], affine, codes)
+        path = saved_nifti(tmp_path, family, picture.T[..., None], affine, facts)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert np.array_equal(read_image(path)[0], picture)
