@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..engines.credentials import without_credentials
+from ..reporting.addresses import sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +57,7 @@ def read_tracked(run: Path) -> TrackedRun:
         return TrackedRun(unreachable=f"{run / NOTE}, which names the MLflow run, is damaged ({error}).")
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is not None and not file.is_file():  # which MLflow would make anew
         return TrackedRun(unreachable=f"MLflow's file {file}, which knows the config of this run, is not there.")
     from mlflow import MlflowClient
@@ -83,10 +84,6 @@ def address(uri: str) -> str:
     """Where to reach a server that a note names: as the environment does, which alone knows its password."""
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     return given if without_credentials(given) == uri else uri
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def _config(client: "MlflowClient", run_id: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from ..engines.credentials import without_credentials
 from ..engines.files import PARTIAL, sweep
+from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError
 
 if TYPE_CHECKING:
@@ -57,7 +58,17 @@ def connect(uri: str, directory: Path | None) -> "MlflowClient":
             _make_database(directory / DATABASE)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)  # brings an older database up to date
+        _remove_strays(Path(uri.removeprefix(SCHEME)).parent, directory)
     return client
+
+
+def _remove_strays(written: Path, directory: Path) -> None:
+    """Take away the empty folders that MLflow makes by the letters of an address, where `%3F` stands for another."""
+    for folder in (written, *written.parents):
+        if directory.is_relative_to(folder):
+            return
+        with contextlib.suppress(OSError):  # it is not empty, and thus somebody's
+            folder.rmdir()
 
 
 class Reserve:
@@ -109,7 +120,7 @@ def _make_database(path: Path) -> None:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         draft, partial = Path(folder) / path.name, path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        MlflowClient(sqlite_address(draft)).search_experiments(max_results=1)
         with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
             # MLflow's own experiment keeps its artifacts beside the file
             connection.execute("update experiments set artifact_location = ?", [str(path.parent / "mlruns" / "0")])

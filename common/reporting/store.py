@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..engines.credentials import without_credentials
 from ..engines.files import write_atomically
+from .addresses import sqlite_address
 from .errors import TrackingError
 from .server import Reserve, connect
 
@@ -40,7 +41,7 @@ class RunStore:
 
     def __init__(self, uri: str | None, directory: Path, experiment: str):
         self.directory, self.experiment = directory.absolute(), experiment
-        self.local_uri = f"sqlite:///{self.directory / 'mlflow.db'}"
+        self.local_uri = sqlite_address(self.directory / "mlflow.db")
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or uri or self.local_uri
         self.run_id: str | None = None
         self._client: MlflowClient | None = None

@@ -15,8 +15,10 @@ from toy_bundle.scripts.toy import MeanOutput, Noise
 
 from common.data import SeededSampler
 from common.engines import ApplySchedules, Cosine, Trainer, parameter_groups
+from common.export.tracked import read_tracked
 from common.records import Corpus, Record
 from common.reporting import Tracking, flatten, store
+from common.reporting.addresses import sqlite_address
 
 CORPUS = types.SimpleNamespace(name="noise", records=range(24), fingerprint=lambda: "abc")
 
@@ -141,6 +143,21 @@ def test_the_environment_names_the_server(tmp_path, mlflow_template, monkeypatch
     assert not (tmp_path / "runs/mlflow.db").exists()
     (tmp_path / "server.db").rename(tmp_path / "mlflow.db")
     assert query(tmp_path, "select name from runs") == [("a",)]
+
+
+def test_any_letter_may_be_in_the_path_of_the_database(tmp_path, mlflow_template, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = tmp_path / "why?x=1 #2 50%41 a@b"
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(mlflow_template.read_bytes())
+    trainer(Tracking("toy", "a", root, config={"epochs": 2})).run()
+    assert query(root, "select name, status from runs") == [("a", "FINISHED")]
+    assert [path.name for path in tmp_path.iterdir()] == [root.name]
+    (note,) = query(root, "select run_uuid from runs")
+    address = sqlite_address(root / "mlflow.db")
+    (tmp_path / "mlflow_run.json").write_text(json.dumps({"run_id": note[0], "uri": address, "config": ""}))
+    tracked = read_tracked(tmp_path)
+    assert tracked.unreachable is None and tracked.config == {"epochs": 2}
 
 
 def test_other_processes_log_nothing(output_root, monkeypatch):
