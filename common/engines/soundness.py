@@ -22,6 +22,10 @@ class DamagedCheckpoint(CheckpointError):  # noqa: N818  (named for what it repo
     """A file that no run can go on from; the message is the reason alone, without the file's name."""
 
 
+class NoCheckpoint(DamagedCheckpoint):
+    """A sound file that holds something else, such as weights alone."""
+
+
 def read_checkpoint(path: Path, parts: Sequence[str] = PARTS) -> dict[str, Any]:
     """Content of a checkpoint, on the CPU.
 
@@ -41,7 +45,10 @@ def read_checkpoint(path: Path, parts: Sequence[str] = PARTS) -> dict[str, Any]:
         raise DamagedCheckpoint("it holds Python objects besides tensors and plain values") from error
     except Exception as error:  # whatever a damaged file makes PyTorch's reader raise
         raise DamagedCheckpoint(str(error) or type(error).__name__) from error
-    problem = _foreign(content, parts) or _spoilt(content)
+    problem = _foreign(content, parts)
+    if problem is not None:
+        raise NoCheckpoint(problem)
+    problem = _spoilt(content)
     if problem is not None:
         raise DamagedCheckpoint(problem)
     return dict(content)

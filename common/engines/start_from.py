@@ -8,8 +8,9 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from ..networks.checkpoint_reading import is_safetensors
 from .errors import CheckpointError
-from .soundness import DamagedCheckpoint, read_checkpoint
+from .soundness import DamagedCheckpoint, NoCheckpoint, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +62,13 @@ class StartFrom:
             try:
                 weights = read_checkpoint(file, ["network"])["network"]
             except DamagedCheckpoint as error:
-                damaged[file] = str(error)
+                foreign = isinstance(error, NoCheckpoint) or is_safetensors(file)
+                damaged[file] = f"{'is no checkpoint of a training' if foreign else 'is damaged'} ({error})"
                 continue
             problem = self._misfit(weights)
             if problem is None:
                 for other, reason in (damaged | unfit).items():
-                    logger.warning("Skipping the damaged checkpoint %s (%s).", other, reason)
+                    logger.warning("Skipping the checkpoint %s, which %s.", other, reason)
                 self.network.load_state_dict(self._chosen(weights), strict=False)
                 logger.info(
                     "Starting from %s: %d of %d tensors.",
@@ -75,7 +77,7 @@ class StartFrom:
                     len(self.network.state_dict()),
                 )
                 return
-            unfit[file] = problem
+            unfit[file] = f"does not fit: {problem}"
         raise CheckpointError(self._refusal(damaged, unfit))
 
     def _misfit(self, weights: Mapping[str, Any]) -> str | None:
@@ -96,13 +98,13 @@ class StartFrom:
     def _refusal(self, damaged: Mapping[Path, str], unfit: Mapping[Path, str]) -> str:
         for file, problem in unfit.items():
             return (
-                f"start_from: {file} does not fit: {problem}. Start from a run of "
+                f"start_from: {file} {problem}. Start from a run of "
                 "the same networks, or change the recipe's key that names parts (start_from_parts, start_anew)"
             )
-        first = next((f"{file} is damaged ({problem})" for file, problem in damaged.items()), "there is no checkpoint")
+        first = next((f"{file} {problem}" for file, problem in damaged.items()), "there is no checkpoint")
         return (
             f"start_from is {self.path}, where {first}. Give the folder of a training that has made a whole one, a "
-            "checkpoint file, or null to start anew"
+            "checkpoint file, or null to start anew; weights alone, such as model.pt, are read by encoder_file"
         )
 
     def _chosen(self, weights: Mapping[str, Any]) -> dict[str, Any]:

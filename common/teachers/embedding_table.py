@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engines.files import PARTIAL, sweep
 from ..networks.file_kinds import stand_in
 from .expert import Edges
 
@@ -98,9 +99,10 @@ def read_table(path: Path) -> EmbeddingTable:
 
 
 def write_table(table: EmbeddingTable, path: Path) -> None:
-    """Write a table; a file is complete or not there at all."""
+    """Write a table; a file is complete or not there at all, and what killed processes left of others goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    sweep(path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             _write_npz(table, file) if path.suffix == ".npz" else _write_parquet(table, file)

@@ -200,7 +200,7 @@ def test_start_from_passes_over_a_damaged_checkpoint_and_leaves_it_alone(other, 
     network = Sum()
     started(network, StartFrom(folder, network))
     assert equal(network.state_dict(), source.state_dict())
-    assert torn.is_file() and f"Skipping the damaged checkpoint {torn}" in caplog.text
+    assert torn.is_file() and f"Skipping the checkpoint {torn}, which is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["", "checkpoints/iteration-000000009.pt"])
@@ -209,6 +209,16 @@ def test_start_from_names_the_damaged_checkpoint_when_none_is_whole(other, path)
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=rf"{file} is damaged"):
         started(Sum(), StartFrom(other[1] / path, Sum()))
+
+
+def test_start_from_weights_alone_says_where_they_belong(tmp_path):
+    from safetensors.torch import save_file
+
+    torch.save(Sum().state_dict(), tmp_path / "model.pt")
+    save_file(Sum().state_dict(), tmp_path / "encoder.safetensors")
+    for name in ("model.pt", "encoder.safetensors"):
+        with pytest.raises(CheckpointError, match=rf"{name} is no checkpoint of a training.*encoder_file"):
+            started(Sum(), StartFrom(tmp_path / name, Sum()))
 
 
 def test_train_is_untouched_by_stages(output_root):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from common.teachers import CachedExpert, load_expert
+from common.teachers.embedding_table import EmbeddingTable, write_table
 
 IMAGES = torch.zeros(3, 1, 16, 16)  # which a table never looks at
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -94,3 +95,12 @@ def test_two_images_that_end_alike_do_not_share_an_embedding(tmp_path):
     expert = load_expert(table(tmp_path / "cache.npz", FILES[1:], None, EMBEDDINGS[1:]))
     with pytest.raises(ValueError, match=r"/here/a\.png and /there/a\.png would both take"):
         expert.check([("/here/a.png", WHOLE), ("/there/a.png", WHOLE)])
+
+
+def test_what_a_killed_process_left_of_a_table_is_swept(tmp_path):
+    left, living = tmp_path / f".old.npz.{2**22 + 1}.partial", tmp_path / ".other.npz.1.partial"
+    for path in (left, living):  # process 1 always lives, and no number is above 2**22
+        path.write_bytes(b"half")
+    rows = np.array([[0.0, 0.0, 1.0, 1.0]])
+    write_table(EmbeddingTable(np.array(["a.png"], object), rows, np.ones((1, 3), np.float32)), tmp_path / "new.npz")
+    assert {path.name for path in tmp_path.iterdir()} == {"new.npz", living.name}
