@@ -1,6 +1,7 @@
 """Values of mask files: what is named is read, in every format, and what nobody named is refused or said."""
 
 import struct
+import warnings
 import zlib
 
 import imagecodecs
@@ -68,6 +69,60 @@ def test_values_that_nobody_named_are_refused_or_said(tmp_path):
     Image.fromarray(VALUES % 3).save(tmp_path / "three.png")
     with pytest.warns(DataNotice, match=r"three\.png: the mask also has the values \[2\]"):
         assert np.array_equal(read_mask(tmp_path / "three.png", 1), VALUES % 3 == 1)
+
+
+def quietly(path, *named):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return read_mask(path, *named)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "packbits"])
+def test_labels_are_what_is_stored_also_where_0_is_shown_white(tmp_path, compression):
+    inside = VALUES > 40
+    stored = {
+        "bool": (inside, (1, 255, None)),
+        "uint8": (inside * np.uint8(255), (255, None)),
+        "uint16": (inside * np.uint16(65535), (65535, None)),
+        "12": (inside * np.uint16(4095), (4095, None)) if compression is None else None,
+        "2": (inside * np.uint8(3), (3, 255, None)) if compression is None else None,
+        "4": (inside * np.uint8(15), (15, 255, None)) if compression is None else None,
+    }
+    for name, (values, named) in ((name, case) for name, case in stored.items() if case):
+        path = tmp_path / f"{name}.tif"
+        depth = int(name) if name.isdigit() else None
+        tifffile.imwrite(path, values, photometric="miniswhite", compression=compression, bitspersample=depth)
+        for foreground in named:
+            with pytest.warns(DataNotice, match=rf"{name}\.tif: .*0 is shown white.* as they are stored"):
+                assert np.array_equal(read_mask(path, foreground), inside), (name, foreground)
+        shown = read_image(path)[0]
+        assert shown[inside].max() == 0 and shown[~inside].min() == 255, name
+        tifffile.imwrite(path, values, photometric="minisblack", compression=compression, bitspersample=depth)
+        assert np.array_equal(quietly(path, named[0]), inside), name
+
+
+def test_what_a_program_writes_of_its_own_accord_comes_back(tmp_path):
+    inside = VALUES > 40
+    tifffile.imwrite(tmp_path / "m.tif", inside)
+    with pytest.warns(DataNotice, match="as they are stored, not as shown"):
+        assert np.array_equal(read_mask(tmp_path / "m.tif"), inside)
+    for compression in (None, "group3", "group4", "tiff_lzw"):
+        Image.fromarray(inside).save(tmp_path / "p.tif", compression=compression)
+        assert np.array_equal(quietly(tmp_path / "p.tif"), inside), compression
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_a_fax_is_the_drawing_that_it_shows(tmp_path, compression):
+    inside = VALUES > 40
+    Image.fromarray(inside).save(tmp_path / "m.tif", compression=compression, tiffinfo={262: 0})
+    for foreground in (1, 255, None):
+        with pytest.warns(DataNotice, match="as they are shown, not as stored"):
+            assert np.array_equal(read_mask(tmp_path / "m.tif", foreground), inside)
+
+
+def test_labels_that_only_one_way_explains_need_no_notice(tmp_path):
+    tifffile.imwrite(tmp_path / "m.tif", VALUES % 3, photometric="miniswhite")
+    assert np.array_equal(quietly(tmp_path / "m.tif", 1, 2), np.select([VALUES % 3 == 1, VALUES % 3 == 2], [1, 255], 0))
 
 
 def ellipse(value=255):

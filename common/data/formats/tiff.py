@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import ImageOps
 
 from . import raster
-from .depth import Unusable, check_area, check_single, scale_by_bits
+from .depth import Unusable, check_area, check_single, notice, scale_by_bits
 from .labels import Labels, labels_of
 from .orientation import turned, turned_size, valid
 
@@ -16,6 +17,7 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 PREMULTIPLIED = 1  # kind of an extra sample: alpha by which the colours are multiplied
 LOSSY = {6, 7, 33003, 33004, 33005, 34712, 34887, 34892, 50001, 50002, 52546}  # JPEG and its relatives
 COMPRESSION = 259
+FAX = {2, 3, 4}
 
 
 def read(payload: bytes, path: Path) -> np.ndarray:
@@ -30,14 +32,23 @@ def read(payload: bytes, path: Path) -> np.ndarray:
 
 
 def labels(payload: bytes, path: Path) -> Labels:
-    """Return the stored values."""
+    """Return the stored values, also where the file says that 0 is shown white; of a fax, the bits as they are shown.
+
+    Programs that keep arrays write labels as they are and call them white-is-zero (tifffile does for booleans); those
+    that draw turn black and white into the bits of a fax. Where the file could be meant either way, it is said.
+    """
     image = _plain(payload)
     if image is not None:
         tags = image.tag_v2
-        bits = tags.get(BITS, (1,))[0] if tags.get(PHOTOMETRIC) != WHITE_IS_ZERO else 8
-        return raster.labels_of_image(image, bits, tags.get(COMPRESSION) in LOSSY)
+        bits, lossy = tags.get(BITS, (1,))[0], tags.get(COMPRESSION) in LOSSY
+        if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            image = _white_is_zero(image, tags.get(COMPRESSION) in FAX, lossy)
+        return raster.labels_of_image(image, bits, lossy)
     values, page = _values(payload)
-    return labels_of(values, int(page.compression) in LOSSY)
+    lossy = int(page.compression) in LOSSY
+    if page.photometric == WHITE_IS_ZERO and values.ndim == 2:
+        _say_if_doubtful(int(values.max()), 2**page.bitspersample - 1, lossy, "stored")
+    return labels_of(values, lossy)
 
 
 def size(payload: bytes, path: Path) -> tuple[int, int]:
@@ -60,6 +71,22 @@ def _plain(payload: bytes, frames: bool = True) -> Any:
     tags = image.tag_v2  # type: ignore[attr-defined]
     deep = max(tags.get(BITS, (1,))) > 8 and tags.get(SAMPLES, 1) > 1
     return None if deep and tags.get(PHOTOMETRIC) in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) else image
+
+
+def _white_is_zero(image: Any, fax: bool, lossy: bool) -> Any:
+    """Undo what Pillow does to a picture of up to 8 bits whose 0 is shown white, but not to a fax."""
+    if image.mode in ("1", "L") and not fax:
+        image = ImageOps.invert(image)
+    white = 255 if image.mode in ("1", "L") else (1 << 16) - 1
+    _say_if_doubtful(image.getextrema()[1], white, lossy, "shown" if fax else "stored")
+    return image
+
+
+def _say_if_doubtful(largest: float, white: int, lossy: bool, taken: str) -> None:
+    """Give notice where the labels make sense in both ways: only then has the other one a background of 0 as well."""
+    if largest in (0, white) or lossy:
+        other = "stored" if taken == "shown" else "shown"
+        notice(f"it says that 0 is shown white: the mask's values are taken as they are {taken}, not as {other}")
 
 
 def _opened(payload: bytes) -> Any:
