@@ -1,8 +1,10 @@
 """Files that are complete or not there at all, and that tell when they are damaged."""
 
+import contextlib
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,10 +14,59 @@ PARTIAL = ".partial"
 """Suffix of a file being written; what a killed process left under it is never read."""
 
 
+@contextlib.contextmanager
+def replacing(*paths: Path, durable: bool = True) -> Iterator[list[Path]]:
+    """Names to write files under, which take the places of `paths` once every one of them is complete.
+
+    A process killed at any moment leaves each file as it was or new, never half of one; killed between two renames it
+    leaves some as they were.
+
+    Args:
+        paths: files to write; their folders are made.
+        durable: force the files to disk first, so that they outlast a power failure too.
+
+    Raises:
+        OSError: one cannot be written (disk full, no permission); the earlier files are unharmed.
+    """
+    partials = [path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}") for path in paths]
+    folders = {path.parent for path in paths}
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partials
+        for partial in partials if durable else []:
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        for partial, path in zip(partials, paths, strict=True):
+            partial.replace(path)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+    for folder in folders if durable else ():
+        _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def outputs(*paths: Path) -> Iterator[list[Path]]:
+    """Names to write a run's results under, as of `replacing`; an error names the files and what to do.
+
+    Raises:
+        OSError: one cannot be written; the earlier files are unharmed.
+    """
+    try:
+        with replacing(*paths, durable=False) as partials:
+            yield partials
+    except OSError as error:
+        names = ", ".join([str(paths[0]), *(path.name for path in paths[1:])])
+        raise OSError(
+            f"could not write {names}: {error}. {free_space(paths[0].parent):.0f} MiB are free there now; earlier "
+            "files of that name are untouched. Free space or choose another output folder, then give the same command "
+            "again."
+        ) from error
+
+
 def save_atomically(content: Any, path: str | Path) -> Path:
     """Write what `torch.save` writes under another name, force it to disk, then rename it.
-
-    A process killed at any moment leaves the earlier file or the new one, never half of one.
 
     Args:
         content: state dicts and plain values, so that it loads with `weights_only`.
@@ -25,17 +76,8 @@ def save_atomically(content: Any, path: str | Path) -> Path:
         OSError: it cannot be written (disk full, no permission); an earlier file of that name is unharmed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    with replacing(path) as [partial], partial.open("wb") as file:
+        torch.save(content, file)
     return path
 
 
@@ -62,19 +104,14 @@ def link_atomically(source: Path, path: Path) -> None:
 
 
 def write_atomically(text: str, path: Path) -> None:
-    """Write a small file under another name, then rename it.
+    """Write a small file as `outputs` does.
 
     Args:
         text: its content.
         path: file to write; its folder is made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
+    with outputs(path) as [partial]:
         partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:

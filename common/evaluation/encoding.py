@@ -11,6 +11,7 @@ from ignite.metrics import Metric
 from monai.inferers import Inferer
 from torch import Tensor
 
+from ..engines.files import write_atomically
 from . import probes
 
 
@@ -30,8 +31,7 @@ def save_metrics(metrics: Mapping[str, float], path: str) -> None:
         path: file to write; its folder is made.
     """
     numbers = {name: None if math.isnan(value) else value for name, value in sorted(metrics.items())}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(numbers, indent=2) + "\n")
+    write_atomically(json.dumps(numbers, indent=2) + "\n", Path(path))
     print("\n".join(f"{name}: {value}" for name, value in numbers.items()))
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from ignite.engine import Engine, Events
 
+from ..engines.files import outputs
+
 
 class SaveEncodings:
     """Handler of an evaluator: global embeddings to one table, token maps to one file per image.
@@ -42,7 +44,8 @@ class SaveEncodings:
             for offset, (source, tokens) in enumerate(zip(sources, encoding["tokens"].cpu().numpy(), strict=True)):
                 # The running number keeps apart images of the same name in different folders.
                 name = f"{len(self.sources) + offset:06d}_{Path(source).stem}.npz"
-                np.savez(self.directory / "tokens" / name, tokens=tokens.astype(np.float16), source=source)
+                with outputs(self.directory / "tokens" / name) as [partial], partial.open("wb") as file:
+                    np.savez(file, tokens=tokens.astype(np.float16), source=source)
         self.sources.extend(sources)
 
     def _write(self, engine: Engine) -> None:
@@ -50,5 +53,6 @@ class SaveEncodings:
         table = pd.DataFrame(values, columns=[f"e{i}" for i in range(values.shape[1])])
         table.insert(0, "source", self.sources)
         path = self.directory / "embeddings.parquet"
-        table.to_parquet(path, index=False)
+        with outputs(path) as [partial]:
+            table.to_parquet(partial, index=False)
         print(f"Wrote {len(table)} embeddings of {values.shape[1]} numbers to {path}")

@@ -6,6 +6,9 @@ from typing import Any
 
 import pandas as pd
 from ignite.engine import Engine, Events
+from pandas.io.common import infer_compression
+
+from ..engines.files import outputs
 
 
 class SaveProbabilities:
@@ -41,6 +44,7 @@ class SaveProbabilities:
         raise error
 
     def _write(self, engine: Engine) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(self.rows).to_csv(self.path, index=False, float_format="%.6f")
+        packed: Any = infer_compression(self.path, "infer")
+        with outputs(self.path) as [partial]:
+            pd.DataFrame(self.rows).to_csv(partial, index=False, float_format="%.6f", compression=packed)
         print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} of them to {self.path}")

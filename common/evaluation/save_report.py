@@ -10,8 +10,11 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from ..engines import rank
+from ..engines.files import outputs
 from ..reporting.figure_text import as_written
 from .report import Outcome, Report
+
+FILES = ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv")
 
 
 class SaveReport:
@@ -43,28 +46,28 @@ class SaveReport:
         outcome = self.report.outcome
         if outcome is None or rank():
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
         self.write(outcome)
 
     def write(self, outcome: Outcome) -> None:
-        """Write all files of an outcome into the directory, which exists."""
+        """Write all files of an outcome into the directory: all of them, or none when one fails."""
         counted = {"evaluated": len(outcome.images)}
         content = {**self.about, **counted, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
-        (self.directory / "evaluation.json").write_text(json.dumps(content, indent=2) + "\n")
-        table = pd.DataFrame(outcome.table)
-        table.to_csv(self.directory / "evaluation_classes.csv", index=False)
-        pd.DataFrame(outcome.images).to_csv(self.directory / "evaluation_images.csv", index=False)
-        if outcome.curves:
-            figure = roc_figure(outcome)
-            figure.savefig(self.directory / "roc.png", dpi=120)
-            if self.tracking is not None:
-                self.tracking.log_figure("roc", figure)
+        table, figure = pd.DataFrame(outcome.table), roc_figure(outcome) if outcome.curves else None
+        files = [self.directory / name for name in FILES]
+        with outputs(*files, *([self.directory / "roc.png"] if figure else [])) as [report, classes, images, *curves]:
+            report.write_text(json.dumps(content, indent=2) + "\n")
+            table.to_csv(classes, index=False)
+            pd.DataFrame(outcome.images).to_csv(images, index=False)
+            if figure:
+                figure.savefig(curves[0], dpi=120, format="png")
         if self.tracking is not None:
-            for name in ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv"):
-                self.tracking.log_artifact(self.directory / name)
+            if figure:
+                self.tracking.log_figure("roc", figure)
+            for file in files:
+                self.tracking.log_artifact(file)
         print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         print("\n".join([*outcome.notices, *(f"{name}: {value:.4f}" for name, value in headline(outcome).items())]))
-        print(f"Written to {self.directory}/evaluation.json, evaluation_classes.csv, evaluation_images.csv")
+        print(f"Written to {self.directory}/{', '.join(FILES)}")
 
 
 def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:

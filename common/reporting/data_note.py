@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.data_used import DataUsed
+from ..engines.files import write_atomically
 
 DATA = "data.json"
 TRAINED, VALIDATED = "trained_on", "validated_on"
@@ -36,10 +37,7 @@ class DataNote:
             TRAINED: [used.as_dict() for used in dict.fromkeys([*before, *trained])],
             VALIDATED: [used.as_dict() for used in validated],
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{DATA}.partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        partial.replace(self.path)
+        write_atomically(json.dumps(content, indent=2) + "\n", self.path)
 
     def read(self) -> dict[str, list[DataUsed]]:
         """What is noted under `trained_on` and `validated_on`; empty lists where it is not, or cannot be read."""

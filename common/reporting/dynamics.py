@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, default_collate
 from ..data import SampleKey
 from ..engines import RunEvents, Trainer, rank
 from ..engines.clipping import global_norm
+from ..engines.files import write_atomically
 from ..evaluation.sharpness import Sharpness, network_sharpness
 from .figure_text import as_written
 
@@ -132,9 +133,8 @@ class LogDynamics:
             self.tracking.log_metrics({f"dynamics/{name}": value for name, value in points.items()}, step)
 
     def _finish(self, engine: Trainer) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "dynamics.json"
-        path.write_text(json.dumps(self.curves) + "\n")
+        write_atomically(json.dumps(self.curves) + "\n", path)
         if self.tracking is not None:
             self.tracking.log_artifact(path)
             self.tracking.log_figure("dynamics", dynamics_figure({"this run": self.curves}))

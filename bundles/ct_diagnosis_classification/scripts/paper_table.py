@@ -4,6 +4,7 @@ import json
 import math
 
 from bundles.ct_diagnosis_classification.scripts.study_report import StudyReport
+from common.engines.files import outputs
 from common.evaluation import Outcome, SaveReport
 from common.evaluation.report import defined_mean
 from common.evaluation.save_report import without_nan
@@ -55,13 +56,15 @@ class SavePaperTable(SaveReport):
     report: StudyReport
 
     def write(self, outcome: Outcome) -> None:
-        """Write both files of an outcome into the directory, which exists."""
+        """Write both files of an outcome into the directory."""
         rows = table_rows(outcome, self.report.averages)
         numbers = {name: without_nan(row) for name, row in rows.items()}
         content = {**self.about, "volumes_or_studies": len(outcome.images), "rows": numbers, "notices": outcome.notices}
-        (self.directory / "paper_table.json").write_text(json.dumps(content, indent=2) + "\n")
         notes = "".join(f"\n- {notice}" for notice in outcome.notices)
-        (self.directory / "paper_table.md").write_text(markdown(rows) + notes + ("\n" if notes else ""))
+        files = [self.directory / name for name in ("paper_table.json", "paper_table.md")]
+        with outputs(*files) as [table, text]:
+            table.write_text(json.dumps(content, indent=2) + "\n")
+            text.write_text(markdown(rows) + notes + ("\n" if notes else ""))
         if self.tracking is not None:
-            for name in ("paper_table.json", "paper_table.md"):
-                self.tracking.log_artifact(self.directory / name)
+            for file in files:
+                self.tracking.log_artifact(file)
