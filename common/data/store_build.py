@@ -24,8 +24,9 @@ from tqdm import tqdm
 from ..records import Corpus
 from .errors import DatasetError
 from .full_disk import full_disk
-from .store_check import State, Wanted, compare, examine
+from .store_check import Line, State, Wanted, compare, examine
 from .store_files import (
+    BESIDE,
     CHECKSUM,
     FORMAT,
     IMAGES,
@@ -185,10 +186,10 @@ def _set_aside(final: Path, work: Path, problem: str) -> None:
         final.rename(work)
 
 
-def _keep_stamps(final: Path, touched: Mapping[str, dict[str, int]]) -> None:
+def _keep_stamps(final: Path, touched: Mapping[str, Line]) -> None:
     """Note the times of files whose content is the same, so that the next opening need not read them."""
     table, left_out = read_table(final), read_quarantine(final)
-    for column in ("bytes", "modified"):
+    for column in ("bytes", "modified", *([BESIDE] if BESIDE in table else [])):
         new = {path: stamped[column] for path, stamped in touched.items()}
         table[column] = [new.get(path, value) for path, value in zip(table["path"], table[column], strict=True)]
     write_atomically(final / TABLE, table.to_parquet(None, index=False))

@@ -1,6 +1,5 @@
 """Compares a store with the files that it was built from, and with itself."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import pandas as pd
 
 from .errors import DatasetError
 from .store_files import (
+    BESIDE,
     IMAGES,
     QUARANTINE,
     SUMMARY,
@@ -23,7 +23,7 @@ from .store_files import (
     read_summary,
     read_table,
 )
-from .store_worker import stamp
+from .store_sources import described_now, further_files, has_moved, present_hash
 
 NAMED = 3  # files in a message
 HASHING = 8  # threads: reading waits for the disk, and hashing leaves the interpreter alone
@@ -55,19 +55,19 @@ class State:
     Args:
         problem: why the store cannot be served as it is; None where it can.
         damaged: the cause lies in the store's own files, so that its pixels are not trusted unread.
-        touched: file -> stamp, of those that have another time but the same content.
+        touched: image -> stamps, of those that have another time but the same content.
     """
 
     problem: str | None = None
     damaged: bool = False
-    touched: dict[str, dict[str, int]] = field(default_factory=dict)
+    touched: dict[str, Line] = field(default_factory=dict)
 
 
 def examine(wanted: Wanted) -> State:
     """Find out whether a store may be served.
 
-    All files, the quarantined ones included, are compared by size and modification time, and by content where these
-    differ; 100,000 take about a second on a local disk. Files that are gone do not count: a store serves without them.
+    All files, the quarantined ones and the second files of pairs included, are compared by size and modification
+    time, and by content where these differ; 100,000 take about a second on a local disk. Files that are gone do not count: a store serves without them.
     What cannot be seen is a file that was replaced by one of the same size and the same time.
 
     Raises:
@@ -86,14 +86,14 @@ def examine(wanted: Wanted) -> State:
     return State(touched=touched)
 
 
-def compare(lines: Sequence[Line]) -> tuple[list[str], dict[str, dict[str, int]]]:
+def compare(lines: Sequence[Line]) -> tuple[list[str], dict[str, Line]]:
     """Return the files that are not what a line says, and the new stamps of those that only look like it.
 
     Args:
         lines: each with path, bytes, modified, and sha256 where the file could be read.
     """
     moved = [line for line in lines if _is_moved(line)]
-    stamps = {line["path"]: stamp(line["path"]) for line in moved}  # before they are read: see `_store_one`
+    stamps = {line["path"]: described_now(line) for line in moved}  # before they are read: see `_store_one`
     with ThreadPoolExecutor(HASHING) as pool:
         same = dict(zip(stamps, pool.map(_has_same_content, moved), strict=True))
     return [path for path, kept in same.items() if not kept], {path: stamps[path] for path in same if same[path]}
@@ -133,22 +133,20 @@ def rows_of(table: pd.DataFrame) -> list[Line]:
 
 
 def _is_moved(line: Line) -> bool:
+    if line.get(BESIDE) != "" and any(has_moved(file, told) for file, told in further_files(line).items()):
+        return True
     try:
         status = os.stat(line["path"])  # noqa: PTH116  (a Path costs more than the call, and there may be 100,000)
     except OSError:
         return False
     if (status.st_size, status.st_mtime_ns) == (line["bytes"], line["modified"]):
         return False
-    found = stamp(line["path"])
-    return any(found.values()) and found != {key: line[key] for key in found}
+    return has_moved(Path(line["path"]), (line["bytes"], line["modified"]))
 
 
 def _has_same_content(line: Line) -> bool:
-    path = Path(line["path"])
     try:
-        if "sha256" not in line or path.stat().st_size != line["bytes"]:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == line["sha256"]
+        size = os.stat(line["path"]).st_size  # noqa: PTH116
+        return "sha256" in line and size == line["bytes"] and present_hash(line) == line["sha256"]
     except OSError:
         return False

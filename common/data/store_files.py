@@ -15,6 +15,7 @@ IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.
 FORMAT = 2  # 1 had no checksums
 COLUMNS = ("path", "bytes", "modified", "sha256", "height", "width")
 CHECKSUM = "crc32"  # of an entry's bytes in IMAGES; the column is missing in format 1
+BESIDE = "beside"  # JSON list of the further files of an image, "" for none; stores from before it lack the column
 SUSPECT = "suspect.txt"  # names the images whose pixels were found to differ from their checksums
 PARTIAL = ".partial"
 

@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 from .errors import DatasetError
-from .store_worker import IDLE, stamp, start_worker, store_chunk
+from .formats.pairs import files_of
+from .store_sources import described
+from .store_worker import IDLE, start_worker, store_chunk
 
 CRASHED = {"reason": "the decoder crashed on it", "remedy": "The file is damaged: get it again or leave it out"}
 MOST_DEATHS = 3  # of workers that no file explains
@@ -87,7 +90,7 @@ def _crash(slot: int, chunks: dict[int, list[str]], size: int, channels: int) ->
     path = next((paths[slot - first] for first, paths in chunks.items() if first <= slot < first + len(paths)), None)
     if path is None:
         return None
-    line = {"path": path, **stamp(path), **CRASHED}
+    line = {"path": path, **described(path, files_of(Path(path))[1:]), **CRASHED}
     cells = multiprocessing.RawArray("q", [IDLE] * 2)
     with _pool(1, cells) as pool:
         try:

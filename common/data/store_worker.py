@@ -1,6 +1,5 @@
 """The part of building a store that runs in worker processes."""
 
-import hashlib
 import os
 import threading
 import time
@@ -14,7 +13,9 @@ from PIL import Image
 
 from .decode import decode, load_bytes
 from .errors import UnreadableImage
-from .store_files import CHECKSUM
+from .formats.pairs import second_files
+from .store_files import BESIDE, CHECKSUM
+from .store_sources import content_hash, described
 
 IDLE = -1
 _in_hand: Any = None  # this worker's cell of the shared array: the slot it is decoding
@@ -86,30 +87,13 @@ def store_chunk(
     return lines
 
 
-def stamp(path: str) -> dict[str, int]:
-    """Return a file's size and time; zeros where there is nothing that can be read, which a repair changes.
-
-    Args:
-        path: a file, or the name of a missing one.
-
-    Returns:
-        "bytes", and "modified" in nanoseconds since 1970.
-    """
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return {"bytes": 0, "modified": 0}
-    if not os.access(path, os.R_OK):
-        return {"bytes": 0, "modified": 0}
-    return {"bytes": status.st_size, "modified": status.st_mtime_ns}
-
-
 def _store_one(path: str, slot: np.ndarray) -> dict[str, Any]:
     # Stamped before it is read: a file that changes meanwhile is then noticed when the store is opened.
-    line: dict[str, Any] = {"path": path, **stamp(path)}
+    line: dict[str, Any] = {"path": path, **described(path, ())}
     try:
         payload = load_bytes(path)
-        line["sha256"] = hashlib.sha256(payload).hexdigest()
+        beside = second_files(payload, Path(path))
+        line |= {BESIDE: described(path, beside)[BESIDE], "sha256": content_hash(payload, beside)}
         picture = decode(payload, path, len(slot))
         slot[:] = resize(picture, slot.shape[-1])
     except UnreadableImage as error:

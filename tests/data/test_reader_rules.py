@@ -104,6 +104,15 @@ def test_different_pictures_of_one_name_and_size_are_no_copies(tmp_path):
     assert len(records) == 5 and "1 copies" in text
 
 
+def test_equal_headers_of_different_pixels_are_no_copies(tmp_path):
+    header = "DimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = x.raw\n"
+    for patient in ("a", "b"):
+        (tmp_path / "sick" / patient).mkdir(parents=True)
+        (tmp_path / "sick" / patient / "x.mhd").write_text(header)
+        (tmp_path / "sick" / patient / "x.raw").write_bytes(patient.encode() * 4)
+    assert len(below(tmp_path, classes=["well", "sick"])[0]) == 2
+
+
 def test_an_archive_in_itself_counts_once_without_classes_too(tmp_path):
     for base in (tmp_path, tmp_path / "again"):
         for number in range(4):

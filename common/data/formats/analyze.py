@@ -16,6 +16,7 @@ ANALYZE, NIFTI_2 = 348, 540  # bytes of a header, which it begins with
 HEADER_STARTS = {size.to_bytes(4, order) for size in (ANALYZE, NIFTI_2) for order in ("little", "big")}
 MOST_HEADER_BYTES = 1 << 20  # with its extensions
 GZIP = b"\x1f\x8b"
+KINDS = (".hdr", ".img")
 
 
 def is_pair(head: bytes, path: Path) -> bool:
@@ -25,7 +26,7 @@ def is_pair(head: bytes, path: Path) -> bool:
         head: the beginning of the file, decompressed.
         path: of the file.
     """
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind == ".hdr":
         return head[:4] in HEADER_STARTS
     beside = _beside(path, ".hdr") if kind == ".img" else None
@@ -55,7 +56,7 @@ def _values(payload: bytes, path: Path) -> np.ndarray:
     head, header = _header(payload, path)
     check_slice(header)
     wanted = int(header.get_data_offset()) + math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
-    voxels = _plain(payload if _kind(path) != ".hdr" else _found(path, ".img").read_bytes(), wanted + SLACK)
+    voxels = _plain(payload if kind_of(path) != ".hdr" else _found(path, ".img").read_bytes(), wanted + SLACK)
     if len(voxels) < wanted:
         reason = f"its header declares {wanted:,} bytes of voxels and there are {len(voxels):,}"
         raise Unusable(reason, "Get both files again: a download was cut off")
@@ -67,7 +68,7 @@ def _values(payload: bytes, path: Path) -> np.ndarray:
 
 
 def _header(payload: bytes, path: Path) -> tuple[bytes, Any]:
-    own = _kind(path) == ".hdr" or (payload[:4] in HEADER_STARTS and _kind(path) != ".img")
+    own = kind_of(path) == ".hdr" or (payload[:4] in HEADER_STARTS and kind_of(path) != ".img")
     head = _plain(payload if own else _found(path, ".hdr").read_bytes())
     if len(head) < ANALYZE:
         raise Unusable(f"its header has {len(head)} bytes of {ANALYZE}", "Get both files again: a download was cut off")
@@ -88,15 +89,26 @@ def _plain(content: bytes, limit: int = MOST_HEADER_BYTES) -> bytes:
     return gunzip(content, limit) if content.startswith(GZIP) else content
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """The suffix of a name in small letters, without that of packing."""
     name = path.name.lower().removesuffix(".gz")
     return Path(name).suffix
 
 
+def second_files(path: Path) -> list[Path]:
+    """Return the other file of a header (.hdr) or of voxels (.img); where it is missing, every name it may have."""
+    kind = KINDS[kind_of(path) == KINDS[0]]
+    found = _beside(path, kind)
+    return _names(path, kind) if found is None else [found]
+
+
 def _beside(path: Path, kind: str) -> Path | None:
-    stem = path.name[: len(path.name.lower().removesuffix(".gz")) - len(_kind(path))]
-    names = (stem + ending for ending in (kind, kind.upper(), f"{kind}.gz"))
-    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+    return next((file for file in _names(path, kind) if file.is_file()), None)
+
+
+def _names(path: Path, kind: str) -> list[Path]:
+    stem = path.name[: len(path.name.lower().removesuffix(".gz")) - len(kind_of(path))]
+    return [path.with_name(stem + ending) for ending in (kind, kind.upper(), f"{kind}.gz")]
 
 
 def _found(path: Path, kind: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
+from ..formats.pairs import files_of
 from .notices import say, some
 
 START = 1 << 16  # bytes that tell most files apart
@@ -119,4 +120,4 @@ def _digest(path: Path, most: int | None) -> bytes:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(place for place in path.iterdir() if place.is_file()) if path.is_dir() else [path]
+    return sorted(place for place in path.iterdir() if place.is_file()) if path.is_dir() else files_of(path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnreadableImage
-from ..store_worker import stamp
+from ..store_sources import stamp
 from .doubts import collected
 from .preparation import Preparation
 from .task import Task

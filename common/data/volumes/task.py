@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...records import Calibration, Record
 from ..readers.organ_maps import ORGANS
-from ..store_worker import stamp
+from ..store_sources import stamp
 from .itk_formats import voxel_files
 from .label_names import sidecars
 
