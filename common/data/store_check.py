@@ -67,7 +67,8 @@ def examine(wanted: Wanted) -> State:
     """Find out whether a store may be served.
 
     All files, the quarantined ones and the second files of pairs included, are compared by size and modification
-    time, and by content where these differ; 100,000 take about a second on a local disk. Files that are gone do not count: a store serves without them.
+    time, and by content where these differ; 100,000 take about a second on a local disk. Files that are gone do not
+    count: a store serves without them.
     What cannot be seen is a file that was replaced by one of the same size and the same time.
 
     Raises:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
+from .copies import digest_of
 from .matching import match
 from .notices import say, some
 from .suffixes import below, is_image
@@ -36,6 +37,7 @@ def masks_of(folders: Mapping[str, Path], images: Sequence[Path], bases: Sequenc
             raise DatasetError(folder, problem, f"The option masks gives it for the structure '{structure}'")
         by_name = {below(path, folder): path for path in files}
         found = match(by_name, images, bases, folder, suffixes=False)
+        found.refuse_contrary(lambda name, files=by_name: digest_of(files[name]), folder)
         for image, name in found.name_of.items():
             masks[image][structure] = str(by_name[name])
         lost += found.lost
@@ -79,6 +81,12 @@ def landmarks_of(
             raise DatasetError(path, problem, "Keep one of them")
         names.setdefault(landmark)
     found = match(places, images, bases, path)
+    for name, image in found.again.items():
+        own = places[found.name_of[image]]
+        for landmark, place in places[name].items():
+            if own.setdefault(landmark, place) != place:
+                problem = f"{name} has another place of {landmark} than {found.name_of[image]}, which is the same image"
+                raise DatasetError(path, problem, "Keep one of them")
     if found.lost:
         say(f"{path.name} names {len(found.lost)} images that are not here ({some(found.lost)})")
     return {image: places[name] for image, name in found.name_of.items()}, tuple(names)

@@ -20,7 +20,7 @@ def equal_files(paths: Sequence[Path]) -> list[list[Path]]:
     A file that cannot be read equals no other.
     """
     groups = [list(paths)]
-    for fact in (_size, lambda path: _digest(path, START), lambda path: _digest(path, None)):
+    for fact in (_size, lambda path: digest_of(path, START), digest_of):
         groups = [part for group in groups for part in (_parted(group, fact) if len(group) > 1 else [group])]
     return groups
 
@@ -105,7 +105,8 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in _files(path))
 
 
-def _digest(path: Path, most: int | None) -> bytes:
+def digest_of(path: Path, most: int | None = None) -> bytes:
+    """Return the SHA-256 of a file, or of a folder's files; of the first `most` bytes of each."""
     digest = hashlib.sha256()
     for place in _files(path):
         if place != path:

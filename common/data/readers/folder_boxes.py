@@ -1,6 +1,7 @@
 """Which boxes around findings an image of a plain folder has, by the files that may come with it."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +52,19 @@ class Boxes:
         images: Sequence[Path],
         bases: Sequence[Path],
     ):
-        self.path, self.rectangles = path, rectangles
+        self.path, self.rectangles = path, dict(rectangles)
         found = match(rectangles, images, bases, path)
         if not found.name_of:
             problem = f"none of its images ({some(rectangles)}) is in {bases[-1]}"
             raise DatasetError(path, problem, "Check the options boxes, polygons and images")
         self._name_of = found.name_of
+        further: dict[str, list[str]] = defaultdict(list)
+        for name, image in found.again.items():
+            further[found.name_of[image]].append(name)
+        self.rectangles |= {
+            name: [*rectangles[name], *(one for other in others for one in rectangles[other])]
+            for name, others in further.items()
+        }
         if found.lost:
             say(f"{path.name} names {len(found.lost)} images that are not here ({some(found.lost)})")
         self._unlisted: list[str] = []

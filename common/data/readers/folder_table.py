@@ -65,6 +65,10 @@ class FolderTable:
         if not found.name_of:
             problem = f"none of its images ({some(rows)}) is in {bases[-1]}"
             raise DatasetError(self.path, problem, "Check the options image_column and images")
+        found.refuse_contrary(lambda name: _comparable(replace(rows[name], image="")), self.path)
+        if found.again:
+            more = f"{len(found.again)} lines name an image in another spelling and say the same of it"
+            say(f"{self.path.name}: {more} ({some(found.again)})")
         self._by_image = {image: rows[name] for image, name in found.name_of.items()}
         self.lost = found.lost
 

@@ -28,11 +28,29 @@ class Match:
 
     Args:
         name_of: image -> name.
+        again: other spellings of the name of an image -> that image.
         lost: names of no image here, in their order.
     """
 
     name_of: dict[Path, str] = field(default_factory=dict)
+    again: dict[str, Path] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+
+    def refuse_contrary(self, said: Callable[[str], object], where: object) -> None:
+        """Refuse spellings of one image of which not the same is said.
+
+        Args:
+            said: gives what is said of a name, comparable.
+            where: file or folder of the names, for messages.
+
+        Raises:
+            DatasetError: naming both spellings.
+        """
+        pairs = ((self.name_of[image], name) for name, image in self.again.items())
+        contrary = [f"{name} and {other}" for name, other in pairs if said(name) != said(other)]
+        if contrary:
+            problem = f"{len(contrary)} images are named twice, and not the same is said of them ({some(contrary)})"
+            raise DatasetError(str(where), problem, "Keep one name per image")
 
 
 def match(
@@ -50,7 +68,17 @@ def match(
     Raises:
         DatasetError: names that may mean several images, or images that several names may mean.
     """
-    split = {name: _parts(name) for name in names}
+    spellings: dict[Parts, str] = {}
+    split: dict[str, Parts] = {}
+    found = Match()
+    same: dict[str, str] = {}  # another spelling of the same path -> the first one
+    for name in names:
+        parts = _parts(name)
+        first = spellings.setdefault(parts, name)
+        if first == name:
+            split[name] = parts
+        else:
+            same[name] = first
     alike: dict[str, tuple[list[Path], list[str]]] = defaultdict(lambda: ([], []))
     for image in images:
         alike[stem(plain_name(image.name))][0].append(image)
@@ -58,7 +86,6 @@ def match(
         alike[stem(parts[-1])][1].append(name)
     bare_is_enough = all(len(there) <= 1 and len(named) <= 1 for there, named in alike.values())
 
-    found = Match()
     exact = _exact(split, images, bases, suffixes)
     apart: dict[Path, str] = {}  # alike at the end, but below other folders
     unclear: list[str] = []
@@ -85,8 +112,14 @@ def match(
         found.name_of |= apart
         examples = some(f"{name} for {image.relative_to(bases[0])}" for image, name in apart.items())
         say(f"{len(apart)} names of {_short(where)} fit by the end of their path alone: folders differ ({examples})")
-    meant = set(found.name_of.values())
-    found.lost = [name for name in split if name not in meant]
+    image_of = {name: image for image, name in found.name_of.items()}
+    for name in split.keys() - image_of.keys():
+        there = [image for image in alike[stem(split[name][-1])][0] if _names(split[name], image, bases, suffixes)]
+        if len(there) == 1 and there[0] in found.name_of:
+            found.again[name] = there[0]
+    image_of |= found.again
+    found.again |= {name: image_of[first] for name, first in same.items() if first in image_of}
+    found.lost = [name for name in (*split, *same) if same.get(name, name) not in image_of]
     return found
 
 
@@ -190,6 +223,18 @@ def _fits(image: Parts, name: Parts) -> bool:
     """Whether one path ends in the other, whatever the suffixes; the last parts are alike already."""
     shared = min(len(image), len(name))
     return shared < 2 or image[-shared:-1] == name[-shared:-1]
+
+
+def _names(name: Parts, image: Path, bases: Sequence[Path], suffixes: bool) -> bool:
+    """Whether a name can mean this image alone: it ends the image's path, or holds it with a folder at least."""
+    own = plain_name(image.name)
+    if suffixes and name[-1].lower() not in (own.lower(), stem(own).lower()):
+        return False
+    whole = tuple(plain_name(str(image)).split("/"))[:-1]
+    folders = len(name) - 1
+    return whole[len(whole) - folders :] == name[:-1] or any(
+        len(way) > 1 and name[-len(way) : -1] == way[:-1] for way in _below(image, bases)
+    )
 
 
 def _renamed(apart: Mapping[Path, str], names: Mapping[str, Parts], bases: Sequence[Path]) -> set[tuple[str, str]]:

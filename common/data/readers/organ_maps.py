@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
-from .copies import some_below
+from .copies import digest_of, some_below
 from .matching import match
 from .suffixes import stem
 from .tree import Tree
@@ -39,6 +39,7 @@ class OrganMaps:
         by_name = {} if folder is None else {str(path.relative_to(folder)): path for path in files}
         # A volume may be a folder whose name holds points, and label maps are named by all of it.
         found = match(by_name, volumes, (root,), folder, suffixes=False)
+        found.refuse_contrary(lambda name: digest_of(by_name[name]), folder)
         self._map_of = {volume: by_name[name] for volume, name in found.name_of.items()}
         self._lost = [by_name[name] for name in found.lost]
         self._found: set[Path] = set()

@@ -93,6 +93,7 @@ def apply_split(corpus: Corpus, root: str | os.PathLike[str], split_file: str, s
     places = _places(Path(split_file))
     images = [Path(record.image) for record in corpus.records]
     found = match(places, images, (Path(root).expanduser().resolve(),), split_file)
+    found.refuse_contrary(places.__getitem__, split_file)
     remedy = "Make the split of this very folder: python scripts/split_patients.py"
     if unknown := sorted(found.lost):
         raise DatasetError(split_file, f"{len(unknown)} of its images are not in {root} ({some(unknown)})", remedy)
