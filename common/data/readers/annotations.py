@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..errors import DatasetError
-from .copies import digest_of
+from .copies import digest_below
 from .matching import match
 from .notices import say, some
 from .suffixes import below, is_image
@@ -37,7 +38,7 @@ def masks_of(folders: Mapping[str, Path], images: Sequence[Path], bases: Sequenc
             raise DatasetError(folder, problem, f"The option masks gives it for the structure '{structure}'")
         by_name = {below(path, folder): path for path in files}
         found = match(by_name, images, bases, folder, suffixes=False)
-        found.refuse_contrary(lambda name, files=by_name: digest_of(files[name]), folder)
+        found.refuse_contrary(partial(digest_below, folder), folder)
         for image, name in found.name_of.items():
             masks[image][structure] = str(by_name[name])
         lost += found.lost

@@ -120,5 +120,10 @@ def digest_of(path: Path, most: int | None = None) -> bytes:
     return digest.digest()
 
 
+def digest_below(folder: Path, name: str) -> bytes:
+    """Return the SHA-256 of a file by its path below a folder."""
+    return digest_of(folder / name)
+
+
 def _files(path: Path) -> list[Path]:
     return sorted(place for place in path.iterdir() if place.is_file()) if path.is_dir() else files_of(path)
