@@ -24,7 +24,8 @@ class LoadWeights(CheckpointLoader):
         try:
             super().__call__(engine)
         except RuntimeError as error:
+            reason = " ".join(str(error).split()).rstrip(".")
             raise CheckpointError(
-                f"{self.load_path} does not fit the network that the config builds: {error}. Give the weights of that "
+                f"{self.load_path} does not fit the network that the config builds: {reason}. Give the weights of that "
                 "network by ckpt_path, or its run's network.json as the last config file."
             ) from error

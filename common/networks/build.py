@@ -90,7 +90,7 @@ def load_encoder(
     Raises:
         UnreadableCheckpointError: damaged, no weights file, a pickle that asks for more than weights, or weights that
             are no finite floating-point numbers.
-        PoorMatchError: the weights are another network's, be it a deeper one.
+        PoorMatchError: the weights are another network's, be it a deeper one or one with other patches.
         ValueError: the file describes another architecture than the one asked for, or none was given; several copies
             between which nothing decides.
         FileNotFoundError: no such file.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .checkpoint_reading import UnreadableCheckpointError
 from .encoders import Encoder
+from .first_parts import unfilled
 
 # A classifier, projector or mask token more or less is usual in published files; a missing block is not.
 MIN_SHARE = 0.95
@@ -93,7 +94,8 @@ def fill(
         min_share: least share of the encoder's weights that the file must give.
 
     Raises:
-        PoorMatchError: fewer matched, or weights of deeper blocks are left over.
+        PoorMatchError: fewer matched, the first layer or the positions do not fit, or weights of deeper blocks are
+            left over.
     """
     weights, resampled = _resample(encoder, weights)
     report = replace(report, resampled=tuple(resampled))
@@ -120,7 +122,8 @@ def fill_module(
             unused.
 
     Raises:
-        PoorMatchError: fewer matched (names the nearest keys), or weights of the module's own parts are left over.
+        PoorMatchError: fewer matched (names the nearest keys), no weights for the first layer, the tokens or the
+            positions, or weights of the module's own parts are left over.
     """
 
     def counts(key: str) -> bool:
@@ -139,6 +142,9 @@ def fill_module(
     )
     if report.share < min_share:
         raise PoorMatchError(report, _refusal(architecture, report, min_share))
+    noise = unfilled(report.missing, report.mismatched)
+    if noise:
+        raise PoorMatchError(report, _blind(architecture, report, noise))
     left_over = _left_over(report, ours)
     if left_over:
         raise PoorMatchError(report, _deeper(architecture, report, left_over))
@@ -217,6 +223,13 @@ def _refusal(architecture: str, report: LoadReport, min_share: float) -> str:
         f"{report.source} ({report.layout}) is no {architecture}: it gives {report.share:.0%} of "
         f"the encoder's weights, {min_share:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
         f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
+    )
+
+
+def _blind(architecture: str, report: LoadReport, noise: list[str]) -> str:
+    return (
+        f"{report.source} ({report.layout}) gives {report.share:.0%} of the weights of {architecture}, but not what "
+        f"every image passes first, and random values there make noise of all that follows: {'; '.join(noise[:3])}."
     )
 
 
