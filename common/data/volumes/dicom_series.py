@@ -10,6 +10,7 @@ from ..formats import format_of
 from ..formats.depth import Unusable
 from .dicom_positions import slice_step
 from .dicom_values import check_quantity, slice_hounsfield
+from .plausible_size import check_voxels
 
 # Publishers and archives put these beside the slices; whatever else lies there must be a slice.
 BESIDE = {*(".csv", ".txt", ".json", ".gz", ".zip", ".xlsx", ".md", ".pdf", ".xml", ".yaml", ".nii", ".html")}
@@ -46,7 +47,9 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     # DICOM's (x, y, z) reversed; the first three numbers of the orientation say where a row runs, so columns count.
     affine[:3, :3] = np.stack([step, along_column * between_rows, along_row * between_columns], axis=1)[::-1]
     affine[:3, 3] = positions[order[0]][::-1]
-    return np.stack([slice_hounsfield(path, dataset) for path, dataset in slices]), affine
+    values = np.stack([slice_hounsfield(path, dataset) for path, dataset in slices])
+    check_voxels(affine, values.shape, "mm, as DICOM has it")
+    return values, affine
 
 
 def _datasets(folder: Path) -> list[tuple[Path, Any]]:

@@ -7,9 +7,10 @@ import numpy as np
 from ..formats.depth import Unusable
 from .geometry import FLIP_LPS
 from .hounsfield import hounsfield
-from .itk_geometry import check_geometry, check_letters, in_millimetres
+from .itk_geometry import check_geometry, check_letters, in_millimetres, unit_told
 from .itk_headers import TextHeader, check_size, read_header
 from .label_names import names_in_nrrd
+from .plausible_size import check_voxels
 
 SLOPE, OFFSET = "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"
 
@@ -72,7 +73,9 @@ def _load(path: Path) -> tuple[TextHeader, np.ndarray, np.ndarray]:
     affine[:3, 3] = list(image.GetOrigin())
     check_letters(header, affine)
     # ITK counts x first, its array z first.
-    return header, values, FLIP_LPS @ in_millimetres(header, affine) @ FLIP_LPS
+    affine = FLIP_LPS @ in_millimetres(header, affine) @ FLIP_LPS
+    check_voxels(affine, values.shape, unit_told(header) or "none, taken for mm")
+    return header, values, affine
 
 
 def _intensity(header: TextHeader) -> tuple[float, float]:

@@ -55,8 +55,8 @@ def in_millimetres(header: TextHeader, affine: np.ndarray) -> np.ndarray:
         header: of the volume.
         affine: (4, 4), index to (x, y, z) in the header's unit.
     """
-    told = header.fields.get("space units", header.fields.get("units", "")) if header.nrrd else ""
-    units = shlex.split(told) if header.nrrd else [header.fields.get("DistanceUnits", "")] * 3
+    told = unit_told(header)
+    units = shlex.split(told) if header.nrrd else [told] * 3
     unknown = [unit for unit in units if unit.lower() not in (*MM, *SILENT)]
     if unknown:
         doubt(f"its unit of length is '{unknown[0]}', which is not known; millimetres are assumed")
@@ -64,6 +64,13 @@ def in_millimetres(header: TextHeader, affine: np.ndarray) -> np.ndarray:
     if len(factors) != 3:
         raise Unusable(f"its header has {len(factors)} units of length ({told})", "Give one for each axis of the space")
     return np.diag([*factors, 1.0]) @ affine
+
+
+def unit_told(header: TextHeader) -> str:
+    """Return the header's unit or units of length in its own words; nothing where it names none."""
+    if header.nrrd:
+        return header.fields.get("space units", header.fields.get("units", ""))
+    return header.fields.get("DistanceUnits", "")
 
 
 def check_letters(header: TextHeader, affine: np.ndarray) -> None:

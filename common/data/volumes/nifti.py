@@ -16,6 +16,7 @@ from .geometry import FLIP_LPS
 from .hounsfield import hounsfield
 from .label_names import names_in_nifti
 from .nifti_geometry import affine_of
+from .plausible_size import check_voxels
 
 EXTENSION_BYTES = 1 << 22  # hold every header with its extensions; a table of 117 names has 20 KB
 AIR_INTERCEPT = -1000.0  # from which on stored values are not Hounsfield units
@@ -43,7 +44,9 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
         problem = f"its voxels are Hounsfield units already, and an intercept of {calibration.intercept:g} is given"
         raise Unusable(problem, "It is of a version that needs none (CT-RATE: version: fixed)")
     values = hounsfield(stored, calibration.slope, calibration.intercept)
-    return values, FLIP_LPS @ np.diag([*reversed(calibration.spacing), 1.0])
+    affine = FLIP_LPS @ np.diag([*reversed(calibration.spacing), 1.0])
+    check_voxels(affine, values.shape, "mm, in its publisher's table")
+    return values, affine
 
 
 def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:

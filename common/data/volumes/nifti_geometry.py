@@ -12,8 +12,10 @@ import numpy as np
 from ..formats.depth import Unusable
 from .doubts import doubt
 from .geometry import FLIP_RAS, TOLERATED, check_affine
+from .plausible_size import check_voxels
 
 MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # mm per unit of length by its code; 0 says nothing and is mm everywhere
+UNITS = {0: "none, taken for mm", 1: "metres", 2: "mm", 3: "microns"}
 UNIT_BITS = 0b111  # of `xyzt_units`; the others are the unit of time
 SAME_SPACING = 0.01  # of a spacing: what rounding leaves far below
 SHEARED = 1e-3  # cosine between two axes
@@ -49,7 +51,9 @@ def affine_of(image: Any, raw: Any) -> np.ndarray:
     unit = int(raw["xyzt_units"]) & UNIT_BITS
     if unit not in MM:
         doubt(f"its unit of length has the code {unit}, which NIfTI does not know; millimetres are assumed")
-    return FLIP_RAS @ np.diag([*[MM.get(unit, 1.0)] * 3, 1.0]) @ image.affine
+    affine = FLIP_RAS @ np.diag([*[MM.get(unit, 1.0)] * 3, 1.0]) @ image.affine
+    check_voxels(affine, image.shape, f"{UNITS.get(unit, 'taken for mm')}: {unit} in xyzt_units")
+    return affine
 
 
 def _qform(image: Any, pixdim: np.ndarray) -> np.ndarray | None:

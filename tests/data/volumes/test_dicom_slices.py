@@ -38,6 +38,13 @@ def padded(folder, stored, padding, **facts):
     return np.where(EDGE, -1024, HU)
 
 
+def test_a_spacing_that_no_person_has_is_said(tmp_path):
+    """Metres where DICOM has millimetres."""
+    save_series(tmp_path / "a", HU.astype(np.int16), spacing=(3.0, 0.0007, 0.0007))
+    with pytest.warns(UserWarning, match=r"a: its voxels have 3 x 0.0007 x 0.0007 mm.*\(mm, as DICOM has it\)"):
+        read_volume(tmp_path / "a")
+
+
 def test_padding_is_air_before_it_is_rescaled(tmp_path):
     """-2000 - 1024 would be -3024, and 4095 a metal."""
     signed = {"RescaleIntercept": -24}

@@ -174,6 +174,16 @@ def test_nrrds_units_of_length(tmp_path):
         read_volume(nrrd(tmp_path / "a.nrrd", space_units='"furlong" "furlong" "furlong"'))
 
 
+def test_a_unit_in_which_no_person_is_scanned_is_said(tmp_path):
+    """Numbers in millimetres beside another unit."""
+    with pytest.warns(UserWarning, match=r"a\.nrrd: its voxels have .*\(\"um\" \"um\" \"um\"\)"):
+        read_volume(nrrd(tmp_path / "a.nrrd", space_units='"um" "um" "um"'))
+    with pytest.warns(UserWarning, match=r"a\.mha: its voxels have .*\(m\)"):
+        read_volume(metaimage(tmp_path / "a.mha", DistanceUnits="m"))
+    with pytest.warns(UserWarning, match=r"a\.mha: its voxels have .*\(none, taken for mm\)"):
+        read_volume(metaimage(tmp_path / "a.mha", ElementSpacing="0.001 0.001 0.005"))
+
+
 def test_nrrds_encodings_and_what_does_not_matter(tmp_path):
     data = VALUES.astype("<i2").tobytes()
     check(nrrd(tmp_path / "a.nrrd", gzip.compress(data), encoding="gzip"))

@@ -9,6 +9,7 @@ from ct_files import ORIGIN, SPACING, index_volume, ras_affine, save_nifti
 
 from common.data import UnreadableImage
 from common.data.volumes import read_organs, read_volume
+from common.data.volumes.doubts import Doubt
 
 MIRROR = np.diag([-1.0, 1, 1, 1])
 
@@ -147,6 +148,38 @@ def test_an_unknown_unit_is_said(tmp_path):
     path.write_bytes(content)
     with pytest.warns(UserWarning, match="unit of length has the code 5"):
         assert np.allclose(read_volume(path).spacing, SPACING)
+
+
+@pytest.mark.parametrize(
+    ("code", "spacing", "words"),
+    [
+        (3, (3, 0.7, 0.7), r"0.003 x 0.0007 x 0.0007 mm.*\(microns: 3 in xyzt_units\)"),
+        (1, (3, 0.7, 0.7), r"3000 x 700 x 700 mm.*\(metres: 1 in xyzt_units\)"),
+        (2, (0.3, 0.07, 0.04), r"0.3 x 0.07 x 0.04 mm.*\(mm: 2 in xyzt_units\)"),
+        (2, (500, 5, 5), r"500 x 5 x 5 mm and all of it 2000 x 25 x 30 mm"),
+        (0, (20.5, 7, 7), r"20.5 x 7 x 7 mm.*none, taken for mm"),
+    ],
+)
+def test_a_unit_in_which_no_person_is_scanned_is_said_with_the_spacing(tmp_path, code, spacing, words):
+    path = save(tmp_path / "a.nii", *[ras_affine(spacing)] * 2)
+    content = bytearray(path.read_bytes())
+    content[123] = code
+    path.write_bytes(content)
+    with pytest.warns(Doubt, match=rf"^{path}: its voxels have .*{words}") as said:
+        read_volume(path)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("spacing", [(0.06, 0.05, 0.05), (0.5, 0.2, 0.2), (10, 0.97, 0.97), (20, 5.4, 5.4)])
+def test_spacings_of_people_are_silent(tmp_path, spacing):
+    silent(save(tmp_path / "a.nii", *[ras_affine(spacing)] * 2))
+
+
+def test_a_size_that_no_person_has_is_said(tmp_path):
+    """Centimetres for millimetres leave voxels that could be, and a volume that could not."""
+    with pytest.warns(Doubt, match=r"12 x 6 x 6 mm and all of it 72 x 2808 x 36 mm"):
+        values = np.tile(index_volume((6, 6, 6)) - 100, (1, 78, 1))
+        read_volume(save_nifti(tmp_path / "a.nii", values, ras_affine((12, 6, 6))))
 
 
 def test_label_maps_pass_the_same_checks(tmp_path):
