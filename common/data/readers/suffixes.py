@@ -1,14 +1,23 @@
 """Which files are images and volumes, by their suffix or, where there is none, by their content."""
 
 from pathlib import Path
+from typing import Literal
+
+from ..formats import format_of
 
 SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".jp2"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jls", ".jxl"),
     *(".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".mhd", ".img"),
 )
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr", ".npz")
 SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
-OTHERS = (".csv", ".txt", ".json", ".gz", ".zip", ".xlsx", ".md", ".pdf", ".xml", ".yaml")
+OTHERS = (
+    *(".csv", ".tsv", ".txt", ".json", ".gz", ".zip", ".xlsx", ".md", ".pdf", ".xml", ".yaml", ".yml", ".html"),
+    *(".raw", ".zraw", ".hdr", ".npy", ".pt", ".py", ".h5"),  # voxels of a header, arrays, and what is no image
+)
+HEAD_BYTES = 4096
+VOLUMES = ("nifti", "mha", "nrrd")
 _KNOWN = frozenset((*SUFFIXES, *VOLUME_SUFFIXES))
 
 
@@ -33,27 +42,54 @@ def known(path: Path) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is an image by suffix, or DICOM by content where there is no known suffix."""
-    return path.name.lower().endswith(SUFFIXES) or is_nameless_dicom(path)
+    """Whether a file is an image by suffix, or by content where there is no known suffix."""
+    return path.name.lower().endswith(SUFFIXES) or _nameless_kind(path) not in (None, "nrrd")
 
 
 def is_volume(path: Path) -> bool:
-    """Whether a file is a whole volume by suffix."""
-    return path.name.lower().endswith(VOLUME_SUFFIXES)
+    """Whether a file is a whole volume by suffix, or by content where there is no known suffix."""
+    return path.name.lower().endswith(VOLUME_SUFFIXES) or _nameless_kind(path) in VOLUMES
 
 
 def is_slice(path: Path) -> bool:
     """Whether a file is a slice in DICOM; archives name slices by their UID or number."""
-    return path.suffix.lower() in SLICE_SUFFIXES or is_nameless_dicom(path)
+    return path.suffix.lower() in SLICE_SUFFIXES or _nameless_kind(path) == "dicom"
 
 
-def is_nameless_dicom(path: Path) -> bool:
-    """Whether a file without an image's suffix is DICOM; archives name such files by their UID."""
+def _nameless_kind(path: Path) -> str | None:
+    """The format of a file whose suffix tells none; archives name DICOM files by their UID."""
     # Text beside them must not be taken for images.
-    if path.suffix.lower() in OTHERS:
-        return False
+    if path.suffix.lower() in OTHERS or known(path):
+        return None
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            head = file.read(HEAD_BYTES)
+            size = file.seek(0, 2)
     except OSError:
-        return False
+        return None
+    kind = "nrrd" if head.startswith(b"NRRD000") else format_of(head, path)
+    # Two bytes tell too little of a file that nothing else speaks for.
+    if kind == "BMP" and int.from_bytes(head[2:6], "little") != size:
+        return None
+    return None if kind == "dicom" and head[128:132] != b"DICM" and not _begins_as_dicom(head) else kind
+
+
+def _begins_as_dicom(head: bytes) -> bool:
+    """Whether the first elements follow one another: each in its group, of a length, and then the next of that group.
+
+    It is a file without preamble: group 2 or 8, with the letters of a type or without.
+    """
+    order: Literal["little", "big"] = "little" if head[0] else "big"
+    place, before = 0, (0, -1)
+    for _ in range(2):
+        tag = int.from_bytes(head[place : place + 2], order), int.from_bytes(head[place + 2 : place + 4], order)
+        if tag <= before or tag[0] not in (2, 8):
+            return False
+        if not head[place + 4 : place + 6].isalpha():
+            place += 8 + int.from_bytes(head[place + 4 : place + 8], order)
+        elif head[place + 4 : place + 6] in (b"OB", b"SQ", b"UN", b"UT"):
+            place += 12 + int.from_bytes(head[place + 8 : place + 12], order)
+        else:
+            place += 8 + int.from_bytes(head[place + 6 : place + 8], order)
+        before = tag
+    return True
