@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pydicom
 import pytest
@@ -5,7 +7,8 @@ from dicom_files import close, save, window
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from common.data import UnreadableImage, image_size, read_image, read_mask
+from common.data import DataNotice, UnreadableImage, image_size, read_image, read_mask
+from common.data.formats.dicom import stored_values
 
 
 @pytest.fixture
@@ -48,7 +51,44 @@ def test_bits_above_the_stored_ones_are_dropped(tmp_path, ramp):
     overlay = ramp.copy()
     overlay[::2] |= 0xF000
     save(tmp_path / "a.dcm", overlay)
-    assert close(read_image(tmp_path / "a.dcm"), ramp / 4000 * 255)
+    with pytest.warns(DataNotice, match="600 of 1200 values .* 12 bits .* taken away"):
+        assert close(read_image(tmp_path / "a.dcm"), ramp / 4000 * 255)
+    save(tmp_path / "declared.dcm", ramp | (overlay & 0x8000))
+    data = pydicom.dcmread(tmp_path / "declared.dcm")
+    data.add_new((0x6002, 0x0102), "US", 15)
+    data.save_as(tmp_path / "declared.dcm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert close(read_image(tmp_path / "declared.dcm"), ramp / 4000 * 255)
+
+
+def test_values_above_the_stored_bits_are_kept_and_said(tmp_path, ramp):
+    save(tmp_path / "a.dcm", ramp, 10)
+    with pytest.warns(DataNotice, match=r"10 bits of its BitsStored: they are kept whole"):
+        assert close(read_image(tmp_path / "a.dcm"), ramp / 4000 * 255)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int16])
+@pytest.mark.parametrize("noise", [0, 20])
+@pytest.mark.parametrize("edge", [0, 3000])
+def test_metal_above_the_stored_bits_stays_the_brightest(tmp_path, kind, noise, edge):
+    tissue = 1000 + np.random.default_rng(0).normal(0, noise, (60, 70))
+    if edge and kind is np.uint16:
+        tissue[19:31, 29:46] = edge
+    tissue[20:30, 30:45] = 9000
+    values = tissue.astype(kind)
+    save(tmp_path / "a.dcm", values)
+    with pytest.warns(DataNotice, match="150 of 4200 .* kept whole"):
+        assert np.array_equal(stored_values(pydicom.dcmread(tmp_path / "a.dcm")), values)
+
+
+def test_signs_are_no_values_above_the_stored_bits(tmp_path):
+    values = np.linspace(-2000, 2000, 100).astype(np.int16).reshape(10, 10)
+    for stored in (values, values & 0x0FFF):
+        save(tmp_path / "a.dcm", stored.astype(np.int16))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(stored_values(pydicom.dcmread(tmp_path / "a.dcm")), values)
 
 
 def test_the_sign_bit_is_where_bits_stored_says(tmp_path):
@@ -87,6 +127,14 @@ def test_colour(tmp_path):
     facts = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     save(tmp_path / "a.dcm", colour, 8, Rows=8, Columns=9, **facts)
     assert np.array_equal(read_image(tmp_path / "a.dcm", 3), np.moveaxis(colour, 2, 0))
+
+
+@pytest.mark.parametrize("stored", [12, 16])
+def test_colour_is_scaled_by_its_significant_bits(tmp_path, ramp, stored):
+    colour = np.dstack([ramp, ramp // 2, ramp // 4])
+    facts = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    save(tmp_path / "a.dcm", colour, stored, Rows=30, Columns=40, **facts)
+    assert np.abs(read_image(tmp_path / "a.dcm", 3) - np.moveaxis(colour, 2, 0) / 4095 * 255).max() <= 0.51
 
 
 def test_a_mask_is_neither_windowed_nor_inverted(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .depth import Unusable, scale
+from .depth import Unusable, scale, scale_by_bits
 from .dicom_deflated import check_inflated
 from .dicom_grey import present
 from .dicom_pixels import Pixels, decoded, no_picture, stored_values
@@ -32,9 +32,9 @@ def read(payload: bytes, path: Path) -> np.ndarray:
     if photometric not in COLOURS or pixels.values.shape[2] != 3:
         stated = f"its colour space is {photometric} with {pixels.values.shape[2]} channels"
         raise Unusable(stated, "Save it as 8- or 16-bit grey, or as RGB")
-    if pixels.values.dtype == np.uint8 and pixels.bits == 8:
-        return pixels.values
-    return scale(pixels.values, 0.0, 2.0**pixels.bits - 1)
+    if pixels.values.dtype == np.uint8:
+        return scale(pixels.values, 0.0, 2.0**pixels.bits - 1)
+    return scale_by_bits(pixels.values)
 
 
 def labels(payload: bytes, path: Path) -> Labels:

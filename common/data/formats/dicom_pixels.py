@@ -7,6 +7,7 @@ import numpy as np
 
 from . import jpeg, jpeg2000, jpegxl
 from .depth import Unusable, check_area, check_single
+from .dicom_high_bits import settled
 
 JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
@@ -62,7 +63,7 @@ def no_picture(dataset: Any) -> Unusable:
 
 
 def _significant(raw: np.ndarray, dataset: Any, bits: int, precision: int, exact: bool) -> np.ndarray:
-    """Take away what lies above and below the stored bits (overlays of old files), and put the sign where it belongs.
+    """Take away what lies around the stored bits (overlays of old files), and put the sign where it belongs.
 
     BitsStored end at HighBit, where the compressed samples are as wide as that. Lossy compression overshoots the
     largest value; to cut a bit off there would make black of white.
@@ -79,7 +80,8 @@ def _significant(raw: np.ndarray, dataset: Any, bits: int, precision: int, exact
         return raw
     if not exact and not signed:
         return raw >> (end - bits)
-    return (raw << (container - end)) >> (container - bits)
+    values = (raw << (container - end)) >> (container - bits)
+    return settled(raw, values, dataset, bits) if end == bits else values
 
 
 def _decompressed(dataset: Any, syntax: str) -> tuple[np.ndarray, int]:

@@ -1,10 +1,12 @@
 """Hounsfield units of one CT slice in DICOM: its own rescaling, and air where it is padded."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import DataNotice
 from ..formats.depth import Unusable
 from ..formats.dicom import stored_values
 from .doubts import doubt
@@ -53,7 +55,7 @@ def slice_hounsfield(path: Path, dataset: Any) -> np.ndarray:
         Unusable: pixels that cannot be decoded.
     """
     try:
-        values = stored_values(dataset)
+        values = _stored(dataset)
         padding = _padding(values, dataset)
     except Unusable:
         raise
@@ -73,6 +75,19 @@ def slice_hounsfield(path: Path, dataset: Any) -> np.ndarray:
     if told < AIR and str(dataset.get("LossyImageCompression", "")) == LOSSY:
         padding |= found < (told + AIR) / 2  # what compression has made of it
     return np.where(padding, found.dtype.type(AIR), found)
+
+
+def _stored(dataset: Any) -> np.ndarray:
+    """The stored values; what decoding says of a slice is said of its series, in the same words."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DataNotice)
+        values = stored_values(dataset)
+    for one in said:
+        if issubclass(one.category, DataNotice):
+            doubt(f"slices have values of more bits than their BitsStored says: {str(one.message).rsplit(': ')[-1]}")
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return values
 
 
 def _padding(values: np.ndarray, dataset: Any) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from pydicom.uid import MRImageStorage, RLELossless, RTStructureSetStorage
 
 from common.data import UnreadableImage
 from common.data.volumes import Preparation, open_volumes, read_volume
+from common.data.volumes.doubts import Doubt
 from common.records import Corpus, Record
 
 HU = index_volume() * 3 - 200
@@ -170,3 +171,12 @@ def test_compressed_slices_have_their_padding_too(tmp_path):
         data.save_as(tmp_path / f"{index}.dcm")
     found = silent(tmp_path)
     assert (found[:, :, :6] == -1024).all() and np.array_equal(found[:, :, 6:], stored[:, :, 6:].astype(int) - 1000)
+
+
+def test_metal_of_more_bits_than_are_declared_stays_metal(tmp_path):
+    stored = (HU + 1024).astype(np.uint16)
+    stored[EDGE] = 4096 + 1724  # 4796 HU, of which twelve bits would leave 700
+    save_series(tmp_path, stored, RescaleIntercept=-1024, BitsStored=12, HighBit=11)
+    with pytest.warns(Doubt, match="more bits than their BitsStored says: they are kept whole"):
+        volume = read_volume(tmp_path)
+    assert np.array_equal(volume.hounsfield, np.where(EDGE, 4796, HU))
