@@ -145,11 +145,11 @@ def _coco(path: Path, finding: str | None) -> dict[str, list[Rectangle]]:
             if sizes.setdefault(name, size) != size:
                 raise DatasetError(path, f"{name} has two sizes, {sizes[name]} and {size}", "Keep one of them")
             found[name] = []
-        for item in content["annotations"]:
+        for place, item in enumerate(content["annotations"]):
             name, (x, y, width, height) = str(images[item["image_id"]]["file_name"]), map(float, item["bbox"])
             edges = (y, x, y + height, x + width)
             kind = finding or str(names[item["category_id"]]["name"])
-            found[name].append(Rectangle(kind, edges, f"annotation {item['id']}", sizes[name]))
+            found[name].append(Rectangle(kind, edges, f"annotation {item.get('id', f'number {place}')}", sizes[name]))
     except DatasetError:
         raise
     except (KeyError, TypeError, ValueError) as error:

@@ -64,7 +64,12 @@ class Layout:
         self._places: dict[Path, Place] = {}
 
     def without_copies(self, images: Sequence[Path]) -> list[Path]:
-        """Drop files that lie in the same split and class again: the same name and the same bytes."""
+        """Drop files that lie in the same split and class again: the same name and the same bytes.
+
+        Raises:
+            DatasetError: files of the same bytes lie in the folders of two classes.
+        """
+        self._review_copies(images)
         if not self.by_folder:
             return list(images)
         alike = defaultdict(list)
@@ -76,6 +81,24 @@ class Layout:
         if copies:
             say(f"{len(copies)} copies in other folders left out ({some_below(self.base, sorted(copies))})")
         return [image for image in images if image not in copies]
+
+    def _review_copies(self, images: Sequence[Path]) -> None:
+        """Refuse the same bytes in two classes, and say where they are in two splits."""
+        if len({self._place(folder) for folder in {image.parent for image in images}}) < 2:
+            return
+        # Empty files are no copies: a download was cut off.
+        groups = [group for group in equal_files(images) if len(group) > 1 and group[0].stat().st_size]
+        places = [[self._place_of_all(image) for image in group] for group in groups]
+        contrary = [g for g, found in zip(groups, places, strict=True) if len({p.labels for p in found} - {None}) > 1]
+        if contrary:
+            problem = (
+                f"files of the same bytes are in folders of several classes ({some_below(self.base, contrary[0])})"
+            )
+            raise DatasetError(self.base, problem, "Keep the one whose class is right")
+        shared = [g for g, found in zip(groups, places, strict=True) if len({p.split for p in found} - {None}) > 1]
+        if shared:
+            examples = "; ".join(some_below(self.base, group) for group in shared[:3])
+            say(f"{len(shared)} images are in several splits, in files of the same bytes ({examples})")
 
     def records(self, images: Sequence[Path], source: str) -> list[Record]:
         """Return the record of each image, and say what did not fit.

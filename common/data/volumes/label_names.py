@@ -1,12 +1,12 @@
 """Which name each value of a label map has."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from ..errors import DatasetError
 from ..formats import format_of
 from ..formats.depth import Unusable
 from .structures import TABLES
@@ -108,11 +108,21 @@ def names_in_nifti(header: Any) -> dict[str, int]:
 
 def _from_sidecar(path: Path) -> dict[str, int]:
     try:
-        stated = json.loads(path.read_text())
-        return _checked({str(name): int(number) for name, number in stated.items()}, len(stated))
-    except (ValueError, AttributeError, TypeError) as error:
+        # Late: the readers import what names labels.
+        from ..readers.text import read_json
+
+        stated = read_json(path)
+        return _checked({str(name): _whole(number) for name, number in stated.items()}, len(stated))
+    except (DatasetError, ValueError, AttributeError, TypeError) as error:
         problem = f"{path.name} beside it is no table of label names ({error})"
         raise Unusable(problem, 'It should read {"liver": 1, "spleen": 2, ...}') from None
+
+
+def _whole(number: Any) -> int:
+    """A value of a label map: 1, 1.0 or "1", and not 1.7 or true."""
+    if isinstance(number, bool) or (isinstance(number, float) and not number.is_integer()):
+        raise ValueError(f"{number!r} is no whole number")
+    return int(number)
 
 
 def _checked(names: Mapping[str, int], count: int) -> dict[str, int]:
