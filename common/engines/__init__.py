@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .distributed import gather, rank, setup, teardown, world_size, wrap
+from .distributed import gather, norm_batch, rank, setup, teardown, world_size, wrap
 
 if TYPE_CHECKING:
     from .batches import method_losses, whole_batch
@@ -78,6 +78,7 @@ __all__ = [
     "gather",
     "merged_config",
     "method_losses",
+    "norm_batch",
     "parameter_groups",
     "rank",
     "refuse_foreign_code",

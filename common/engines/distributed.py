@@ -74,6 +74,16 @@ def wrap(network: nn.Module, device: torch.device | str, find_unused_parameters:
     )
 
 
+def norm_batch(batch_size: int, device: torch.device | str) -> int:
+    """Images that a batch norm sees at once in a network that `wrap` returns.
+
+    Args:
+        batch_size: images of one process.
+        device: of this process.
+    """
+    return batch_size * (world_size() if torch.device(device).type == "cuda" else 1)
+
+
 @torch.no_grad()
 def gather(tensor: Tensor) -> Tensor:
     """Concatenate a tensor over processes along its first dimension, without gradient.

@@ -19,6 +19,7 @@ class InBatchInfoNCE(nn.Module):
             it cannot fall below log(1 + 31 e^-2), about 1.65 (methods C10).
         global_batch: images of a step in all processes together, where keys are those of other images; given here, a
             batch of one is an error before training. None where keys are parts of an image.
+        norm_batch: images that a batch norm of the projector sees at once, likewise (`engines.norm_batch`).
 
     Raises:
         ValueError: a temperature that is not positive, or a batch with nothing to contrast.
@@ -26,7 +27,7 @@ class InBatchInfoNCE(nn.Module):
     Source: SRHRS, consistency loss and decomposition loss; methods section 4.
     """
 
-    def __init__(self, temperature: float = 1.0, global_batch: int | None = None):
+    def __init__(self, temperature: float = 1.0, global_batch: int | None = None, norm_batch: int | None = None):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}; expected a number above 0, such as 0.2 or 1.")
@@ -34,6 +35,11 @@ class InBatchInfoNCE(nn.Module):
             raise ValueError(
                 f"batch_size x processes is {global_batch}: an image has no other to be told from, nor batch norm "
                 "anything to normalise by. Set batch_size to 2 or more (published: 32)."
+            )
+        if norm_batch is not None and norm_batch < 2:
+            raise ValueError(
+                f"batch norm sees {norm_batch} image at a time: on CPU processes do not share its statistics, so "
+                "batch_size counts alone. Set batch_size to 2 or more (published: 32), or train on GPUs."
             )
         self.temperature = temperature
 

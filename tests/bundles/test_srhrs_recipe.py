@@ -166,6 +166,22 @@ def test_a_batch_of_one_is_refused_by_the_checks_that_come_before_training(overl
     assert "batch_size x processes is 1" in "".join(map(str, chain(error.value)))
 
 
+@pytest.mark.parametrize(("device", "refused"), [("cpu", True), ("cuda:0", False)])
+def test_processes_share_the_statistics_of_a_batch_on_gpus_alone(monkeypatch, device, refused):
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it
+    parser = recipe()
+    parser["batch_size"], parser["device"] = 1, f"$torch.device('{device}')"
+    if not refused:
+        parser.get_parsed_content("contrast")
+        return
+    with pytest.raises(Exception, match="InBatchInfoNCE") as error:
+        parser.get_parsed_content("contrast")
+    assert "batch norm sees 1 image at a time" in "".join(map(str, chain(error.value)))
+    parser["batch_size"] = 2
+    parser.parse(reset=True)
+    parser.get_parsed_content("contrast")
+
+
 def chain(error):
     """An error and what caused it."""
     while error is not None:
