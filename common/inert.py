@@ -68,6 +68,11 @@ def literal(config: Any, where: str) -> Any:
     return config
 
 
+def is_inert(text: str) -> bool:
+    """Whether an expression is nothing but the form that `inert` gives a text."""
+    return text.startswith("$") and _string(text) is not None
+
+
 def _key(key: Any, where: str) -> str:
     if not isinstance(key, str) or _SYNTAX.fullmatch(key) or "#" in key or "::" in key:
         raise ValueError(f"{where} has the key {key!r}, which means something else in a config; rename it.")

@@ -22,7 +22,7 @@ from .finished import whole_or_nothing
 from .metadata import complete_metadata, probe_network
 from .places import anchored, with_own_code
 from .rewrite import ExportError, rewrite_config
-from .run import ENCODER, RunFacts, read_run
+from .run import CLASSES, ENCODER, RunFacts, read_run
 from .tracked_model import log_model
 from .vendor import source_files, vendor
 
@@ -120,8 +120,8 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
     trained = merge(facts.config, facts.network)
     encoders = describe_encoders(trained, facts.encoder)
     facts.seen_before.extend(name for description in encoders.values() for name in description.corpora)
-    notices = facts.notices
-    configs = {"train": without_machine_paths(pin_encoders(trained, encoders), base, notices)}
+    notices, data = facts.notices, {*facts.network, *CLASSES}
+    configs = {"train": without_machine_paths(pin_encoders(trained, encoders), base, notices, data)}
     for name in ("evaluate", "inference"):
         path = bundle / "configs" / f"{name}.yaml"
         if not path.is_file():
@@ -129,7 +129,8 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
         config = read_config(path)
         if "bundle_root" in config:  # stands alone
             own = {key: value for key, value in facts.network.items() if key in config}
-            configs[name] = without_machine_paths(pin_encoders(merge(config, own), encoders), config, notices)
+            pinned = pin_encoders(merge(config, own), encoders)
+            configs[name] = without_machine_paths(pinned, config, notices, data)
         else:
             configs[name] = pin_encoders(merge(configs["train"], config), encoders)
     return configs

@@ -1,7 +1,7 @@
 """From the files of a run to configs that stand alone: overlays merged, encoders described, machine paths left out."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,10 @@ def merge(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, An
 
 
 def without_machine_paths(
-    config: dict[str, Any], base: Mapping[str, Any], notices: list[str] | None = None
+    config: dict[str, Any],
+    base: Mapping[str, Any],
+    notices: list[str] | None = None,
+    data: Collection[str] = (),
 ) -> dict[str, Any]:
     """A copy in which what belongs to one run on one machine is the bundle's own default again.
 
@@ -68,6 +71,7 @@ def without_machine_paths(
         config: merged config of a run, its encoders already pinned.
         base: the bundle's own base config, with portable defaults.
         notices: receives a line for each place reset that is not reset always.
+        data: top-level keys whose texts are no paths whatever they look like, such as names of classes.
 
     Raises:
         ExportError: an absolute path stands where the base has no portable default to return to.
@@ -77,7 +81,7 @@ def without_machine_paths(
         if PLACE.match(key):
             config[key] = deepcopy(base[key])
     for keys, value in list(_leaves(config)):
-        if not is_machine_path(_at(config, keys)):  # perhaps reset with its whole key
+        if keys[0] in data or not is_machine_path(_at(config, keys)):  # perhaps reset with its whole key
             continue
         reset, default = keys, _at(base, keys, _ABSENT)
         if default is _ABSENT:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .rewrite import ExportError
 
+TORCH_WRITER = "inline_container.cc"
+"""In what `torch.save` says of a full disk: that its writer failed, or that it is at an unexpected position."""
+
 
 @contextmanager
 def whole_or_nothing(out: Path) -> Iterator[Path]:
@@ -24,8 +27,8 @@ def whole_or_nothing(out: Path) -> Iterator[Path]:
         unfinished.mkdir(parents=True)
         yield unfinished
         unfinished.replace(out)
-    except (OSError, RuntimeError) as error:  # PyTorch says of a full disk that its writer failed
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and TORCH_WRITER not in str(error):
             raise
         name = out / _last_written(unfinished)
         reason = str(error).splitlines()[0]

@@ -7,6 +7,8 @@ import ast
 import re
 from typing import Any
 
+from ..inert import is_inert
+
 VENDORED = "scripts"
 SHARED = "common"
 TARGET = "_target_"
@@ -74,7 +76,7 @@ def _rewrite_entry(key: str, value: Any, bundle: str, where: str) -> Any:
 def _rewrite_expression(text: str, bundle: str, where: str) -> str:
     statement = import_statement(text)
     if statement is None:
-        if _BARE_BUNDLE.search(text):
+        if _BARE_BUNDLE.search(text) and not is_inert(text):
             raise ExportError(
                 f"{where}: {text} names a bundle's module inside an expression. Import it with "
                 f"'$import bundles.{bundle}.scripts.MODULE as MODULE' and use MODULE."

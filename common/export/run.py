@@ -23,6 +23,7 @@ NETWORK = "network.json"  # values of the keys that `network_def` is built from
 EVALUATION = "evaluation.json"
 ENCODER = "encoder.safetensors"
 MODEL = "model.pt"
+CLASSES = ("findings", "structures")  # keys of the names of the network's outputs
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class RunFacts:
     def classes(self) -> list[str] | None:
         """Names of the network's outputs, where the run told them."""
         plain = literal(self.network, NETWORK)
-        return plain.get("findings") or plain.get("structures")
+        return next((plain[key] for key in CLASSES if plain.get(key)), None)
 
 
 def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Path | None = None) -> RunFacts:

@@ -1,14 +1,17 @@
 """Nested values as flat names, in the alphabet that MLflow allows."""
 
+import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 FORBIDDEN = re.compile(r"[^\w\-. /:]")
+_DOTS = re.compile(r"^\.{1,2}$")
 LONGEST_NAME, LONGEST_VALUE = 250, 6000  # MLflow's limits
 
 
@@ -19,10 +22,24 @@ def params(value: Any, name: str = "") -> dict[str, str]:
         value: nested mappings and lists.
         name: of the value itself.
     """
+    leaves = dict(_leaves(value, name))
+    names = allowed(leaves)
+    return {names[name]: leaf for name, leaf in leaves.items()}
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping | list | tuple) and value:
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        return {key: leaf for k, v in items for key, leaf in params(v, f"{name}.{k}" if name else str(k)).items()}
-    return {_allowed(name): str(value)[:LONGEST_VALUE]}
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _leaves(item, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, str(value)[:LONGEST_VALUE]
+
+
+def metrics(values: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of several metrics by name, `scalars` of each; one that is undefined has its name all the same."""
+    numbers = {path: number for name, value in values.items() for path, number in _numbers(value, name)}
+    names = allowed(numbers)  # of the undefined too: a class is called the same at every step
+    return {names[name]: number for name, number in numbers.items() if not math.isnan(number)}
 
 
 def scalars(value: Any, name: str) -> Iterator[tuple[str, float]]:
@@ -32,21 +49,43 @@ def scalars(value: Any, name: str) -> Iterator[tuple[str, float]]:
         value: number, tensor, array, or a mapping or list of these.
         name: of the value itself.
     """
+    yield from metrics({name: value}).items()
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from scalars(item, f"{name}/{key}")
+            yield from _numbers(item, f"{name}/{key}")
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from scalars(item, f"{name}/{index}")
+            yield from _numbers(item, f"{name}/{index}")
     elif isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        numbers = value.tolist()
-        if isinstance(numbers, list):
-            yield from scalars(numbers, name)
-        else:
-            yield from scalars(numbers, name)
-    elif isinstance(value, int | float) and not math.isnan(value):
-        yield _allowed(name), float(value)
+        yield from _numbers(value.tolist(), name)
+    elif isinstance(value, int | float):
+        yield name, float(value)
+
+
+def allowed(names: Iterable[str]) -> dict[str, str]:
+    """The form that MLflow takes of each name, as different as they are.
+
+    What it forbids becomes `_`: other letters, and parts of a path that are empty, `.` or `..`. Of names that would
+    then be the same, those that had to change end with a few letters of their checksum.
+
+    Args:
+        names: all that stand beside each other.
+    """
+    plain = {name: _allowed(name) for name in names}
+    shared = Counter(plain.values())
+    return {
+        name: made if made == name or shared[made] == 1 else f"{made[: LONGEST_NAME - 9]}-{_checksum(name)}"
+        for name, made in plain.items()
+    }
 
 
 def _allowed(name: str) -> str:
-    return FORBIDDEN.sub("_", name)[:LONGEST_NAME]
+    parts = (_DOTS.sub(lambda dots: "_" * len(dots[0]), part) or "_" for part in FORBIDDEN.sub("_", name).split("/"))
+    return re.sub(r"/$", "_", re.sub(r"^\.\.", "__", "/".join(parts))[:LONGEST_NAME])
+
+
+def _checksum(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

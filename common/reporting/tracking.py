@@ -118,8 +118,7 @@ class Tracking:
         """
         if rank() == 0:
             self._ensure()
-            flat = {key: number for name, value in metrics.items() for key, number in flatten.scalars(value, name)}
-            self.store.log(flat, self._step if step is None else step)
+            self.store.log(flatten.metrics(metrics), self._step if step is None else step)
 
     def log_figure(self, name: str, figure: "Figure", step: int | None = None) -> None:
         """Keep a figure as the artifact `figures/<name>-<step>.png`.

@@ -63,6 +63,14 @@ def test_a_path_without_portable_default_is_refused_by_name_and_with_a_remedy(ba
         without_machine_paths({"a": {"b": "/elsewhere"}}, base)
 
 
+def test_names_that_look_like_paths_are_names():
+    names = ["Mass", "/data/normal", "~tilde", "C:\\x", "file:///y"]
+    run, notices = {"findings": names, "uri": "/elsewhere/m"}, []
+    base = {"findings": ["a", "b", "c", "d", "e"], "uri": None}
+    assert without_machine_paths(run, base, notices, {"findings"}) == {"findings": names, "uri": None}
+    assert [notice.split()[0] for notice in notices] == ["uri"]
+
+
 def test_a_run_that_started_from_a_file_is_pinned_and_then_reset(encoder_file):
     base = recipe()
     config = merge(base, {"encoder_file": encoder_file})

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import resource
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from export_bundles import ROOT, SHAPES, smoke_network, write_run
 
 from common.export import ExportError, export_bundle
+from common.export.finished import whole_or_nothing
 
 BUNDLE = "image_segmentation"
 CONFIGS = ROOT / "bundles" / BUNDLE / "configs"
@@ -51,6 +53,20 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(place, fails, file, run, 
     monkeypatch.undo()
     assert (export(run, out, "smoke.yaml").folder / "checksums.sha256").is_file()
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_file_that_may_not_grow_is_named_by_what_pytorch_really_says(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with (
+            pytest.raises(ExportError, match=rf"Cannot write {tmp_path}/out/model.pt.*Free space"),
+            whole_or_nothing(tmp_path / "out") as unfinished,
+        ):
+            torch.save({"a": torch.ones(1000), "b": torch.ones(200_000)}, unfinished / "model.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{}/gone.db"])

@@ -39,6 +39,16 @@ print(json.dumps([parser.get_parsed_content("findings"), list(pred.values()), or
 """
 
 
+LOOKS = [
+    "/data/normal",
+    "~tilde",
+    "C:\\x",
+    "bundles.a#b",
+    "import bundles.x #",
+    "%a.json",
+]  # like paths, modules, files
+
+
 @pytest.fixture
 def code(tmp_path):
     """An expression that leaves a file; nothing may evaluate it."""
@@ -48,7 +58,7 @@ def code(tmp_path):
 
 @pytest.fixture
 def names(code):
-    return [code, "$import antigravity", "@device", "%device", "class #1", r"$\frac$", "Mass"]
+    return [code, "$import antigravity", "@device", "%device", "class #1", r"$\frac$", "Mass", *LOOKS]
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ import ast
 import pytest
 
 from common.export.rewrite import ExportError, rewrite_config, rewrite_name, rewrite_source
+from common.inert import inert
+
+DATA = inert("bundles.a#b", "")
 
 
 def config(value):
@@ -63,6 +66,7 @@ def test_import_statements_bind_the_same_name(statement, expected):
         ("$import common.data", "binds the name 'common.data'"),
         ("$import common, os", "several names"),
         ("$bundles.mine.scripts.items.f(@x)", "inside an expression"),
+        ("$'bundles.mine.scripts.items'", "inside an expression"),
         ("%configs/other.yaml::x", "another file"),
         ({"_target_": "bundles.other.scripts.C"}, "outside"),
     ],
@@ -74,7 +78,16 @@ def test_what_has_no_portable_form_is_refused_with_its_place(value, says):
 
 
 @pytest.mark.parametrize(
-    "value", ["$common.data.read('bundles/x')", "$@a.common + 1", "plain common.data", 3, None, "%a#b"]
+    "value",
+    [
+        "$common.data.read('bundles/x')",
+        "$@a.common + 1",
+        "plain common.data",
+        3,
+        None,
+        "%a#b",
+        inert("bundles.a#b", ""),
+    ],
 )
 def test_everything_else_stays(value):
     assert config(value) == value

@@ -201,6 +201,26 @@ def test_metrics_of_any_shape_become_numbers():
     assert flat == {"m/per class/0": 0.5, "m/per class/1": 1.0, "m/n": 2.0, "m/deep/_/0": 1.0, "m/deep/_/1": 3.0}
 
 
+HARD = ["/x", "x/", "a//b", ".", "..", "../x", "", "/data/normal", "T>1", "T<1", "T_1", "x\n", "y" * 300, "y" * 301]
+"""Names of classes that MLflow refuses, or would take for one another."""
+
+
+def test_every_class_is_tracked_by_a_name_that_mlflow_takes_and_no_other_class_has(output_root):
+    tracking = Tracking("toy", "a", output_root, config={"deep": dict.fromkeys(HARD, 1), "..z": 2, "z//": 3})
+    values = {f"auc/{name}": float(number) for number, name in enumerate(HARD)}
+    tracking.log_metrics({f"validation/{name}": value for name, value in values.items()})
+    tracking.store.close("FINISHED")
+    assert sorted(value for (value,) in query(output_root, "select value from metrics")) == list(range(len(HARD)))
+    assert len(dict(query(output_root, "select key, value from params"))) == len(HARD) + 2
+    assert metrics(output_root, "validation/auc/T_1") == [(0, float(HARD.index("T_1")))]
+
+
+def test_a_class_keeps_its_name_where_another_one_is_undefined():
+    both = flatten.metrics({"T>1": 0.1, "T<1": 0.2})
+    assert flatten.metrics({"T>1": 0.1, "T<1": float("nan")}) == {next(iter(both)): 0.1}
+    assert len(both) == 2
+
+
 def test_a_run_notes_what_it_was_trained_on_and_judged_by(output_root):
     corpus = Corpus(
         "all", tuple(Record(f"/{n}", f"p{n % 3}", "val" if n > 6 else "train", "phantom_toy") for n in range(9))
