@@ -238,6 +238,7 @@ def test_tables_in_every_form_say_the_same(tmp_path, lines, encoding):
         (b"PK\x03\x04 and more", "cannot be read"),
         (b"\xd0\xcf\x11\xe0\xa1", "Excel workbook"),
         (b"image,sick\n0.png,1,2\n", "line 2 has 3 fields, the header 2"),
+        (b"image,Size[W,H],sick,view\n0.png,8,0,1\n1.png,8,0,1\n", "header has 5 names, and no line more than 4"),
         (b"image,sick,sick\n0.png,1,0\n", "columns called 'sick' differ"),
         (b'image,sick\n0.png,"1\n1.png,0\n', "cannot be read as a table"),
         (b"image,sick\n0.png,\x00\x01\x02\n", "as text"),

@@ -168,6 +168,10 @@ def _even(rows: Rows, path: Path) -> Rows:
             problem = f"line {line} has {width} fields, the header {len(header)}"
             raise DatasetError(path, problem, "Correct the line; quote a field that holds the separator")
     short = [line for line, fields in rows if len(fields) < named]
+    if short and len(short) == len(rows) - 1:
+        most = max(len(fields) for _, fields in rows[1:])
+        problem = f"the header has {named} names, and no line more than {most} fields: which is whose cannot be told"
+        raise DatasetError(path, problem, "Quote a name that holds the separator, or remove the names without fields")
     if short:
         say(f"{path.name}: {len(short)} lines lack fields at their end, which count as blank (line {some(short)})")
     width = max(used)
