@@ -103,7 +103,8 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     except ValueError as error:
         raise ExportError(str(error)) from error
     return RunFacts(
-        config=without_credentials({key: value for key, value in config.items() if key != "_meta_"}),
+        # by names alone: a word that happens to be a secret of this machine must not change what is exported
+        config=without_credentials({key: value for key, value in config.items() if key != "_meta_"}, environment={}),
         network=network,
         weights=_state_dict(weights or run / MODEL),
         encoder=encoder,
