@@ -31,13 +31,12 @@ class SaveProbabilities:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._write_and_raise)
 
     def _start(self, engine: Engine) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[list[Any]] = []
 
     def _collect(self, engine: Engine) -> None:
         state: Any = engine.state
         for item, batch in zip(state.output, state.batch, strict=True):
-            probabilities = dict(zip(self.findings, item["pred"].tolist(), strict=True))
-            self.rows.append({"source": batch["source"], **probabilities})
+            self.rows.append([batch["source"], *item["pred"].tolist()])
 
     def _write_and_raise(self, engine: Engine, error: BaseException) -> None:
         self._write(engine)
@@ -46,5 +45,7 @@ class SaveProbabilities:
     def _write(self, engine: Engine) -> None:
         packed: Any = infer_compression(self.path, "infer")
         with outputs(self.path) as [partial]:
-            pd.DataFrame(self.rows).to_csv(partial, index=False, float_format="%.6f", compression=packed)
+            # Columns by position: a finding may be called `source`, or like another one.
+            table = pd.DataFrame(self.rows, columns=["source", *self.findings])
+            table.to_csv(partial, index=False, float_format="%.6f", compression=packed)
         print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} of them to {self.path}")

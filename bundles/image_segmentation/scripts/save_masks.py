@@ -12,24 +12,32 @@ from torch import Tensor
 
 from common.data import image_size
 
+from .file_names import mask_path, one_part
+
 
 class SaveMasks:
     """Handler of an evaluator: one PNG (0 outside, 255 inside) per image and structure, at the image's own size.
 
     Files are `<directory>/<structure>/<path of the image below root>.png`, so that images of one name in two
-    folders stay apart.
+    folders stay apart. The image's suffix is part of that name where two images differ in nothing else. A structure
+    whose name is no folder's, such as `a/b`, is written with escapes (`a%2Fb`).
 
     Args:
         directory: where the files go; made when absent.
         root: folder of the images.
         structures: names of the channels.
         threshold: probability above which a pixel is inside, after resizing.
+
+    Raises:
+        ValueError: two structures have one name.
     """
 
     def __init__(self, directory: str, root: str, structures: Sequence[str], threshold: float = 0.5):
         self.directory = Path(directory)
         self.root = Path(root).resolve()  # as readers do
         self.structures = list(structures)
+        if len(set(self.structures)) < len(self.structures):
+            raise ValueError(f"structures = {self.structures} names one twice, whose masks would be one file; rename.")
         self.threshold = threshold
         self.written = 0
 
@@ -43,7 +51,7 @@ class SaveMasks:
             source = Path(batch["source"])
             masks_KHW = at_size(item["probabilities"], image_size(source), self.threshold)
             for name, mask_HW in zip(self.structures, masks_KHW, strict=True):
-                path = self.directory / name / source.relative_to(self.root).with_suffix(".png")
+                path = self.directory / one_part(name) / mask_path(source).relative_to(self.root)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(mask_HW.numpy()).save(path)
             self.written += 1
