@@ -1,6 +1,7 @@
 """What a training run left behind that an export needs."""
 
 import csv
+import filecmp
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -97,6 +98,9 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
     encoder = _description(encoder_file)
     note = DataNote(run).read()
+    foreign = weights is not None and weights.resolve() != (run / MODEL).resolve()
+    evaluation, doubt = _evaluation(run, weights or run / MODEL, foreign)
+    notices.extend([doubt] if doubt else [])
     network = _json(run / NETWORK)
     try:
         literal(network, str(run / NETWORK))
@@ -109,11 +113,16 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         weights=_state_dict(weights or run / MODEL),
         encoder=encoder,
         encoder_file=encoder_file,
-        metrics=_metrics(run) or tracked.metrics,
-        provenance={"run": run.name, **_of_encoder(encoder), **tracked.provenance},
+        metrics={} if foreign else _metrics(run, evaluation) or tracked.metrics,
+        provenance={
+            "run": run.name,
+            "weights": str(weights.name) if foreign and weights else "",
+            **_of_encoder(encoder),
+            **tracked.provenance,
+        },
         notices=notices,
         trained_on=note[TRAINED],
-        measured_on=_measured_on(run, note[VALIDATED]),
+        measured_on={} if foreign else _measured_on(run, evaluation, note[VALIDATED]),
         seen_before=[] if encoder is None else list(encoder.corpora),
         unreachable=tracked.unreachable,
     )
@@ -163,18 +172,38 @@ def _description(path: Path | None) -> Any:
         raise ExportError(str(error)) from error
 
 
-def _metrics(run: Path) -> dict[str, float]:
+def _evaluation(run: Path, weights: Path, foreign: bool) -> tuple[dict[str, Any], str | None]:
+    """The report in the folder where it is of these weights; otherwise nothing, and why."""
+    said = _json(run / EVALUATION)
+    if foreign:
+        return {}, f"{weights} is not the run's {MODEL}: numbers of the run are left out. Evaluate these weights."
+    if not said:
+        return {}, None
+    named = Path(str(said.get("weights") or weights))
+    if named.exists():
+        same = named.samefile(weights) or filecmp.cmp(named, weights, shallow=False)
+    else:  # the run was moved, or made elsewhere
+        same = (named.parent.name, named.name) == (run.resolve().name, weights.name)
+    if not same:
+        problem = f"measured {named}, not {weights}"
+    elif (run / EVALUATION).stat().st_mtime < weights.stat().st_mtime:
+        problem = f"is older than {weights}"
+    else:
+        return said, None
+    return {}, f"{run / EVALUATION} {problem}: its numbers are left out. Evaluate the run again."
+
+
+def _metrics(run: Path, evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Of the evaluation whose report lies in the folder, or what its best epoch was chosen by; no single classes."""
-    metrics = _json(run / EVALUATION).get("metrics", {})
+    metrics = evaluation.get("metrics", {})
     best = _json(run / "best.json")
     if not metrics and best.get("metric"):
         metrics = {f"{best['metric']} (validation, best epoch)": best["value"]}
     return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}
 
 
-def _measured_on(run: Path, validated: Sequence[DataUsed]) -> dict[str, Any]:
+def _measured_on(run: Path, said: Mapping[str, Any], validated: Sequence[DataUsed]) -> dict[str, Any]:
     """Of the evaluation whose report lies in the folder; otherwise of the validation, by which weights are chosen."""
-    said = _json(run / EVALUATION)
     if said.get("metrics"):
         return {"data": said.get("corpus"), "split": said.get("split"), "count": said.get("evaluated", _rows(run))}
     if not validated:

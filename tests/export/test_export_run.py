@@ -1,6 +1,7 @@
 """What an export finds in a run's folder, and what it says about the network."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -57,6 +58,29 @@ def test_measured_values_come_from_the_evaluation_without_single_classes(bundle,
     metrics = {"auc": 0.75, "auc/Mass": 0.7, "images": 9, "f1": None}
     (run / "evaluation.json").write_text(json.dumps({"metrics": metrics}))
     assert read_run(run, bundle).metrics == {"auc": 0.75}
+
+
+def test_numbers_of_other_weights_are_left_out_and_it_says_so(bundle, run, tmp_path):
+    (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3}))
+    torch.save({"w": torch.zeros(2)}, tmp_path / "other.pt")
+    best = {"auc (validation, best epoch)": 0.5}
+
+    def exported(measured, weights=None, age=0.0):
+        (run / "evaluation.json").write_text(json.dumps({"weights": str(measured), "metrics": {"auc": 0.75}}))
+        time = (run / "model.pt").stat().st_mtime - age
+        os.utime(run / "evaluation.json", (time, time))
+        facts = read_run(run, bundle, (), weights)
+        return facts.metrics, [notice for notice in facts.notices if "left out" in notice]
+
+    moved = f"elsewhere/{run.name}/model.pt"
+    for measured in (run / "model.pt", moved):
+        assert exported(measured) == ({"auc": 0.75}, [])
+    for measured, age in ((tmp_path / "other.pt", 0.0), ("elsewhere/x/model.pt", 0.0), (run / "model.pt", 60.0)):
+        metrics, (notice,) = exported(measured, age=age)
+        assert metrics == best and "evaluation.json" in notice
+    metrics, (notice,) = exported(run / "model.pt", tmp_path / "other.pt")
+    assert metrics == {} and "other.pt" in notice
+    assert exported(run / "model.pt", run / "model.pt") == ({"auc": 0.75}, [])
 
 
 def test_a_checkpoint_is_no_state_dict(bundle, run):
