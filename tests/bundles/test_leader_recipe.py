@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -225,9 +226,10 @@ def test_the_disease_expert_is_asked_once_unless_it_is_online(phantom, tmp_path)
 
 def test_data_sets_are_mixed_with_their_own_weights_and_stores(phantom, tmp_path):
     plain = {"name": "plain", "val_fraction": 0.0}
+    other = shutil.copytree(phantom / "images", tmp_path / "other")
     entries = [
         {"dataset": "chestxray14", "dataset_dir": str(phantom), "limit": 2, "weight": 0.5},
-        {"dataset": "folder", "dataset_dir": str(phantom / "images"), "options": plain, "patches": False},
+        {"dataset": "folder", "dataset_dir": str(other), "options": plain, "patches": False},
     ]
     sources = open_sources(entries, str(tmp_path), 72, 1, 64, limit=3)
     assert [source.weight for source in sources] == [0.5, 1.0]
