@@ -12,6 +12,6 @@ fi
 ruff check .
 ruff format --check .
 mypy
-# Each process takes whole test files, or all checks of one bundle (tests/conftest.py).
+# Each process takes whole test files, so that what the tests of a file share is made once.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-python -m pytest -m "$selection" --numprocesses logical --maxprocesses 8 --dist loadgroup "$@"
+python -m pytest -m "$selection" --numprocesses logical --maxprocesses 8 --dist loadfile "$@"

@@ -5,15 +5,6 @@ from pathlib import Path
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Several processes take whole files, or all checks of one bundle, so that what tests share is made once."""
-    for item in items:
-        bundle = getattr(item, "callspec", None) and item.callspec.params.get("bundle")
-        group = f"contract {bundle.name}" if bundle and "workshop" in item.fixturenames else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def cxr_data() -> Path:
     """Root of the real images."""
