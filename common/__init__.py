@@ -6,6 +6,7 @@ from types import ModuleType
 LADDER = (
     "records",
     "inert",
+    "files",
     "data",
     "views",
     "networks",

@@ -11,10 +11,10 @@ from monai.engines import Evaluator
 from torch import nn
 from torch.optim import Optimizer
 
+from ..files import claim, free_space, link_atomically, save_atomically, sweep
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents, whatever_happens
-from .files import claim, free_space, link_atomically, save_atomically, sweep
 from .soundness import DamagedCheckpoint, check_moments, read_checkpoint
 from .trainer import Trainer
 

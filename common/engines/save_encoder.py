@@ -7,10 +7,10 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 
 from ..data.data_used import data_used
+from ..files import save_atomically
 from ..networks import Encoder, save_encoder
 from .checkpoints import Checkpoints
 from .distributed import rank
-from .files import save_atomically
 from .provenance import commit
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ..files import damage
 from .errors import CheckpointError
-from .files import damage
 
 PARTS = ("network", "optimizer", "trainer", "best", "extra")
 COUNTS = ("iteration", "epoch_length")

@@ -14,7 +14,7 @@ from torch import nn
 from ..engines import CheckpointError, RunEvents, Trainer, rank
 from ..engines.belonging import FILES, digests, strangers
 from ..engines.distributed import from_first
-from ..engines.files import damage, free_space, replacing, save_atomically
+from ..files import damage, free_space, replacing, save_atomically
 from ..inert import inert
 from .stop_early import StopEarly
 

@@ -11,7 +11,7 @@ from ignite.metrics import Metric
 from monai.inferers import Inferer
 from torch import Tensor
 
-from ..engines.files import write_atomically
+from ..files import write_atomically
 from . import probes
 
 

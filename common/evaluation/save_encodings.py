@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from ignite.engine import Engine, Events
 
-from ..engines.files import outputs
+from ..files import outputs
 
 
 class SaveEncodings:

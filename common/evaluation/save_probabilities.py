@@ -8,7 +8,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from pandas.io.common import infer_compression
 
-from ..engines.files import outputs
+from ..files import outputs
 
 
 class SaveProbabilities:

@@ -10,8 +10,8 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from ..engines import rank
-from ..engines.files import outputs
-from ..reporting.figure_text import as_written
+from ..files import outputs
+from .figure_text import as_written
 from .report import Outcome, Report
 
 FILES = ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.data_used import DataUsed
 from ..engines.credentials import without_credentials
-from ..engines.files import damage
+from ..files import damage
 from ..inert import literal
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from .configs import merge_files

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.data_used import DataUsed
-from ..engines.files import write_atomically
+from ..files import write_atomically
 
 DATA = "data.json"
 TRAINED, VALIDATED = "trained_on", "validated_on"

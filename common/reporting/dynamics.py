@@ -16,9 +16,9 @@ from torch.utils.data import Dataset, default_collate
 from ..data import SampleKey
 from ..engines import RunEvents, Trainer, rank
 from ..engines.clipping import global_norm
-from ..engines.files import write_atomically
+from ..evaluation.figure_text import as_written
 from ..evaluation.sharpness import Sharpness, network_sharpness
-from .figure_text import as_written
+from ..files import write_atomically
 
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "sharpness": "sharpness"}
 Curves = Mapping[str, Sequence[tuple[int, float]]]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from ..engines.credentials import without_credentials
-from ..engines.files import PARTIAL, sweep
+from ..files import PARTIAL, sweep
 from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError
 

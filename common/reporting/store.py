@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..engines.credentials import without_credentials
-from ..engines.files import write_atomically
+from ..files import write_atomically
 from .addresses import sqlite_address
 from .errors import TrackingError
 from .server import Reserve, connect

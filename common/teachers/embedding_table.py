@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engines.files import PARTIAL, sweep
+from ..files import PARTIAL, sweep
 from ..networks.file_kinds import stand_in
 from .expert import Edges
 

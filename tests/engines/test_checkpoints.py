@@ -26,7 +26,7 @@ from common.engines import (
     parameter_groups,
     whole_batch,
 )
-from common.engines.files import claim, damage, save_atomically
+from common.files import claim, damage, save_atomically
 
 
 def make(directory, epochs=2, images=20, handlers=(), **options):

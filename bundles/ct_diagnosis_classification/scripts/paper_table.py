@@ -4,10 +4,10 @@ import json
 import math
 
 from bundles.ct_diagnosis_classification.scripts.study_report import StudyReport
-from common.engines.files import outputs
 from common.evaluation import Outcome, SaveReport
 from common.evaluation.report import defined_mean
 from common.evaluation.save_report import without_nan
+from common.files import outputs
 
 # In the order of the paper's table; F1 in both conventions (methods E12).
 METRICS = {
