@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monai.bundle import ReferenceResolver
 
-PATH_KEY = re.compile(r"(?:^|[_#:])(?:dir|directory|folder|root|file|path)$")
+PATH_KEY = re.compile(
+    r"(?:^|[_#:])(?<!drop_)(?:dir|directory|folder|root|file|path)$"
+)  # a network's drop_path is a number
 SYNTAX = "$%@"
 """First characters of an expression, a macro and a reference."""
 

@@ -43,6 +43,10 @@ def test_syntax_stays_syntax(text, tmp_path, monkeypatch):
     assert given_paths(["--dataset_dir", text]) == {}
 
 
+def test_the_share_of_paths_that_a_network_drops_is_a_number():
+    assert given_paths(["--network_def#drop_path", "0.0", "--drop_path=0.1", "--path", "0.0"]) == {"path": "0.0"}
+
+
 def test_what_exists_is_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "$HOME").mkdir()
