@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .errors import CheckpointError, NonFiniteGradient, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
     from .known_keys import refuse_unknown_keys
-    from .load_weights import LoadWeights
+    from .load_weights import WeightsCheckpointLoader
     from .own_code import refuse_foreign_code
     from .provenance import commit
     from .save_encoder import SaveEncoder
@@ -31,7 +31,7 @@ LATE = {
     "ClipGradients": "clipping",
     "Cosine": "schedules",
     "FreezeLastLayer": "schedules",
-    "LoadWeights": "load_weights",
+    "WeightsCheckpointLoader": "load_weights",
     "NonFiniteGradient": "errors",
     "NonFiniteLoss": "errors",
     "NonFiniteWeights": "errors",
@@ -61,7 +61,6 @@ __all__ = [
     "ClipGradients",
     "Cosine",
     "FreezeLastLayer",
-    "LoadWeights",
     "NonFiniteGradient",
     "NonFiniteLoss",
     "NonFiniteWeights",
@@ -73,6 +72,7 @@ __all__ = [
     "StartFrom",
     "Trainer",
     "UpdateTeacher",
+    "WeightsCheckpointLoader",
     "commit",
     "current_stage",
     "gather",

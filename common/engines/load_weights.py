@@ -9,8 +9,11 @@ from ..networks.checkpoint_reading import read_checkpoint
 from .errors import CheckpointError
 
 
-class LoadWeights(CheckpointLoader):
+class WeightsCheckpointLoader(CheckpointLoader):
     """MONAI's `CheckpointLoader`, whose errors name the file and what to do.
+
+    MONAI's federated client, which sends the weights itself, tells loaders by that word in their
+    name and disables them.
 
     Raises:
         FileNotFoundError: at the start of the run: no such file.

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from toy_bundle.scripts.children import CONFIG, command_in_child, exit_code, query
 
 from common.data.decode import read_image
-from common.engines import LoadWeights
+from common.engines import WeightsCheckpointLoader
 from common.engines.command import Command
 from common.engines.known_keys import unknown_keys
 from common.engines.last_words import last_line
@@ -82,7 +82,7 @@ def test_weights_that_cannot_be_loaded_are_named(tmp_path, harm):
     elif harm == "missing":
         path.unlink()
     engine = Engine(lambda *_: None)
-    LoadWeights(str(path), {"model": network}).attach(engine)
+    WeightsCheckpointLoader(str(path), {"model": network}).attach(engine)
     with pytest.raises(Exception, match=re.escape(str(path))) as raised:
         engine.run([0])
     wrapped = RuntimeError("Failed to evaluate")

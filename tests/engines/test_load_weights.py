@@ -5,13 +5,13 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from common.engines import CheckpointError, LoadWeights
+from common.engines import CheckpointError, WeightsCheckpointLoader
 from common.networks import UnreadableCheckpointError
 
 
 def start(path, network):
     evaluator = Engine(lambda engine, batch: None)
-    LoadWeights(str(path), {"model": network}).attach(evaluator)
+    WeightsCheckpointLoader(str(path), {"model": network}).attach(evaluator)
     evaluator.run([0])
     return network
 
