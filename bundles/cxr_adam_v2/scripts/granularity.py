@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
@@ -13,7 +14,7 @@ from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_fits
 logger = logging.getLogger(__name__)
 
 
-class GranularCrops:
+class GranularCrops(ABC):
     """Crops of a square of side min(H, W) / 2^g, whose granularity g grows with the epochs of one training.
 
     Granularities are parts of one run, so that optimiser and schedules go on from one to the next. Parameters say all
@@ -90,9 +91,9 @@ class GranularCrops:
             params |= add_prefix(crop.sample(generator, regions[name]), f"{name}_")
         return params
 
+    @abstractmethod
     def _regions(self, generator: Generator, size: tuple[int, int], side: float) -> dict[str, Tensor]:
         """In which box (4,) each crop lies, for a square of this side."""
-        raise NotImplementedError
 
     def _check_thickness(self, side: float) -> None:
         thinnest = {
