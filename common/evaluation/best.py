@@ -20,6 +20,7 @@ from .stop_early import StopEarly
 
 logger = logging.getLogger(__name__)
 MODEL, NETWORK, BEST = "model.pt", "network.json", "best.json"
+BEGAN_WITH = "began_with"
 
 
 class KeepBest(StopEarly):
@@ -29,7 +30,8 @@ class KeepBest(StopEarly):
     - `model.pt`: state dict of `network`, the best by the evaluator's key metric;
     - `network.json`: a config overlay with everything `network_def` was built from, so that evaluation, inference and
       export need neither the encoder's file nor the command of the training;
-    - `best.json`: metric, value and epoch, for people to read, and the digests of both.
+    - `best.json`: metric, value and epoch, for people to read, what the encoder's weights were made from when the
+      training began, and the digests of both.
 
     Its state belongs into the checkpoints (`extra` of `Checkpoints`), so that a resumed run knows the best before it.
     One that finds these files missing, damaged or not written together says so and takes the next evaluation for best.
@@ -129,13 +131,22 @@ class KeepBest(StopEarly):
             with replacing(*(self.directory / name for name in (MODEL, NETWORK, BEST))) as [model, network, best]:
                 save_atomically(weights, model)
                 network.write_text(json.dumps(overlay, indent=2) + "\n")
-                best.write_text(json.dumps({**entry, FILES: digests([(MODEL, model), (NETWORK, network)])}) + "\n")
+                entry |= beginning(self.network) | {FILES: digests([(MODEL, model), (NETWORK, network)])}
+                best.write_text(json.dumps(entry) + "\n")
         except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
             raise CheckpointError(
                 f"could not write the best weights to {self.directory}: {error}. {free_space(self.directory):.0f} MiB "
                 f"are free there now; an earlier {MODEL} with its {NETWORK} and the checkpoints are untouched. Free "
                 "space or choose another output_root; the same command then continues."
             ) from error
+
+
+def beginning(network: nn.Module) -> dict[str, Any]:
+    """How and from which data sets the encoder's first weights were made; nothing where a training began at random."""
+    described = getattr(getattr(network, "encoder", None), "description", None)
+    if described is None or not (described.method or described.corpora):
+        return {}
+    return {BEGAN_WITH: {"method": described.method, "corpora": list(described.corpora)}}
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ..data.data_used import DataUsed
+from ..engines.belonging import strangers
 from ..engines.credentials import without_credentials
+from ..evaluation.best import BEGAN_WITH, BEST, MODEL, NETWORK
 from ..files import damage
 from ..inert import literal
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
@@ -20,10 +22,8 @@ from .configs import merge_files
 from .rewrite import ExportError
 from .tracked import read_tracked
 
-NETWORK = "network.json"  # values of the keys that `network_def` is built from
 EVALUATION = "evaluation.json"
 ENCODER = "encoder.safetensors"
-MODEL = "model.pt"
 CLASSES = ("findings", "structures")  # keys of the names of the network's outputs
 
 
@@ -84,7 +84,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     Raises:
         FileNotFoundError: no such folder, or no weights in it.
         ExportError: the weights file is damaged or holds no state dict, another file of the run is damaged, or its
-            `network.json` holds more than plain values.
+            `network.json` holds more than plain values; `model.pt` and `network.json` were not written together.
     """
     if not run.is_dir():
         raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
@@ -101,7 +101,14 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     foreign = weights is not None and weights.resolve() != (run / MODEL).resolve()
     evaluation, doubt = _evaluation(run, weights or run / MODEL, foreign)
     notices.extend([doubt] if doubt else [])
-    network = _json(run / NETWORK)
+    network, best = _json(run / NETWORK), _json(run / BEST)
+    estranged = strangers(run / BEST) if best and not foreign else None
+    if estranged:
+        raise ExportError(
+            f"{estranged}: {NETWORK} and {MODEL} would be of different evaluations. Copy the run's folder anew, or go "
+            "on with the run: the next evaluation writes all of them."
+        )
+    began = best.get(BEGAN_WITH, {})
     try:
         literal(network, str(run / NETWORK))
     except ValueError as error:
@@ -113,17 +120,18 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         weights=_state_dict(weights or run / MODEL),
         encoder=encoder,
         encoder_file=encoder_file,
-        metrics={} if foreign else _metrics(run, evaluation) or tracked.metrics,
+        metrics={} if foreign else _metrics(best, evaluation) or tracked.metrics,
         provenance={
             "run": run.name,
             "weights": str(weights.name) if foreign and weights else "",
+            "began with": began.get("method", ""),
             **_of_encoder(encoder),
             **tracked.provenance,
         },
         notices=notices,
         trained_on=note[TRAINED],
         measured_on={} if foreign else _measured_on(run, evaluation, note[VALIDATED]),
-        seen_before=[] if encoder is None else list(encoder.corpora),
+        seen_before=[*([] if encoder is None else encoder.corpora), *began.get("corpora", ())],
         unreachable=tracked.unreachable,
     )
 
@@ -193,10 +201,9 @@ def _evaluation(run: Path, weights: Path, foreign: bool) -> tuple[dict[str, Any]
     return {}, f"{run / EVALUATION} {problem}: its numbers are left out. Evaluate the run again."
 
 
-def _metrics(run: Path, evaluation: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(best: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Of the evaluation whose report lies in the folder, or what its best epoch was chosen by; no single classes."""
     metrics = evaluation.get("metrics", {})
-    best = _json(run / "best.json")
     if not metrics and best.get("metric"):
         metrics = {f"{best['metric']} (validation, best epoch)": best["value"]}
     return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}

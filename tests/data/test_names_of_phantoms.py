@@ -17,7 +17,7 @@ CT = {"size": 48, "thickness": 9.0}
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
-    return write_phantom(tmp_path_factory.mktemp("any name"), 6, 32, seed=7)
+    return write_phantom(tmp_path_factory.mktemp("data") / "any name", 6, 32, seed=7)
 
 
 def names(corpus):

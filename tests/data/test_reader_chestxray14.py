@@ -92,6 +92,14 @@ def test_packed_tables_older_names_and_stray_files(root):
     assert len(corpus) == 20 and any("stray.png" in notice for notice in corpus.notices)
 
 
+def test_files_that_the_table_does_not_name_are_no_obstacle(root):
+    for number, folder in enumerate(("other/bright", "other/dark")):  # two different ones of one name
+        (root / folder).mkdir(parents=True)
+        Image.fromarray(np.full((4, 4), number, np.uint8)).save(root / folder / "0.png")
+    corpus = read("chestxray14", root, val_fraction=0.0)
+    assert len(corpus) == 20 and any("2 images are not in" in notice for notice in corpus.notices)
+
+
 def test_masks_and_landmarks_beside_the_publishers_files(root):
     for structure in ("lung", "heart"):
         (root / "masks" / structure).mkdir(parents=True)

@@ -1,7 +1,6 @@
 import json
 import logging
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,15 +11,14 @@ from torch.utils.data import DataLoader
 
 from common.engines import CheckpointError, Trainer
 from common.evaluation.best import KeepBest
+from common.networks.description import EncoderDescription
 
 
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
         self.head = nn.Linear(1, 1)
-        described = SimpleNamespace(
-            architecture="resnet18", options={"a": 1}, in_channels=1, image_size=64, mean=(0.5,), std=(0.2,)
-        )
+        described = EncoderDescription("resnet18", in_channels=1, image_size=64, method="cxr_ace", corpora=("nih",))
         self.encoder = nn.Identity()
         self.encoder.description = described
 
@@ -52,6 +50,7 @@ def test_keeps_the_best_not_the_last(tmp_path):
     train(tmp_path, [0.2, float("nan"), 0.5, 0.4])
     assert kept(tmp_path) == (3, 3)
     overlay = json.loads((tmp_path / "network.json").read_text())
+    assert json.loads((tmp_path / "best.json").read_text())["began_with"] == {"method": "cxr_ace", "corpora": ["nih"]}
     assert overlay["architecture"] == "resnet18" and overlay["decoder"] == "unet" and overlay["encoder_file"] is None
     assert {path.name for path in tmp_path.iterdir()} == {"best.json", "model.pt", "network.json"}  # no partial file
 

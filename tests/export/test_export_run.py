@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from common.engines.belonging import digests
 from common.export.bundle import write_checksums
 from common.export.card import model_card
 from common.export.data_section import training_data
@@ -194,6 +195,27 @@ def test_what_a_run_does_not_know_is_not_recorded(bundle, run):
     named = model_card({**metadata, "training_data": training_data([], ["nih"], ["nih", "ct_rate"])}, {}, False)
     assert "nih (which split and how many images: not recorded)" in named
     assert "It began with weights made from: ct_rate." in named
+
+
+def test_the_card_tells_what_the_weights_began_with(bundle, run):
+    began = {"method": "cxr_ace", "corpora": ["phantom_chestxray14", "padchest"]}
+    (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3, "began_with": began}))
+    facts = read_run(run, bundle)
+    data = training_data([], ["nih"], facts.seen_before)
+    images, output = torch.zeros(1, 1, 64, 64), torch.zeros(1, 1)
+    text = model_card(complete_metadata(METADATA, images, output, {}, facts.provenance, None, data), {}, False)
+    assert "It began with weights made from: phantom_chestxray14, padchest." in text.replace("\\", "")
+    assert "cxr_ace" in text.replace("\\", "")
+
+
+def test_files_of_different_evaluations_are_no_network(bundle, run):
+    (run / "network.json").write_text("{}")
+    written = digests([("model.pt", run / "model.pt"), ("network.json", run / "network.json")])
+    (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3, "files": written}))
+    assert read_run(run, bundle).metrics
+    (run / "network.json").write_text('{"decoder": "unet"}')
+    with pytest.raises(ExportError, match=r"network\.json is damaged, or not the one"):
+        read_run(run, bundle)
 
 
 def test_checksums_notice_a_change(tmp_path):

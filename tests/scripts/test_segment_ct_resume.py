@@ -119,6 +119,8 @@ def test_what_cannot_be_asked(root, standin, monkeypatch, capsys):
     capsys.readouterr()
     assert "structures was" in (text := refused("--structures", "liver")) and "name another folder" in text
     (root / "v1.nii").write_bytes(b"")
+    assert "v1.nii.gz: v1.nii or v1.nii.gz" in refused()  # whose map is the one that is there?
+    (root.parent / "masks" / "v1.nii.gz").unlink()
     assert "belong to several volumes" in refused()
     (root / "v1.nii").unlink()
     monkeypatch.setitem(sys.modules, "totalsegmentator.map_to_binary", None)

@@ -22,7 +22,7 @@ import pandas as pd
 from ...records import Box, Corpus, Record
 from ..errors import DatasetError
 from .annotations import landmarks_of, masks_of
-from .copies import one_each
+from .copies import one_each, some_below
 from .notices import say, some
 from .publication import Publication
 from .spelling import canonical
@@ -87,9 +87,22 @@ def read(
     base = require_root(root, f"ChestX-ray14 is at {PUBLICATION.where}")
     mask_root = base / "masks"
     tree = Tree(base, skip=[mask_root])
-    # By stem, for mirrors keep the names and not the format.
-    images = one_each(tree.images(), base, _stem, lambda path: (path.parent.name == "images", path.suffix == ".png"))
-    table, notices = _label_table(tree, images)
+    whole, table_path = _label_table(tree)
+    # By stem, for mirrors keep the names and not the format; what the table does not name is nothing of the data set.
+    named = set(whole["Image Index"].map(stem))
+    found = tree.images()
+    strangers = [path for path in found if _stem(path) not in named]
+    images = one_each(
+        [path for path in found if _stem(path) in named],
+        base,
+        _stem,
+        lambda path: (path.parent.name == "images", path.suffix == ".png"),
+    )
+    table, notices = _present(whole, table_path, tree, images)
+    if strangers:
+        notices.append(
+            f"{len(strangers)} images are not in {table_path.name} and left out ({some_below(base, strangers)})"
+        )
     paths = list(images.values())
     masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))}, paths, (base,))
     places, landmarks = landmarks_of(base / "landmarks.csv", paths, (base,))
@@ -132,14 +145,17 @@ def _stem(path: Path) -> str:
     return stem(path.name)
 
 
-def _label_table(tree: Tree, images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
+def _label_table(tree: Tree) -> tuple[pd.DataFrame, Path]:
     path = tree.find(LABEL_TABLES)
     if path is None:
         problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if tree.paths else "the folder is empty"
         raise DatasetError(tree.root, problem, f"Get it from {PUBLICATION.where}")
-    table = _once(read_table(path, COLUMNS)[list(COLUMNS)], path)
-    stems = table["Image Index"].map(stem)
-    here = stems.isin(set(images))
+    return _once(read_table(path, COLUMNS)[list(COLUMNS)], path), path
+
+
+def _present(table: pd.DataFrame, path: Path, tree: Tree, images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
+    """The lines of images that are here."""
+    here = table["Image Index"].map(stem).isin(set(images))
     present = table[here].copy()
     if present.empty:
         problem = f"it names {len(table)} images ({some(table['Image Index'])}) and none of them is in {tree.root}"
@@ -148,9 +164,6 @@ def _label_table(tree: Tree, images: Mapping[str, Path]) -> tuple[pd.DataFrame, 
     if len(present) < len(table):
         lost = table["Image Index"][~here]
         notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
-    unlabelled = sorted(images[name].name for name in set(images) - set(stems))
-    if unlabelled:
-        notices.append(f"{len(unlabelled)} images are not in {path.name} and left out ({some(unlabelled)})")
     present["Patient ID"] = _patients(present, path)
     return present, notices
 
