@@ -1,6 +1,7 @@
 """Files that are complete or not there at all, and that tell when they are damaged."""
 
 import contextlib
+import logging
 import os
 import shutil
 import zipfile
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 PARTIAL = ".partial"
 """Suffix of a file being written; what a killed process left under it is never read."""
@@ -165,6 +168,25 @@ def claim(path: Path) -> IO[str] | None:
     except (ImportError, OSError):  # a system or file system without such locks
         pass
     return file
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting for the process that has it.
+
+    Args:
+        path: of the lock file; its folder exists.
+    """
+    # The kernel drops the lock with the process, however it ends; the file stays, since removing it races.
+    import fcntl
+
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("Waiting for another process that has %s", path.name)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def damage(path: Path) -> str | None:

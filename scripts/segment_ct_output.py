@@ -9,7 +9,7 @@ from typing import Any
 from study_cells import lock, write_atomically
 
 from common.data.readers.organ_maps import place_below
-from common.data.store_build import locked
+from common.files import locked
 
 SETTINGS, FAILURES = "segment_ct.json", "failures.json"
 LOCKS = ".locks"  # hidden, as drafts are: readers take neither for label maps

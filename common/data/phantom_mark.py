@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from ..files import write_atomically
 from ..records import Corpus
 
 MARK = "phantom.json"
@@ -24,10 +25,7 @@ def write_mark(folder: Path, layout: str, seed: int) -> None:
         layout: name of the data set in whose layout it is written.
         seed: of the collection.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{MARK}.partial"
-    partial.write_text(json.dumps({KEY: layout, "seed": seed, "version": VERSION}) + "\n")
-    partial.replace(folder / MARK)
+    write_atomically(json.dumps({KEY: layout, "seed": seed, "version": VERSION}) + "\n", folder / MARK)
 
 
 def name_phantoms(corpus: Corpus) -> Corpus:

@@ -1,12 +1,9 @@
 """A corpus as one memory-mapped uint8 array with a side table; built once, shared by workers and ranks."""
 
 import logging
-import mmap
 import os
 import weakref
-import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,17 +18,16 @@ from .store_build import build_directory, hold
 from .store_check import NAMED
 from .store_files import (
     CHECKSUM,
-    IMAGES,
     QUARANTINE,
-    SUSPECT,
     TABLE,
     map_images,
     read_quarantine,
     read_summary,
     read_table,
 )
+from .store_reading import FirstReading
 
-LIVE = ("_mapped", "_flat", "_seen")  # parts that a pickle leaves out
+LIVE = ("_mapped", "_flat")  # parts that a pickle leaves out
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +82,8 @@ class Store:
             raise DatasetError(corpus.name, problem, first.remedy)
         self.records: tuple[Record, ...] = known
         self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
-        self._unseen = self._count_unseen()  # before workers are forked, which share what it looks at
+        self._first = FirstReading(self.directory, self._whole_table)  # before workers are forked, which share it
+        self._unread = self._first.waiting(self.rows)
 
     @classmethod
     def build(
@@ -203,42 +200,9 @@ class Store:
         pixels = batch.view(len(rows), -1).numpy()
         # Rows are checked above, and "clip" alone lets numpy copy straight into `out`.
         np.take(self._flat, rows, axis=0, out=pixels, mode="clip")
-        if self._unseen and not self._seen[rows].all():
-            self._compare(rows, pixels)
+        if self._unread:
+            self._unread -= self._first.compare(rows, pixels)
         return batch
-
-    def _compare(self, rows: np.ndarray, pixels: np.ndarray) -> None:
-        """Compare what is read for the first time with its checksum."""
-        fresh, numbers = np.unique(rows, return_index=True)
-        for row, number in zip(fresh, numbers, strict=True):
-            if not self._seen[row]:
-                if zlib.crc32(pixels[number]) != self._checksums[row]:
-                    self._refuse(self._whole_table["path"].iloc[row])
-                self._seen[row] = 1
-                self._unseen -= 1
-
-    def _count_unseen(self) -> int:
-        """Entries of these records to be compared: none without checksums. Others' comparing does not lower it."""
-        if CHECKSUM not in self._whole_table:
-            return 0
-        return int((self._seen[np.unique(self.rows)] == 0).sum())
-
-    def _refuse(self, path: str) -> None:
-        with suppress(OSError), (self.directory / SUSPECT).open("a") as file:
-            file.write(f"{path}\n")
-        problem = f"the pixels of {path} are not those that were written: the file or the disk is damaged"
-        remedy = "Start again: opening the store decodes that image again. See to the disk"
-        raise DatasetError(self.directory / IMAGES, problem, remedy)
-
-    @cached_property
-    def _checksums(self) -> np.ndarray:
-        return self._whole_table[CHECKSUM].to_numpy()
-
-    @cached_property
-    def _seen(self) -> np.ndarray:
-        """1 for the entries that were compared with their checksums."""
-        # Anonymous shared memory: what one forked worker has compared, no other one and no later epoch repeats.
-        return np.frombuffer(mmap.mmap(-1, len(self._whole_table)), dtype=np.uint8)
 
     @cached_property
     def _flat(self) -> np.ndarray:
@@ -252,7 +216,8 @@ class Store:
         corpus = replace(self.corpus, records=self.records).subset(split, fraction, limit, seed)
         fewer = Store(self.directory, corpus, self.min_size)
         fewer.__dict__.update({key: self.__dict__[key] for key in LIVE if key in self.__dict__})
-        fewer._unseen = fewer._count_unseen()
+        fewer._first = self._first
+        fewer._unread = fewer._first.waiting(fewer.rows)
         return fewer
 
     def __getstate__(self) -> dict:
@@ -261,7 +226,7 @@ class Store:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        self._unseen = self._count_unseen()
+        self._unread = self._first.waiting(self.rows)
         self._hold()
 
     def _hold(self) -> None:

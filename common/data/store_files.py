@@ -1,7 +1,6 @@
 """The files of a finished store: what they hold, and what is said where one is torn, cut or not a store's."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..files import replacing
 from .errors import DatasetError
 
 IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.json", "store.json"
@@ -17,7 +17,6 @@ COLUMNS = ("path", "bytes", "modified", "sha256", "height", "width")
 CHECKSUM = "crc32"  # of an entry's bytes in IMAGES; the column is missing in format 1
 BESIDE = "beside"  # JSON list of the further files of an image, "" for none; stores from before it lack the column
 SUSPECT = "suspect.txt"  # names the images whose pixels were found to differ from their checksums
-PARTIAL = ".partial"
 
 
 class DamagedStore(DatasetError):  # noqa: N818  (named for what it reports)
@@ -129,14 +128,10 @@ def header_of(path: Path) -> tuple[tuple[int, ...], int]:
         return shape, file.tell()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill leaves the earlier one or the new one; the rest of a killed write is overwritten."""
-    partial = path.with_name(path.name + PARTIAL)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that a kill or a power failure leaves the earlier one or the new one."""
+    with replacing(path) as [partial]:
+        partial.write_bytes(content)
 
 
 def _first_line(error: BaseException) -> str:

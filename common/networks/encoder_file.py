@@ -1,7 +1,6 @@
 """Encoder files: safetensors with timm's names, and the encoder's description and a checksum in the header."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..files import replacing
 from .checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint, read_header
 from .description import EncoderDescription
 from .encoders import Encoder
@@ -39,7 +39,6 @@ def save_encoder(
         OSError: the file cannot be written (no space, no permission); an earlier file of that name is unharmed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     old = encoder.description
     description = replace(
         old,
@@ -51,18 +50,13 @@ def save_encoder(
         key: value.detach().cpu().float().contiguous() if value.is_floating_point() else value.detach().cpu()
         for key, value in encoder.body.state_dict().items()
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     text = description.to_json()
     metadata = {HEADER_KEY: text, CHECKSUM_KEY: _checksum(text, weights), "format": "pt"}
     try:
-        save_file(weights, str(partial), metadata=metadata)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with replacing(path) as [partial]:
+            save_file(weights, str(partial), metadata=metadata)
     except Exception as error:  # safetensors wraps the system's errors in its own
         raise OSError(f"Could not write the encoder to {path}: {error}. Free space or choose another path.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

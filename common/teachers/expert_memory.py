@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from ..data.regions import StoreRegions
-from ..data.store_build import locked
+from ..files import locked
 from ..views import crop_resize
 from .embedding_table import SUFFIXES, EmbeddingTable, name_of, read_table, row_key, write_table
 from .expert import Edges, Expert, NetworkExpert

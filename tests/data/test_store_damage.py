@@ -19,6 +19,7 @@ from PIL import Image
 from common.data import DatasetError, Store, open_store
 from common.data import store_build as building
 from common.data import store_check as checking
+from common.data import store_filling as filling
 from common.data import store_worker as working
 from common.data.volumes import entries
 from common.records import Corpus, Record
@@ -312,7 +313,7 @@ def stopped(monkeypatch, name, before):
 @pytest.mark.parametrize("broken", [False, True])
 @pytest.mark.parametrize(
     ("name", "before"),
-    [("take_over", True), ("take_over", False), ("_fill", False), ("_finish", False), ("_publish", True)],
+    [("take_over", True), ("take_over", False), ("fill", False), ("finish", False), ("_publish", True)],
 )
 def test_a_repair_that_is_killed_goes_on(opened, decoded, monkeypatch, tmp_path, name, before, broken):
     if broken:
@@ -341,7 +342,7 @@ def test_what_killed_runs_left_is_cleaned_at_the_next_build(opened, tmp_path):
 
 @pytest.mark.parametrize("spoil", ["binary", "other list", "other file", "cut slots"])
 def test_a_journal_is_believed_only_where_it_fits(opened, monkeypatch, tmp_path, spoil):
-    with stopped(monkeypatch, "_finish", True):
+    with stopped(monkeypatch, "finish", True):
         opened()
     (work,) = (tmp_path / "stores").glob("*.building")
     journal = work / "journal.jsonl"
@@ -384,7 +385,7 @@ def test_a_disk_that_fills_up_on_the_way_keeps_what_was_built(opened, decoded, m
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
-        patch.setattr(building, "JOURNAL_SECONDS", 0.0)
+        patch.setattr(filling, "JOURNAL_SECONDS", 0.0)
         with pytest.raises(DatasetError, match=r"the disk is full .*Free space or name another folder"):
             opened()
     decoded.clear()

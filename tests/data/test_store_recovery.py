@@ -15,16 +15,17 @@ from PIL import Image
 
 from common.data import DatasetError, Store, open_store
 from common.data import store_build as building
+from common.data import store_filling as filling
 from common.data import store_worker as working
 from common.records import Corpus, Record
 
 BUILD = """
 import os, signal, sys, time
 from pathlib import Path
-from common.data import store_build as building, store_worker as working
+from common.data import store_filling as filling, store_worker as working
 from common.data.store import Store
 from common.records import Corpus, Record
-original, building.JOURNAL_SECONDS, pause = working.decode, 0.0, float(sys.argv[3])
+original, filling.JOURNAL_SECONDS, pause = working.decode, 0.0, float(sys.argv[3])
 def slow(payload, path, channels):
     time.sleep(pause)
     return original(payload, path, channels)
@@ -87,7 +88,7 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_finish", stop)
+        patch.setattr(building, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
     journal = next((tmp_path / "stores").glob("*.building/journal.jsonl"))
@@ -99,18 +100,19 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
     assert np.array_equal(store.images, expected)
 
 
-@pytest.mark.parametrize("step", ["_write_header", "reserve", "_fill", "_copy_rows"])
+@pytest.mark.parametrize("step", ["write_header", "reserve", "fill", "_copy_rows"])
 def test_stopped_between_steps(corpus, tmp_path, monkeypatch, step):
     (tmp_path / "003.png").write_bytes(b"broken")
     expected = np.array(Store.build(corpus, tmp_path / "reference", 16, workers=1, progress=False).images)
     with monkeypatch.context() as patch:
-        original = getattr(building, step)
+        module = building if step == "fill" else filling
+        original = getattr(module, step)
 
         def stop(*arguments):
             original(*arguments)
             raise KeyboardInterrupt
 
-        patch.setattr(building, step, stop)
+        patch.setattr(module, step, stop)
         with pytest.raises(KeyboardInterrupt):
             open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
     store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ...records import Calibration
 from ..errors import DatasetError
-from .notices import say, some
+from .notices import some
+from .repeats import Once
 from .suffixes import stem
 from .tables import number, read_table
 from .tree import Tree
@@ -25,29 +26,24 @@ def labels_of(
     Raises:
         DatasetError: no table at all, a column missing, a value that is neither 0 nor 1, or lines that contradict.
     """
-    labels: dict[str, tuple[float, ...]] = {}
+    labels: Once[tuple[float, ...]] = Once()
     notices = []
     for table in tables:
         path = tree.find((table,))
         if path is None:
             notices.append(f"{table} is missing")
             continue
-        again = []
-        lines = read_table(path, ("VolumeName", *findings), findings)
-        for line, name, *texts in lines[["VolumeName", *findings]].itertuples():
-            values = tuple(_label(text, f"line {line}: {name}", path) for text in texts)
-            if stem(name) in labels:
-                again.append(name)
-            if labels.setdefault(stem(name), values) != values:
-                problem = f"line {line}: {name} has other labels than on another line"
-                raise DatasetError(path, problem, "Get the publisher's file again")
-        if again:
-            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")
-    if not labels:
+        lines = read_table(path, ("VolumeName", *findings), findings)[["VolumeName", *findings]]
+        said = (
+            (line, name, stem(name), tuple(_label(text, f"line {line}: {name}", path) for text in texts))
+            for line, name, *texts in lines.itertuples()
+        )
+        labels.read(said, path)
+    if not labels.of:
         raise DatasetError(
             tree.root, f"no label table in it ({', '.join(tables)})", "Download multi_abnormality_labels"
         )
-    return labels, notices
+    return labels.of, notices
 
 
 def calibrations_of(

@@ -17,8 +17,9 @@ from pathlib import Path
 from ...records import Corpus, Record
 from ..errors import DatasetError
 from .copies import one_each, some_below
-from .notices import say, some
+from .notices import some
 from .publication import Publication
+from .repeats import Once
 from .spelling import SPLIT_FOLDERS, canonical, folded, spelled
 from .splits import hold_out, separate_patients
 from .suffixes import stem
@@ -93,30 +94,23 @@ def read(
 
 def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]], list[str]]:
     """Return split and label of the images that the tables name, and notices."""
-    listed: dict[str, str] = {}
-    labels: dict[str, tuple[float, ...]] = {}
+    told: Once[tuple[str, tuple[float, ...]]] = Once("grade or split")
     notices = []
     for split, table_name in TABLES.items():
         path = tree.find((table_name,))
         if path is None:
             notices.append(f"{table_name} is missing: no grades of the {split} images")
             continue
-        lost, again = [], []
-        for line, image, level in read_table(path, ("image", "level"))[["image", "level"]].itertuples():
-            name, label = stem(image), _one_hot(level, f"line {line}: {image}", path)
-            if name not in images:
-                lost.append(image)
-                continue
-            if name in listed:
-                again.append(image)
-            if (listed.setdefault(name, split), labels.setdefault(name, label)) != (split, label):
-                problem = f"line {line}: {image} has another grade or split on another line"
-                raise DatasetError(path, problem, "Get the publisher's file again")
-        if again:
-            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")
+        lines = [
+            (line, image, stem(image), (split, _one_hot(level, f"line {line}: {image}", path)))
+            for line, image, level in read_table(path, ("image", "level"))[["image", "level"]].itertuples()
+        ]
+        told.read((line for line in lines if line[2] in images), path)
+        lost = [image for _, image, name, _ in lines if name not in images]
         if lost:
             notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
-    return listed, labels, notices
+    listed = {name: split for name, (split, _) in told.of.items()}
+    return listed, {name: label for name, (_, label) in told.of.items()}, notices
 
 
 def _one_hot(level: str, where: str, path: Path) -> tuple[float, ...]:

@@ -22,9 +22,10 @@ import pandas as pd
 from ...records import Corpus, Record
 from ..errors import DatasetError
 from .copies import one_each
-from .notices import say, some
+from .notices import some
 from .organ_maps import OrganMaps, inside, skipped
 from .publication import Publication
+from .repeats import Once
 from .spelling import one_spelling
 from .splits import hold_out, separate_patients
 from .suffixes import stem
@@ -127,7 +128,7 @@ def read(
 
 def _labels(tree: Tree) -> tuple[dict[str, tuple[float, ...]], list[str]]:
     """Return volume -> labels, an abnormality being there where any location has it."""
-    labels: dict[str, tuple[float, ...]] = {}
+    labels: Once[tuple[float, ...]] = Once()
     notices = []
     for table in LABEL_TABLES:
         path = tree.find((table,))
@@ -143,18 +144,11 @@ def _labels(tree: Tree) -> tuple[dict[str, tuple[float, ...]], list[str]]:
             problem = f"no column '{lacking[0]}*...' (it has {len(lines.columns):,} columns)"
             raise DatasetError(path, problem, "Get the publisher's file again")
         values = np.stack([_any(lines[columns[token]], token, path) for token in CLASSES], axis=1)
-        again = []
-        for line, name, row in zip(lines.index, map(stem, lines[VOLUME]), map(tuple, values.tolist()), strict=True):
-            if name in labels:
-                again.append(name)
-            if labels.setdefault(name, row) != row:
-                problem = f"line {line}: {name} has other labels than on another line"
-                raise DatasetError(path, problem, "Get the publisher's file again")
-        if again:
-            say(f"{path.name} names {len(again)} volumes twice, alike ({some(again)})")
-    if not labels:
+        rows = zip(lines.index, lines[VOLUME], map(tuple, values.tolist()), strict=True)
+        labels.read(((line, name, stem(name), row) for line, name, row in rows), path)
+    if not labels.of:
         raise DatasetError(tree.root, f"no label table in it ({', '.join(LABEL_TABLES)})", "Download the tables")
-    return labels, notices
+    return labels.of, notices
 
 
 def _any(texts: pd.DataFrame, token: str, path: Path) -> np.ndarray:

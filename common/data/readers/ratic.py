@@ -11,7 +11,10 @@ are read. 313 series do not show all organs (`train_series_meta.csv`). Bowel inj
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pandas as pd
 
 from ...records import Corpus, Record
 from ..errors import DatasetError
@@ -19,6 +22,7 @@ from .copies import some_below
 from .notices import say, some
 from .organ_maps import OrganMaps, inside
 from .publication import Publication
+from .repeats import Once
 from .spelling import canonical
 from .splits import hold_out
 from .tables import read_table
@@ -142,8 +146,12 @@ def _labels(folder: Path) -> dict[str, tuple[float, ...]]:
         problem = f"no label table in it ({' or '.join(TABLES)})"
         raise DatasetError(folder, problem, f"Get it from {PUBLICATION.where}")
     table = read_table(path, ("patient_id", *FINDINGS))
-    labels: dict[str, tuple[float, ...]] = {}
-    again = []
+    labels: Once[tuple[float, ...]] = Once()
+    labels.read(_lines(table, path), path)
+    return labels.of
+
+
+def _lines(table: pd.DataFrame, path: Path) -> Iterator[tuple[int, str, str, tuple[float, ...]]]:
     for line, name, *values in table[["patient_id", *FINDINGS]].itertuples():
         patient = canonical(name)
         strange = [value for value in values if canonical(value) not in ("0", "1")]
@@ -156,11 +164,4 @@ def _labels(folder: Path) -> dict[str, tuple[float, ...]]:
             if sum(numbers[first : first + len(GRADES)]) != 1:
                 problem = f"the {organ} of patient {patient} has not one of the grades {', '.join(GRADES)}"
                 raise DatasetError(path, problem, "Get the publisher's file again")
-        if patient in labels:
-            again.append(patient)
-        if labels.setdefault(patient, numbers) != numbers:
-            problem = f"line {line}: patient {patient} has other labels than on another line"
-            raise DatasetError(path, problem, "Get the publisher's file again")
-    if again:
-        say(f"{path.name} names {len(again)} patients twice, alike ({some(again)})")
-    return labels
+        yield line, f"patient {patient}", patient, numbers

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...files import locked
 from ...records import Corpus, Record
 from ..errors import DatasetError
 from ..full_disk import full_disk
 from ..readers.organ_maps import ORGANS as ORGAN_MAPS
 from ..store import Quarantined
-from ..store_build import locked
 from ..store_check import NAMED
 from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry, stamps_of
 from .pool import run_tasks
