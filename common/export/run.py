@@ -102,22 +102,24 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
     evaluation, doubt = _evaluation(run, weights or run / MODEL, foreign)
     notices.extend([doubt] if doubt else [])
     network, best = _json(run / NETWORK), _json(run / BEST)
-    estranged = strangers(run / BEST) if best and not foreign else None
-    if estranged:
-        raise ExportError(
-            f"{estranged}: {NETWORK} and {MODEL} would be of different evaluations. Copy the run's folder anew, or go "
-            "on with the run: the next evaluation writes all of them."
-        )
     began = best.get(BEGAN_WITH, {})
     try:
         literal(network, str(run / NETWORK))
     except ValueError as error:
         raise ExportError(str(error)) from error
+    state = _state_dict(weights or run / MODEL)
+    # after each file's own damage is named; without a network.json the config alone builds the network
+    estranged = strangers(run / BEST) if best and network and not foreign else None
+    if estranged:
+        raise ExportError(
+            f"{estranged}: {NETWORK} and {MODEL} would be of different evaluations. Copy the run's folder anew, or go "
+            "on with the run: the next evaluation writes all of them."
+        )
     return RunFacts(
         # by names alone: a word that happens to be a secret of this machine must not change what is exported
         config=without_credentials({key: value for key, value in config.items() if key != "_meta_"}, environment={}),
         network=network,
-        weights=_state_dict(weights or run / MODEL),
+        weights=state,
         encoder=encoder,
         encoder_file=encoder_file,
         metrics={} if foreign else _metrics(best, evaluation) or tracked.metrics,
