@@ -7,12 +7,18 @@ LADDER = (
     "records",
     "inert",
     "files",
+    "sampling",
+    "images",
+    "volumes",
+    "readers",
     "data",
+    "phantom",
     "views",
     "networks",
     "losses",
     "teachers",
     "engines",
+    "command",
     "evaluation",
     "reporting",
     "export",
@@ -22,7 +28,7 @@ LADDER = (
 def __getattr__(name: str) -> ModuleType:
     """Import a step when it is first named, so that one `$import common` serves every expression of a config.
 
-    MONAI binds the statement `import common.data` to the name "common.data", which no expression can use.
+    MONAI binds the statement `import common.images` to the name "common.images", which no expression can use.
     """
     if name in LADDER:
         return import_module(f"{__name__}.{name}")

@@ -20,14 +20,14 @@ from torch import nn
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork, WithSegmentation
-from common.data.phantom.ct import write_ct_rate
-from common.data.volumes import Preparation
-from common.data.volumes.entries import prepare_entry
-from common.data.volumes.resample import resample, resampled_grid
-from common.data.volumes.task import Task
-from common.data.volumes.volume import Grid
 from common.engines import ClipGradients
 from common.losses import LabelLoss, LabelMapLoss, MultitaskLoss
+from common.phantom.ct import write_ct_rate
+from common.volumes import Preparation
+from common.volumes.entries import prepare_entry
+from common.volumes.resample import resample, resampled_grid
+from common.volumes.task import Task
+from common.volumes.volume import Grid
 
 FINDINGS, STRUCTURES = 18, 7  # CT-RATE's labels; five lobes, heart and background
 PAPER_CROP, PAPER_ABDOMEN_CROP = (96, 192, 192), (160, 176, 192)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from common.data.dataset import StoreViews
-from common.data.sampling import SeededSampler
-from common.data.store import Store
+from common.images.dataset import StoreViews
+from common.images.store.store import Store
 from common.records import Corpus, Record
+from common.sampling import SeededSampler
 
 BATCH = 64
 

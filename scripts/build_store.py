@@ -8,10 +8,10 @@ import argparse
 import logging
 import sys
 
-from common.data.errors import DatasetError
-from common.data.readers import READERS, read
-from common.data.readers.options import parse_options
-from common.data.store import Store
+from common.files.errors import DatasetError
+from common.images.store.store import Store
+from common.readers import READERS, read
+from common.readers.support.options import parse_options
 
 
 def main() -> int:

@@ -19,9 +19,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from common.data import DatasetError, PatchRule, RegionSource, StoreRegions, open_store
-from common.data.readers import READERS, read
-from common.data.readers.options import parse_options
+from common.files import DatasetError
+from common.images import PatchRule, RegionSource, StoreRegions, open_store
+from common.readers import READERS, read
+from common.readers.support.options import parse_options
 from common.teachers import CachedExpert, load_expert, remember
 from common.teachers.embedding_table import EDGES, row_key
 from common.views import AugmentedCrop

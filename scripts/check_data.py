@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.data.errors import DatasetError, SharedPatients
-from common.data.inspection import Inspection, inspect_all, repeats, unread_images
-from common.data.readers import READERS, Publication, publication, read
-from common.data.readers.notices import printable
-from common.data.readers.options import parse_options
+from common.files.errors import DatasetError, SharedPatients
+from common.files.notices import printable
+from common.readers import READERS, Publication, read
+from common.readers.inspection import Inspection, inspect_all, repeats, unread_images
+from common.readers.support import publication
+from common.readers.support.options import parse_options
 from common.records import SPLITS, Corpus
 
 SHOWN = 10

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from common.engines.last_words import cause
+from common.command.last_words import cause
 from common.export import ExportError, add_onnx, add_torchscript, export_bundle, largest_difference
 
 ROOT = Path(__file__).resolve().parent.parent

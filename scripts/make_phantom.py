@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from common.data.phantom import write_phantom
-from common.data.phantom.ct import write_ct_rate, write_ratic
+from common.phantom import write_phantom
+from common.phantom.ct import write_ct_rate, write_ratic
 
 CT_WRITERS = {"ct_rate": write_ct_rate, "ratic": write_ratic}
 UNITS = {"chestxray14": "images", "ct_rate": "volumes", "ratic": "patients"}

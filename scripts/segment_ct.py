@@ -19,15 +19,15 @@ import torch
 from segment_ct_output import FAILURES, Output
 from segment_ct_run import CLIP, SPACING, Outcome, Segmenter, segment_all
 
-from common.data.errors import DatasetError
-from common.data.formats.depth import Unusable
-from common.data.readers import READERS, publication, read
-from common.data.readers.options import parse_options
-from common.data.readers.ratic import images_folder
-from common.data.readers.tree import Tree, require_root
-from common.data.volumes import ABDOMEN, CHEST
-from common.data.volumes.structures import ids_of
+from common.files.errors import DatasetError, Unusable
+from common.readers import READERS, read
+from common.readers.ct.ratic import images_folder
+from common.readers.support import publication
+from common.readers.support.options import parse_options
+from common.readers.support.tree import Tree, require_root
 from common.records import Record
+from common.volumes import ABDOMEN, CHEST
+from common.volumes.structures import ids_of
 
 SETS = {"chest": CHEST, "abdomen": ABDOMEN}
 MOST = 254  # uint8, of which 255 says that nothing is known

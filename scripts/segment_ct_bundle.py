@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from common.data.formats.nifti_writer import write_nifti
-from common.data.volumes import Volume
-from common.data.volumes.file_grid import FileGrid
-from common.data.volumes.geometry import FLIP_RAS, canonical
+from common.images.formats.nifti_writer import write_nifti
 from common.networks.checkpoint_reading import UnreadableCheckpointError, read_checkpoint
+from common.volumes import Volume
+from common.volumes.file_grid import FileGrid
+from common.volumes.geometry import FLIP_RAS, canonical
 
 LOW, HIGH = -1000.0, 1000.0
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")

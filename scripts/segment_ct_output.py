@@ -8,8 +8,8 @@ from typing import Any
 
 from study_cells import lock, write_atomically
 
-from common.data.readers.organ_maps import place_below
 from common.files import locked
+from common.readers.support.organ_maps import place_below
 
 SETTINGS, FAILURES = "segment_ct.json", "failures.json"
 LOCKS = ".locks"  # hidden, as drafts are: readers take neither for label maps

@@ -9,13 +9,13 @@ import numpy as np
 from segment_ct_output import Output
 from tqdm import tqdm
 
-from common.data.errors import UnreadableImage
-from common.data.formats.nifti_writer import write_nifti
-from common.data.volumes import Volume
-from common.data.volumes.organs import renumbered
-from common.data.volumes.read import read_with_file_grid
-from common.data.volumes.resample import resample, resampled_grid
+from common.files.errors import UnreadableImage
+from common.images.formats.nifti_writer import write_nifti
 from common.records import Record
+from common.volumes import Volume
+from common.volumes.organs import renumbered
+from common.volumes.read import read_with_file_grid
+from common.volumes.resample import resample, resampled_grid
 
 SPACING = (3.0, 1.5, 1.5)  # [P] 1.5 x 1.5 x 3.0 mm, here (D, H, W)
 CLIP = (-1000, 1000)  # [P] Hounsfield units

@@ -11,10 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-from common.data.errors import DatasetError
-from common.data.readers import READERS, read
-from common.data.readers.options import parse_options
-from common.data.readers.split_file import draw_split
+from common.files.errors import DatasetError
+from common.readers import READERS, read
+from common.readers.support.options import parse_options
+from common.readers.support.split_file import draw_split
 
 
 def main() -> int:

@@ -1,63 +1,40 @@
-"""From a downloaded folder to batches: readers, decoding, the store, and seeded sampling."""
+"""The names of version 0.1, when one room held all data: programs written then run on, with a warning.
 
+New code takes each name from the room that it lives in now: `common.images`, `common.volumes`, `common.readers`,
+`common.sampling` or `common.files`.
+"""
+
+import sys
+import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .decode import image_size, read_image, read_mask
-from .errors import DataNotice, DatasetError, UnreadableImage
-from .sampling import SampleKey, SeededSampler, generator_for
-from .store import Store, open_store
-
-if TYPE_CHECKING:
-    from .dataset import SeededDataset, StoreImages, StoreViews, as_items
-    from .patches import PatchRule
-    from .picture_reader import PictureReader
-    from .readers import read
-    from .regions import RegionSource, StoreRegions
-    from .transforms import DecodeImaged, DecodeMasksd
-
-# These import MONAI, which takes seconds; most commands do without.
-LATE = {
-    "PatchRule": "patches",
-    "PictureReader": "picture_reader",
-    "RegionSource": "regions",
-    "SeededDataset": "dataset",
-    "StoreImages": "dataset",
-    "StoreRegions": "regions",
-    "StoreViews": "dataset",
-    "as_items": "dataset",
-    "read": "readers",
-    "DecodeImaged": "transforms",
-    "DecodeMasksd": "transforms",
+MODULES = {
+    "dataset": "images.dataset",
+    "decode": "images.decode",
+    "errors": "files.errors",
+    "formats": "images.formats",
+    "masks": "images.masks",
+    "patches": "images.patches",
+    "readers": "readers",
+    "regions": "images.regions",
+    "sampling": "sampling",
+    "store": "images.store.store",
+    "transforms": "images.transforms",
+    "volumes": "volumes",
 }
+ROOMS = ("images", "readers", "sampling", "files", "volumes")
 
-__all__ = [
-    "DataNotice",
-    "DatasetError",
-    "DecodeImaged",
-    "DecodeMasksd",
-    "PatchRule",
-    "PictureReader",
-    "RegionSource",
-    "SampleKey",
-    "SeededDataset",
-    "SeededSampler",
-    "Store",
-    "StoreImages",
-    "StoreRegions",
-    "StoreViews",
-    "UnreadableImage",
-    "as_items",
-    "generator_for",
-    "image_size",
-    "open_store",
-    "read",
-    "read_image",
-    "read_mask",
-]
+warnings.warn(f"common.data is now common.{', common.'.join(ROOMS)}", DeprecationWarning, stacklevel=2)
+for earlier, present in MODULES.items():
+    sys.modules[f"{__name__}.{earlier}"] = import_module(f"..{present}", __name__)
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    if name in MODULES:
+        return sys.modules[f"{__name__}.{name}"]
+    for room in () if name.startswith("_") else ROOMS:
+        module = import_module(f"..{room}", __name__)
+        if hasattr(module, name):
+            return getattr(module, name)
     raise AttributeError(f"module {__name__} has no attribute {name!r}")

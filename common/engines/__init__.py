@@ -1,4 +1,4 @@
-"""How networks are trained: the trainer, schedules, checkpoints, processes and the command line."""
+"""How networks are trained: the trainer, schedules, checkpoints and processes."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -9,17 +9,13 @@ if TYPE_CHECKING:
     from .batches import method_losses, whole_batch
     from .checkpoints import Checkpoints
     from .clipping import ClipGradients
-    from .command import merged_config
     from .errors import CheckpointError, NonFiniteGradient, NonFiniteLoss, NonFiniteWeights
     from .events import RunEvents
-    from .known_keys import refuse_unknown_keys
     from .load_weights import WeightsCheckpointLoader
-    from .own_code import refuse_foreign_code
     from .provenance import commit
     from .save_encoder import SaveEncoder
     from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
     from .speed import Reading, Speed
-    from .stages import Stage, current_stage, run_stages
     from .start_from import StartFrom
     from .trainer import Trainer
 
@@ -39,18 +35,12 @@ LATE = {
     "RunEvents": "events",
     "SaveEncoder": "save_encoder",
     "Speed": "speed",
-    "Stage": "stages",
     "StartFrom": "start_from",
     "Trainer": "trainer",
     "UpdateTeacher": "schedules",
     "commit": "provenance",
-    "current_stage": "stages",
-    "merged_config": "command",
     "method_losses": "batches",
     "parameter_groups": "schedules",
-    "refuse_foreign_code": "own_code",
-    "refuse_unknown_keys": "known_keys",
-    "run_stages": "stages",
     "whole_batch": "batches",
 }
 
@@ -68,22 +58,16 @@ __all__ = [
     "RunEvents",
     "SaveEncoder",
     "Speed",
-    "Stage",
     "StartFrom",
     "Trainer",
     "UpdateTeacher",
     "WeightsCheckpointLoader",
     "commit",
-    "current_stage",
     "gather",
-    "merged_config",
     "method_losses",
     "norm_batch",
     "parameter_groups",
     "rank",
-    "refuse_foreign_code",
-    "refuse_unknown_keys",
-    "run_stages",
     "setup",
     "teardown",
     "whole_batch",

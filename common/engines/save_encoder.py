@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-from ..data.data_used import data_used
 from ..files import save_atomically
 from ..networks import Encoder, save_encoder
+from ..records.data_used import data_used
 from .checkpoints import Checkpoints
 from .distributed import rank
 from .provenance import commit

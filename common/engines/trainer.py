@@ -278,7 +278,7 @@ def _positionable_sampler(loader: Any, epoch_length: int | None) -> Any:
     if not hasattr(sampler, "set_position"):
         logger.warning(
             "The data loader's sampler cannot start in mid-epoch: a run resumed there sees the first batches of the "
-            "epoch again. common.data.SeededSampler resumes exactly."
+            "epoch again. common.sampling.SeededSampler resumes exactly."
         )
         return None
     if epoch_length != len(loader):

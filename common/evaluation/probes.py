@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from ..data.decode import IGNORE
+from ..records import IGNORE
 
 
 def patient_numbers(patients: Sequence[str]) -> Tensor:

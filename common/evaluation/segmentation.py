@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..data.decode import IGNORE
+from ..records import IGNORE
 from .report import Outcome, Report, Row, defined_mean
 
 THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95

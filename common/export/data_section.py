@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.data_used import DataUsed
+from ..records.data_used import DataUsed
 from .markdown import plain_text
 
 UNKNOWN = "not recorded"

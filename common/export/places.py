@@ -25,7 +25,7 @@ def anchored(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_own_code(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy that begins by refusing to run another bundle's code (`common.engines.refuse_foreign_code`)."""
+    """A copy that begins by refusing to run another bundle's code (`common.command.refuse_foreign_code`)."""
     steps = config.get("initialize")
     if not isinstance(steps, list) or _IMPORT not in steps:
         return dict(config)

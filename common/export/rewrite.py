@@ -24,7 +24,7 @@ def rewrite_name(name: str, bundle: str, where: str) -> str:
     """The exported form of a dotted name; names outside the repository stay.
 
     Args:
-        name: such as `bundles.cxr_ace.scripts.method.ACE`, `common.data.read` or `torch.nn.Linear`.
+        name: such as `bundles.cxr_ace.scripts.method.ACE`, `common.readers.read` or `torch.nn.Linear`.
         bundle: name of the bundle being exported.
         where: file and place, for the error.
 
@@ -44,7 +44,7 @@ def rewrite_name(name: str, bundle: str, where: str) -> str:
 def rewrite_config(config: Any, bundle: str, where: str) -> Any:
     """A copy of a config with every `_target_` and every import statement renamed.
 
-    Expressions keep saying `common.data.f()`: the statement `$import common` becomes
+    Expressions keep saying `common.images.f()`: the statement `$import common` becomes
     `$import scripts.common as common`, and binds the same name.
 
     Args:

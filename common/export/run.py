@@ -11,12 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..data.data_used import DataUsed
+from ..command.credentials import without_credentials
 from ..engines.belonging import strangers
-from ..engines.credentials import without_credentials
 from ..evaluation.best import BEGAN_WITH, BEST, MODEL, NETWORK
 from ..files import damage
 from ..inert import literal
+from ..records.data_used import DataUsed
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from .configs import merge_files
 from .rewrite import ExportError

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..engines.credentials import without_credentials
+from ..command.credentials import without_credentials
 from ..reporting.addresses import sqlite_file
+from .renamed import present_names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,4 +94,4 @@ def _config(client: "MlflowClient", run_id: str) -> dict[str, Any]:
         return {}
     last = paths[-2] if len(paths) > 1 else paths[-1]  # "config.yaml" sorts after "config-000000123.yaml"
     with tempfile.TemporaryDirectory() as folder:
-        return yaml.safe_load(Path(client.download_artifacts(run_id, last, folder)).read_text())
+        return present_names(yaml.safe_load(Path(client.download_artifacts(run_id, last, folder)).read_text()))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engines.credentials import without_credentials
+from ..command.credentials import without_credentials
 from .tracked import NOTE, PATIENCE, address
 
 ARTIFACT = "model"

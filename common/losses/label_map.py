@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.decode import IGNORE
+from ..records import IGNORE
 from .classification import at_least_single
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.decode import IGNORE
+from ..records import IGNORE
 
 
 class DiceBCE(nn.Module):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.data_used import DataUsed
 from ..files import write_atomically
+from ..records.data_used import DataUsed
 
 DATA = "data.json"
 TRAINED, VALIDATED = "trained_on", "validated_on"

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, default_collate
 
-from ..data import SampleKey
 from ..engines import RunEvents, Trainer, rank
 from ..engines.clipping import global_norm
 from ..evaluation.figure_text import as_written
 from ..evaluation.sharpness import Sharpness, network_sharpness
 from ..files import write_atomically
+from ..sampling import SampleKey
 
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "sharpness": "sharpness"}
 Curves = Mapping[str, Sequence[tuple[int, float]]]

@@ -1,6 +1,6 @@
 """Errors of tracking, with what to do about them."""
 
-from ..engines.credentials import without_credentials
+from ..command.credentials import without_credentials
 
 REMEDIES = {
     "database is locked": "Another process holds it: wait, or give each of many runs a server (tracking#uri)",

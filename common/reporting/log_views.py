@@ -7,8 +7,8 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from ..data import SampleKey
 from ..engines import rank
+from ..sampling import SampleKey
 from .figures import views_figure
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..engines import Stage
+from ..command import Stage
 from .store import RunNote, RunStore
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from ..engines.credentials import without_credentials
+from ..command.credentials import without_credentials
 from ..files import PARTIAL, sweep
 from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError

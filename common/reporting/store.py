@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..engines.credentials import without_credentials
+from ..command.credentials import without_credentials
 from ..files import write_atomically
 from .addresses import sqlite_address
 from .errors import TrackingError

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from ..data.data_used import DataUsed, data_used
-from ..engines import Reading, RunEvents, Trainer, commit, current_stage, merged_config, rank, world_size
-from ..engines.credentials import without_credentials
+from ..command import current_stage, merged_config
+from ..command.credentials import without_credentials
+from ..engines import Reading, RunEvents, Trainer, commit, rank, world_size
 from ..engines.events import whatever_happens
+from ..records.data_used import DataUsed, data_used
 from . import data_note, flatten
 from .parent import ParentRun
 from .store import RunNote, RunStore

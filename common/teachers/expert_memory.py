@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..data.regions import StoreRegions
 from ..files import locked
+from ..images.regions import StoreRegions
 from ..views import crop_resize
 from .embedding_table import SUFFIXES, EmbeddingTable, name_of, read_table, row_key, write_table
 from .expert import Edges, Expert, NetworkExpert

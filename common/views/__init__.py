@@ -2,15 +2,7 @@
 
 from .augmented_crop import AugmentedCrop
 from .base import Params, View, add_prefix, take_prefix
-from .boxes import (
-    QUARTERS,
-    check_fits,
-    check_range,
-    check_thickness,
-    quarter_boxes,
-    random_resized_box,
-    thinnest_crop,
-)
+from .boxes import QUARTERS, check_fits, check_range, check_thickness, quarter_boxes, random_resized_box, thinnest_crop
 from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd

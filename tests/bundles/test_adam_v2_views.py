@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import default_collate
 
 from bundles.cxr_adam_v2.scripts.views import LocalisationCrops, PartWholeCrops
-from common.data.sampling import SampleKey
+from common.sampling import SampleKey
 from common.views import QUARTERS, ColourJitter
 
 SIZE = (200, 260)
@@ -171,7 +171,7 @@ def test_granularity_grows_with_the_epochs_of_one_run(stage, epochs):
 
 
 def test_the_data_set_draws_each_epoch_at_its_granularity(tmp_path):
-    from common.data import StoreViews
+    from common.images import StoreViews
 
     class Records:
         size, records, corpus = 64, [type("Record", (), {"image": "a.png"})()], type("Corpus", (), {"findings": ()})

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bundles.image_classification.scripts.items import label_items
 from bundles.image_classification.scripts.ten_crop import TenCropInferer, ten_crops
-from common.data import DatasetError
+from common.files import DatasetError
 from common.records import Corpus, Record
 
 BUNDLE = Path(__file__).parents[2] / "bundles/image_classification"

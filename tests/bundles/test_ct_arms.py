@@ -6,7 +6,7 @@ import pytest
 from recipe_parts import parsed
 
 from bundles.ct_diagnosis_classification.scripts.volumes import choose_findings, require_organs
-from common.data import DatasetError
+from common.files import DatasetError
 from common.losses import InjuryOutputs
 from common.records import Corpus, Record
 

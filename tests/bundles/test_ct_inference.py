@@ -8,7 +8,7 @@ import torch
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
 from bundles.ct_diagnosis_classification.scripts.transforms import PrepareVolumed, Probabilitiesd
-from common.data.volumes import Preparation
+from common.volumes import Preparation
 
 CROP = (16, 32, 32)
 

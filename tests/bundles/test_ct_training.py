@@ -6,11 +6,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork, WithSegmentation
-from common.data import SeededSampler
 from common.engines import ClipGradients, Trainer
 from common.evaluation import network_sharpness
 from common.losses import LabelLoss, LabelMapLoss, MultitaskLoss
 from common.reporting import LogDynamics
+from common.sampling import SeededSampler
 
 CROP = (16, 32, 32)
 

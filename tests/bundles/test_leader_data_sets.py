@@ -8,8 +8,8 @@ from PIL import Image
 from recipe_parts import parsed
 
 from bundles.cxr_leader.scripts.sources import open_sources
-from common.data import PatchRule
-from common.data.patches import WHOLE
+from common.images import PatchRule
+from common.images.patches import WHOLE
 
 PUBLISHED = {  # in the publisher's layout: images, and the file that annotates them
     "VinDr-CXR": (

@@ -14,9 +14,9 @@ from recipe_parts import config_names, orders, parsed
 
 from bundles.cxr_leader.scripts.heads import ExpertHead
 from bundles.cxr_leader.scripts.sources import open_sources
-from common.data.patches import WHOLE
-from common.data.phantom import write_phantom
+from common.images.patches import WHOLE
 from common.networks import ProjectionHead
+from common.phantom import write_phantom
 from common.teachers import Expert
 
 BUNDLE = "cxr_leader"

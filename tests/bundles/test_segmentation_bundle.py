@@ -10,9 +10,10 @@ from PIL import Image
 from bundles.image_segmentation.scripts.items import mask_items
 from bundles.image_segmentation.scripts.overlays import overlay_figure
 from bundles.image_segmentation.scripts.save_masks import at_size
-from common.data import DatasetError, read
+from common.files import DatasetError
 from common.networks import build_encoder
 from common.networks.encoder_file import save_encoder
+from common.readers import read
 
 BUNDLE = Path(__file__).parents[2] / "bundles/image_segmentation"
 CONFIGS = BUNDLE / "configs"

@@ -14,7 +14,7 @@ def nursery(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory) -> Path:
-    from common.data.phantom import write_phantom
+    from common.phantom import write_phantom
 
     folder = tmp_path_factory.mktemp("phantom")
     write_phantom(folder, count=24, size=96, seed=0, workers=1)
@@ -23,7 +23,7 @@ def phantom(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def phantom_ct(tmp_path_factory) -> Path:
-    from common.data.phantom.ct import write_ct_rate
+    from common.phantom.ct import write_ct_rate
 
     folder = tmp_path_factory.mktemp("phantom_ct")
     write_ct_rate(folder, count=10, size=48, thickness=10.0, seed=0, workers=1)

@@ -64,7 +64,7 @@ STRUCTURE = [
     Broken("mistyped argument", "overlay_keys", added(SMOKE, '"optimizer#momentun": 0.5\n'), "momentun"),
     Broken("mistyped parent", "overlay_keys", added(SMOKE, '"optimiser#lr": 0.5\n'), "optimiser"),
     Broken("two imports in one", "expressions", replaced(TRAIN, IMPORT, '"$import common, os"'), "several names"),
-    Broken("import without alias", "expressions", replaced(TRAIN, IMPORT, '"$import common.data"'), "no expression"),
+    Broken("import without alias", "expressions", replaced(TRAIN, IMPORT, '"$import common.images"'), "no expression"),
     Broken(
         "missing import", "expressions", added(SMOKE, 'device: "$torch.device(os.environ[0])"\n'), "nothing binds os"
     ),

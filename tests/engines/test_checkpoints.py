@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts.children import exit_code, in_child
 from toy_bundle.scripts.toy import MeanOutput, Method, Noise
 
-from common.data import SeededSampler
 from common.engines import (
     ApplySchedules,
     CheckpointError,
@@ -27,6 +26,7 @@ from common.engines import (
     whole_batch,
 )
 from common.files import claim, damage, save_atomically
+from common.sampling import SeededSampler
 
 
 def make(directory, epochs=2, images=20, handlers=(), **options):

@@ -6,7 +6,6 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts.children import exit_code, in_child, newest, points, query, train_in_child
 from toy_bundle.scripts.toy import Die, Method, Noise
 
-from common.data import SeededSampler
 from common.engines import (
     ApplySchedules,
     Checkpoints,
@@ -17,6 +16,7 @@ from common.engines import (
     parameter_groups,
     whole_batch,
 )
+from common.sampling import SeededSampler
 
 STEPS = 24  # 3 epochs of 8 iterations; a checkpoint every 3 iterations and after every epoch
 

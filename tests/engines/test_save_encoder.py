@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
-from common.data import SeededSampler
 from common.engines import Checkpoints, SaveEncoder, Trainer, method_losses
 from common.networks import build_encoder, describe_encoder
 from common.records import Record
+from common.sampling import SeededSampler
 
 OPTIONS = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 3, "class_token": False, "global_pool": "avg"}
 IMAGES = [torch.full((1, 16, 16), number / 8) for number in range(8)]

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts import toy
 from toy_bundle.scripts.children import CONFIG, command_in_child, exit_code, in_child, newest, query
 
-from common.engines import interruptions, last_words
+from common.command import last_words
+from common.engines import interruptions
 from common.reporting import Tracking
 
 MOMENTS = {

@@ -7,7 +7,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from toy_bundle.scripts.toy import Method, Noise
 
-from common.data import SeededSampler
 from common.engines import (
     ClipGradients,
     FreezeLastLayer,
@@ -18,6 +17,7 @@ from common.engines import (
     method_losses,
     whole_batch,
 )
+from common.sampling import SeededSampler
 
 
 class Watch:

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from bundles.ct_diagnosis_classification.scripts.paper_table import SavePaperTable
-from common.data.data_used import DataUsed
 from common.evaluation.encoding import save_metrics
 from common.evaluation.report import Outcome
 from common.evaluation.save_encodings import SaveEncodings
 from common.evaluation.save_probabilities import SaveProbabilities
 from common.evaluation.save_report import SaveReport
+from common.records.data_used import DataUsed
 from common.reporting.data_note import DataNote
 from common.reporting.dynamics import LogDynamics
 from common.reporting.store import RunNote

@@ -14,13 +14,13 @@ from monai.engines import Evaluator
 from PIL import Image
 from toy_bundle.scripts.children import query
 
-from common.data import read
 from common.evaluation.best import KeepBest
 from common.evaluation.classification import ClassificationReport
 from common.evaluation.save_report import SaveReport, roc_figure
 from common.export import ExportError, export_bundle
 from common.export.isolation import isolated_environment
 from common.networks import Classifier, build_encoder, save_encoder
+from common.readers import read
 from common.reporting import Tracking
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "image_classification"

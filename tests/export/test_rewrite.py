@@ -19,7 +19,7 @@ def config(value):
     [
         ("bundles.mine.scripts.method.M", "scripts.method.M"),
         ("bundles.mine.scripts", "scripts"),
-        ("common.data.read", "scripts.common.data.read"),
+        ("common.readers.read", "scripts.common.readers.read"),
         ("commonplace.x", "commonplace.x"),
         ("torch.nn.Linear", "torch.nn.Linear"),
         ("DecodeImaged", "DecodeImaged"),
@@ -42,9 +42,9 @@ def test_names_outside_the_bundle_are_refused(name):
     ("statement", "expected"),
     [
         ("$import common", "$import scripts.common as common"),
-        ("$import common.data as data", "$import scripts.common.data as data"),
+        ("$import common.images as data", "$import scripts.common.images as data"),
         ("$import bundles.mine.scripts.items as items", "$import scripts.items as items"),
-        ("$from common.data import read", "$from scripts.common.data import read"),
+        ("$from common.images import read", "$from scripts.common.images import read"),
         ("$from bundles.mine.scripts import items as it", "$from scripts import items as it"),
         ("$import os", "$import os"),
         ("$import os.path as path", "$import os.path as path"),
@@ -63,7 +63,7 @@ def test_import_statements_bind_the_same_name(statement, expected):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("$import common.data", "binds the name 'common.data'"),
+        ("$import common.images", "binds the name 'common.images'"),
         ("$import common, os", "several names"),
         ("$bundles.mine.scripts.items.f(@x)", "inside an expression"),
         ("$'bundles.mine.scripts.items'", "inside an expression"),
@@ -80,9 +80,9 @@ def test_what_has_no_portable_form_is_refused_with_its_place(value, says):
 @pytest.mark.parametrize(
     "value",
     [
-        "$common.data.read('bundles/x')",
+        "$common.readers.read('bundles/x')",
         "$@a.common + 1",
-        "plain common.data",
+        "plain common.images",
         3,
         None,
         "%a#b",
@@ -94,9 +94,9 @@ def test_everything_else_stays(value):
     assert config([value, {"b": value}]) == [value, {"b": value}]
 
 
-SOURCE = '''"""common.data in a docstring stays."""
+SOURCE = '''"""common.images in a docstring stays."""
 import os, bundles.mine.scripts.items as items
-import common.data as data  # common.data
+import common.images as data  # common.images
 from bundles.mine.scripts.heads import (
     Composer,  # bundles.mine.scripts
 )
@@ -114,7 +114,7 @@ def late():
 def test_source_changes_in_its_imports_alone():
     expected = (
         SOURCE.replace("os, bundles.mine.scripts.items", "os, scripts.items")
-        .replace("import common.data as", "import scripts.common.data as")
+        .replace("import common.images as", "import scripts.common.images as")
         .replace("from bundles.mine.scripts.heads", "from scripts.heads")
         .replace("from common import", "from scripts.common import")
         .replace("from common.networks import", "from scripts.common.networks import")
@@ -123,7 +123,7 @@ def test_source_changes_in_its_imports_alone():
 
 
 @pytest.mark.parametrize(
-    "line", ["import common.data", "import bundles.mine.scripts.x", "from bundles.other.scripts import y"]
+    "line", ["import common.images", "import bundles.mine.scripts.x", "from bundles.other.scripts import y"]
 )
 def test_source_that_cannot_be_renamed_is_refused_with_its_line(line):
     with pytest.raises(ExportError, match=r"x\.py:2"):

@@ -6,9 +6,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 from toy_bundle.scripts.toy import Noise
 
-from common.data import SeededSampler
 from common.engines import ClipGradients, Trainer
 from common.reporting import LogDynamics, dynamics_figure
+from common.sampling import SeededSampler
 
 
 class Tracked:

@@ -3,8 +3,8 @@ import torch
 from matplotlib.patches import ConnectionPatch, Rectangle
 from torch.utils.data import Dataset
 
-from common.data import SampleKey
 from common.reporting import LogViews, matches_figure, views_figure
+from common.sampling import SampleKey
 
 
 def lines(figure):

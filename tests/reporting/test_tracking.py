@@ -13,12 +13,12 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts.children import exit_code, in_child, query
 from toy_bundle.scripts.toy import MeanOutput, Noise
 
-from common.data import SeededSampler
 from common.engines import ApplySchedules, Cosine, Trainer, parameter_groups
 from common.export.tracked import read_tracked
 from common.records import Corpus, Record
 from common.reporting import Tracking, flatten, store
 from common.reporting.addresses import sqlite_address
+from common.sampling import SeededSampler
 
 CORPUS = types.SimpleNamespace(name="noise", records=range(24), fingerprint=lambda: "abc")
 

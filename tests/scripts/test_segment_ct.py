@@ -13,12 +13,12 @@ from segment_ct_output import Output
 from segment_ct_run import segment_all
 from segment_standin import IDS, NAMES, octant, places_of
 
-from common.data import read
-from common.data.phantom.ct import write_ct_rate, write_ratic
-from common.data.readers.organ_maps import OrganMaps
-from common.data.volumes import ABDOMEN, read_organs, read_volume
-from common.data.volumes.label_names import label_names
+from common.phantom.ct import write_ct_rate, write_ratic
+from common.readers import read
+from common.readers.support.organ_maps import OrganMaps
 from common.records import Calibration, Record
+from common.volumes import ABDOMEN, read_organs, read_volume
+from common.volumes.label_names import label_names
 
 SHAPE = (16, 20, 24)  # 48 x 25 x 18 mm: two voxels or more on either side of the middle at 3 x 1.5 x 1.5 mm
 

@@ -16,9 +16,9 @@ from monai.networks.nets import UNet
 from monai.transforms import Compose, EnsureChannelFirst, LoadImage, Orientation, ScaleIntensityRange, Spacing
 from segment_ct_bundle import BundleError, BundleSegmenter
 
-from common.data import read
-from common.data.phantom.ct import NAMES, make_chest
-from common.data.volumes import Volume, read_organs, read_volume
+from common.phantom.ct import NAMES, make_chest
+from common.readers import read
+from common.volumes import Volume, read_organs, read_volume
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = {"0": "background", "1": "lung_left", "2": "lung_right", "3": "liver"}

@@ -12,7 +12,7 @@ import pytest
 import segment_ct
 from ct_files import index_volume, save_nifti
 
-from common.data import read
+from common.readers import read
 
 SHAPE = (6, 8, 10)
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from common.data import PatchRule, RegionSource, StoreRegions, open_store, read
-from common.data.phantom import write_phantom
+from common.images import PatchRule, RegionSource, StoreRegions, open_store
 from common.networks import build_encoder
+from common.phantom import write_phantom
+from common.readers import read
 from common.teachers import load_expert
 from common.teachers.embedding_table import read_table
 from common.views import AugmentedCrop

@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.data import PatchRule, RegionSource, StoreRegions, open_store, read
-from common.data.phantom import write_phantom
+from common.images import PatchRule, RegionSource, StoreRegions, open_store
 from common.networks import save_encoder
+from common.phantom import write_phantom
+from common.readers import read
 from common.teachers import CachedExpert, NetworkExpert, expert_memory, remember, seeded_expert
 from common.teachers.embedding_table import read_table
 from common.views import AugmentedCrop, crop_resize

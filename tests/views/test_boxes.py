@@ -5,14 +5,7 @@ import math
 import pytest
 import torch
 
-from common.views import (
-    check_fits,
-    check_range,
-    check_thickness,
-    quarter_boxes,
-    random_resized_box,
-    thinnest_crop,
-)
+from common.views import check_fits, check_range, check_thickness, quarter_boxes, random_resized_box, thinnest_crop
 
 
 def draw(count, size, seed=0, **options):

@@ -12,11 +12,11 @@ from monai.transforms import MapTransform
 from monai.utils import ImageMetaKey
 from torch import Tensor
 
-from common.data import UnreadableImage
-from common.data.volumes import Preparation
-from common.data.volumes.resample import cut, scaled
-from common.data.volumes.task import Task
+from common.files import UnreadableImage
 from common.losses import InjuryOutputs
+from common.volumes import Preparation
+from common.volumes.resample import cut, scaled
+from common.volumes.task import Task
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.data import DatasetError
-from common.data.volumes import VolumeCache
+from common.files import DatasetError
 from common.losses import InjuryOutputs
 from common.records import Corpus
+from common.volumes import VolumeCache
 
 
 def choose_findings(

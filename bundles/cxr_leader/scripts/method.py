@@ -68,7 +68,7 @@ class LeADER(nn.Module):
             raise ValueError("disease_weight and anatomy_weight are both 0: there is nothing to learn from.")
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Losses by name for a batch of `common.data.StoreRegions`; `loss` is the total to differentiate."""
+        """Losses by name for a batch of `common.images.StoreRegions`; `loss` is the total to differentiate."""
         views_BCHW = self.view.render(batch["image"], batch["view"])["view"]
         embedding_BE = self.encoder.embed(views_BCHW)
         parts = {}

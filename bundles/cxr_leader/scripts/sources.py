@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.data import PatchRule, RegionSource, open_store, read
+from common.images import PatchRule, RegionSource, open_store
+from common.readers import read
 
 KEYS = {"dataset", "dataset_dir", "options", "weight", "images", "patches", "limit"}
 

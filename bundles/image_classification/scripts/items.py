@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from common.data import DatasetError, as_items
+from common.files import DatasetError
+from common.images import as_items
 from common.records import Corpus
 
 

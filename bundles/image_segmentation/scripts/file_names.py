@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from common.data.readers.suffixes import stem
+from common.readers.support.suffixes import stem
 
 _NOT_IN_A_NAME = re.compile(r"[/\\:\x00-\x1f]|%(?=[0-9A-Fa-f]{2})|^\.{1,2}$")
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from common.data import DatasetError, as_items
+from common.files import DatasetError
+from common.images import as_items
 from common.records import Corpus
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
-from common.data.decode import IGNORE
 from common.evaluation.figure_text import as_written
 from common.evaluation.segmentation import dice_iou, overlap_counts
+from common.records import IGNORE
 
 COLUMNS = 4
 

@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from PIL import Image
 from torch import Tensor
 
-from common.data import image_size
+from common.images import image_size
 
 from .file_names import mask_path, one_part
 

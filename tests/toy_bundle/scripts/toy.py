@@ -10,7 +10,7 @@ from ignite.metrics import Metric
 from torch import nn
 from torch.utils.data import Dataset
 
-from common.data import SampleKey, generator_for
+from common.sampling import SampleKey, generator_for
 from common.teachers import MomentumTeacher
 
 

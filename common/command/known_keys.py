@@ -1,0 +1,192 @@
+"""Mistyped keys of overlays and command lines, refused with the nearest known key."""
+
+import copy
+import difflib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..engines import interruptions
+from . import last_words
+from .given import Command, calling_command, current_command
+from .literal import read_literally
+from .places import component, lookup
+from .value_kinds import own_wrong_values, wrong_values
+
+SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
+"""Keys with a meaning to MONAI in every component."""
+
+CLOSE = 0.75
+"""Similarity (difflib's ratio) from which on a key counts as a misspelling of another."""
+
+
+def refuse_unknown_keys() -> None:
+    """End the command when one of its overlays or overrides names a key that its config does not have.
+
+    MONAI takes an unknown key in silence, and the run goes on with the value it should have replaced. Standing first in
+    `initialize`, this ends the process by `SystemExit` with the message as its whole output: MONAI would bury an
+    ordinary error of an expression under its own traceback. It also sees to it that the cause of any later error
+    is the last thing on the screen, and that Ctrl-C, SIGTERM and their like end the command in order. Keywords that
+    Python gives to `create_workflow` are looked at in the same way, and signals are then left alone.
+    """
+    command = current_command()
+    if command is not None:
+        last_words.install()
+        interruptions.install()
+        read_literally({key.replace("#", "::"): path for key, path in command.paths.items()})
+    else:
+        command = calling_command()
+    if command is None:
+        return
+    problems = unknown_keys(command)
+    if problems:
+        raise SystemExit("\n".join(["Nothing was run, since the command does not fit its config:", *problems]))
+
+
+def unknown_keys(command: Command) -> list[str]:
+    """Describe every key that the files before it do not know, one line each.
+
+    A new key is known in a component whose class or function takes an argument of that name, in an empty mapping
+    (options are often one), wherever an expression or reference uses it, and where MONAI gives it a meaning.
+
+    Args:
+        command: its first file is the base.
+    """
+    from monai.bundle import ConfigParser
+    from monai.bundle.properties import InferProperties, TrainProperties
+    from monai.bundle.utils import merge_kv
+
+    base = ConfigParser.load_config_file(command.files[0])
+    parser = ConfigParser(copy.deepcopy(base), globals=False)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        (f"{file}: {{}}", ConfigParser.load_config_file(file)) for file in command.files[1:]
+    ]
+    layers += [(f"{command.args_file}: {{}}", command.defaults), ("--{}", command.flags)]
+    names = set(_references([parser.get(), *(layer for _, layer in layers)]))
+    properties: list[Any] = [*TrainProperties.values(), *InferProperties.values()]
+    names |= {"#".join(_split(item["id"])) for item in properties}
+    if command.tracking is not None:
+        names |= {"output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config"}
+
+    problems = []
+    own = own_wrong_values(base)
+    for origin, layer in layers:
+        for key, value in layer.items():
+            found = list(_problems(parser.get(), _split(key.removeprefix("+")), value, names, merge=key[0] == "+"))
+            misread = _misread(value) if layer is command.flags else []
+            found += misread or wrong_values(parser.get(), _split(key.removeprefix("+")), value, merge=key[0] == "+")
+            problems += [f"  {origin.format(key)}: {problem}" for problem in found]
+            if not found:
+                merge_kv(parser, key, value)
+    kept = [(path, problem) for path, problem in own if lookup(parser.get(), path) == lookup(base, path)]
+    return [f"  {command.files[0]}: {'#'.join(path)}: {problem}" for path, problem in kept] + problems
+
+
+def _misread(value: Any) -> list[str]:
+    """What the command line reads as text, and thus as true, though something else was meant."""
+    meant = {"true": "True", "false": "False", "null": "'$None'"}
+    if isinstance(value, str) and value.lower() in meant:
+        return [f"{value!r} is text on a command line; write {meant[value.lower()]}"]
+    return []
+
+
+def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], merge: bool) -> Iterator[str]:
+    node: Any = config
+    for depth, key in enumerate(path):
+        inside = "#".join(path[:depth])
+        if isinstance(node, list) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, dict) and key in node:
+            node = node[key]
+        elif not isinstance(node, dict):
+            yield f"{inside} is {_shown(node)}, which has no {key!r}"
+            return
+        elif depth < len(path) - 1 or not _may_be_new(node, key, "#".join(path), names):
+            yield _suggestion(config, node, key, inside)
+            return
+    if merge and isinstance(value, Mapping) and isinstance(node, dict):
+        for key, item in value.items():
+            yield from _problems(config, [*path, str(key)], item, names, merge=False)
+        return
+    yield from _wrong_arguments(value, "#".join(path))
+
+
+def _may_be_new(parent: dict, key: str, path: str, names: set[str]) -> bool:
+    if path in names:
+        return True
+    if "_target_" in parent:
+        takes, anything = _parameters(parent["_target_"])
+        return key in SYNTAX or key in takes or (anything and not _nearest(key, [*takes, *parent]))
+    options = all(not isinstance(value, dict | list) for value in parent.values())
+    return not parent or (bool("#" in path) and options and not _nearest(key, parent))
+
+
+def _wrong_arguments(value: Any, path: str) -> Iterator[str]:
+    """Arguments, in a value of an overlay, that its components do not take."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            takes, anything = _parameters(value["_target_"])
+            for key in value:
+                if key not in SYNTAX and key not in takes and not anything:
+                    yield f"{path} ({value['_target_']}) takes no {key!r}{_hint(key, takes, '')}"
+        for key, item in value.items():
+            yield from _wrong_arguments(item, f"{path}#{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _wrong_arguments(item, f"{path}#{index}")
+
+
+def _parameters(target: Any) -> tuple[list[str], bool]:
+    """Argument names of a component, and whether it may take others."""
+    try:
+        parameters = inspect.signature(component(target)).parameters.values()
+    except (TypeError, ValueError):  # cannot be imported, or is written in C
+        return [], True
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)], anything
+
+
+def _suggestion(config: Any, parent: dict, key: str, inside: str) -> str:
+    where = f"{inside} has" if inside else "the config has"
+    prefix = f"{inside}#" if inside else ""
+    known = [*parent, *(_parameters(parent["_target_"])[0] if "_target_" in parent else [])]
+    elsewhere = {path.rsplit("#", 1)[-1]: path for path in _paths(config)}
+    hint = "" if key in elsewhere else _hint(key, known, prefix)
+    if not hint:
+        hint = _hint(key, [name for name in elsewhere if name not in known], "", elsewhere)
+    return f"{where} no {key!r}{hint or '; it has ' + ', '.join(k for k in known if k not in SYNTAX)}"
+
+
+def _hint(key: str, known: Iterable[str], prefix: str, full: Mapping[str, str] | None = None) -> str:
+    nearest = _nearest(key, known, 0.6)
+    return f"; did you mean {prefix}{(full or {}).get(nearest, nearest)}?" if nearest else ""
+
+
+def _nearest(key: str, known: Iterable[str], cutoff: float = CLOSE) -> str | None:
+    return next(iter(difflib.get_close_matches(key, list(known), n=1, cutoff=cutoff)), None)
+
+
+def _paths(node: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from _paths(value, f"{prefix}{key}#")
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Ids that references, expressions and macros anywhere in a config use."""
+    if isinstance(node, str):
+        for name in re.findall(r"[@%]([\w#:]+)", node):
+            yield "#".join(_split(name))
+    elif isinstance(node, Mapping | list):
+        for item in node.values() if isinstance(node, Mapping) else node:
+            yield from _references(item)
+
+
+def _split(key: str) -> list[str]:
+    return key.replace("::", "#").split("#")
+
+
+def _shown(value: Any) -> str:
+    return f"a list of {len(value)}" if isinstance(value, list) else f"the value {value!r}"

@@ -1,0 +1,33 @@
+"""Files that are whole or absent, locks, limits, and the errors that name a file and the remedy."""
+
+from .atomic import (
+    PARTIAL,
+    damage,
+    free_space,
+    link_atomically,
+    outputs,
+    replacing,
+    save_atomically,
+    sweep,
+    write_atomically,
+)
+from .errors import DataNotice, DatasetError, UnreadableImage, Unusable
+from .locks import claim, locked
+
+__all__ = [
+    "PARTIAL",
+    "DataNotice",
+    "DatasetError",
+    "UnreadableImage",
+    "Unusable",
+    "claim",
+    "damage",
+    "free_space",
+    "link_atomically",
+    "locked",
+    "outputs",
+    "replacing",
+    "save_atomically",
+    "sweep",
+    "write_atomically",
+]

@@ -1,0 +1,52 @@
+"""Pictures: decoding, masks, the store of pixels, and the data sets that batches are drawn from."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .decode import image_size, read_image, read_mask
+from .store import Store, open_store
+
+if TYPE_CHECKING:
+    from .dataset import SeededDataset, StoreImages, StoreViews, as_items
+    from .patches import PatchRule
+    from .picture_reader import PictureReader
+    from .regions import RegionSource, StoreRegions
+    from .transforms import DecodeImaged, DecodeMasksd
+
+# These import MONAI, which takes seconds; most commands do without.
+LATE = {
+    "DecodeImaged": "transforms",
+    "DecodeMasksd": "transforms",
+    "PatchRule": "patches",
+    "PictureReader": "picture_reader",
+    "RegionSource": "regions",
+    "SeededDataset": "dataset",
+    "StoreImages": "dataset",
+    "StoreRegions": "regions",
+    "StoreViews": "dataset",
+    "as_items": "dataset",
+}
+
+__all__ = [
+    "DecodeImaged",
+    "DecodeMasksd",
+    "PatchRule",
+    "PictureReader",
+    "RegionSource",
+    "SeededDataset",
+    "Store",
+    "StoreImages",
+    "StoreRegions",
+    "StoreViews",
+    "as_items",
+    "image_size",
+    "open_store",
+    "read_image",
+    "read_mask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

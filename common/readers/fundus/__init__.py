@@ -1,0 +1,1 @@
+"""Photographs of the eye's fundus."""

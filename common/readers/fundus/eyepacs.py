@@ -1,0 +1,133 @@
+"""EyePACS, the Kaggle diabetic retinopathy challenge of 2015.
+
+88,702 colour fundus photographs of both eyes of 44,351 patients, JPEG of many sizes: 35,126 for training and 53,576
+for testing, graded 0 to 4 by one reader. The grades of the test images came out after the challenge, in
+`retinopathy_solution.csv`, and are not in its archives. Use under the challenge's rules; cite the challenge.
+
+Pitfalls: 73 % of the training images have grade 0, and grades are noisy. Cameras differ, so do the black borders; some
+photographs are upside down, out of focus, or black altogether. Photographs are wider than high, and a store makes them
+square. Papers differ in what they pre-train on: Adam on the 35,126 training images, others on the test images too.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...files.errors import DatasetError
+from ...files.notices import some
+from ...records import Corpus, Record
+from ..support.copies import one_each, some_below
+from ..support.publication import Publication
+from ..support.repeats import Once
+from ..support.spelling import SPLIT_FOLDERS, canonical, folded, spelled
+from ..support.splits import hold_out, separate_patients
+from ..support.suffixes import stem
+from ..support.tables import read_table
+from ..support.tree import Tree, require_root
+
+PUBLICATION = Publication(
+    name="eyepacs",
+    title="EyePACS (Kaggle diabetic retinopathy detection)",
+    where="https://www.kaggle.com/c/diabetic-retinopathy-detection",
+    licence="rules of the challenge",
+    citation="EyePACS and California Healthcare Foundation, Diabetic Retinopathy Detection, Kaggle 2015",
+    images=88_702,
+    patients=44_351,
+    splits={"train": 35_126, "test": 53_576},
+    files=("train/*.jpeg (5 parts)", "test/*.jpeg (7 parts)", "trainLabels.csv", "retinopathy_solution.csv (optional)"),
+)
+GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative")
+TABLES = {"train": "trainLabels.csv", "test": "retinopathy_solution.csv"}
+NAME = re.compile(r"(\d+)_(?:left|right)")
+
+
+def read(
+    root: str | os.PathLike[str],
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    shared_patients: str = "error",
+) -> Corpus:
+    """Read the publisher's folder, or any part of it; either table may be missing.
+
+    An image belongs to the split whose table names it, otherwise to the one whose folder it lies in. Labels are one-hot
+    in the order of the grades; an image in no table has none. Both eyes of a patient share a split.
+
+    Args:
+        root: holds `train/` and `test/` and the tables, in whatever sub-folders.
+        val_fraction: share of the training patients to validate on, in [0, 1).
+        seed: of the draw of patients.
+        shared_patients: what to do with patients in both splits: "error", "drop" or "separate".
+
+    Raises:
+        DatasetError: no image named as EyePACS's, an image in neither split, a column missing, or an unknown grade.
+    """
+    base = require_root(root, f"EyePACS is at {PUBLICATION.where}")
+    tree = Tree(base)
+    found = tree.images()
+    named = [path for path in found if NAME.fullmatch(stem(path.name))]
+    strangers = [path for path in found if not NAME.fullmatch(stem(path.name))]
+    images = one_each(named, base, lambda path: stem(path.name), lambda path: _split_of(path.parent.name) is not None)
+    if not images:
+        problem = "no image in it is named like 10_left.jpeg"
+        raise DatasetError(base, problem, f"Unpack train and test there; they are at {PUBLICATION.where}")
+    listed, labels, notices = _tables(tree, images)
+    records = [
+        Record(
+            image=str(path),
+            patient_id=canonical(name.partition("_")[0]),
+            split=listed[name] if name in listed else _folder_split(path, base),
+            source=PUBLICATION.name,
+            labels=labels.get(name),
+        )
+        for name, path in sorted(images.items())
+    ]
+    if strangers:
+        notices.append(
+            f"{len(strangers)} images are not named like 10_left.jpeg and left out ({some_below(base, strangers)})"
+        )
+    records, about_patients = separate_patients(records, shared_patients, f"{base}: train and test")
+    records = hold_out(records, val_fraction, seed, "val", "val_fraction")
+    notices = [*PUBLICATION.compare(records), *notices, *about_patients]
+    return Corpus(PUBLICATION.name, tuple(records), GRADES if labels else (), (), (), tuple(notices))
+
+
+def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]], list[str]]:
+    """Return split and label of the images that the tables name, and notices."""
+    told: Once[tuple[str, tuple[float, ...]]] = Once("grade or split")
+    notices = []
+    for split, table_name in TABLES.items():
+        path = tree.find((table_name,))
+        if path is None:
+            notices.append(f"{table_name} is missing: no grades of the {split} images")
+            continue
+        lines = [
+            (line, image, stem(image), (split, _one_hot(level, f"line {line}: {image}", path)))
+            for line, image, level in read_table(path, ("image", "level"))[["image", "level"]].itertuples()
+        ]
+        told.read((line for line in lines if line[2] in images), path)
+        lost = [image for _, image, name, _ in lines if name not in images]
+        if lost:
+            notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
+    listed = {name: split for name, (split, _) in told.of.items()}
+    return listed, {name: label for name, (_, label) in told.of.items()}, notices
+
+
+def _one_hot(level: str, where: str, path: Path) -> tuple[float, ...]:
+    if canonical(level) not in map(str, range(len(GRADES))):
+        problem = f"{where} has the level {level!r}, which is none of 0 to {len(GRADES) - 1}"
+        raise DatasetError(path, problem, "Get the publisher's file again")
+    return tuple(float(grade == int(canonical(level))) for grade in range(len(GRADES)))
+
+
+def _folder_split(path: Path, base: Path) -> str:
+    """The split of an image that no table names: the innermost folder called train or test."""
+    for folder in reversed(path.relative_to(base).parts[:-1]):
+        if split := _split_of(folder):
+            return split
+    problem = f"{path.name} is in no table and in no folder called train or test"
+    raise DatasetError(base, problem, f"Put it into one of them, or {TABLES['train']} beside it")
+
+
+def _split_of(folder: str) -> str | None:
+    return spelled({name: split for name, split in SPLIT_FOLDERS.items() if split in TABLES}, folder, folded)

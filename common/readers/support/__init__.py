@@ -1,0 +1,1 @@
+"""What readers share: trees, tables, matching of names, splits, notices."""

@@ -1,0 +1,83 @@
+"""The folder of label maps, one per CT volume, that a reader of CT takes."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...files.errors import DatasetError
+from ...records import ORGANS
+from .copies import digest_of, some_below
+from .matching import match
+from .suffixes import stem
+from .tree import Tree
+
+
+class OrganMaps:
+    """Finds the label map of a volume by its path below the root, or by the end of it that is unique.
+
+    Args:
+        folder: of label maps (NIfTI, MHA, NRRD) named like their volumes, whatever the suffix; None has none.
+        root: of the volumes.
+        volumes: all of them.
+        option: the reader's option that named the folder.
+
+    Raises:
+        DatasetError: a folder that is missing or holds no label map, or one that may belong to several volumes.
+    """
+
+    def __init__(self, folder: Path | None, root: Path, volumes: Sequence[Path], option: str = "masks"):
+        self.root = root
+        files = [] if folder is None else Tree(folder).volumes()
+        if folder is not None and not files:
+            problem = "no such folder" if not folder.is_dir() else "no label map in it"
+            raise DatasetError(
+                folder,
+                problem,
+                f"Make them (scripts/segment_ct.py), correct the option {option}, or leave it out to do without",
+            )
+        self.folder = folder
+        by_name = {} if folder is None else {str(path.relative_to(folder)): path for path in files}
+        # A volume may be a folder whose name holds points, and label maps are named by all of it.
+        found = match(by_name, volumes, (root,), folder, suffixes=False)
+        found.refuse_contrary(lambda name: digest_of(by_name[name]), folder)
+        self._map_of = {volume: by_name[name] for volume, name in found.name_of.items()}
+        self._lost = [by_name[name] for name in found.lost]
+        self._found: set[Path] = set()
+        self._bare: list[Path] = []
+
+    def find(self, image: Path) -> dict[str, str]:
+        """Return `Record.masks` of one volume: its label map, or nothing."""
+        place = self._map_of.get(image)
+        if place is None:
+            self._bare.append(image)
+            return {}
+        self._found.add(place)
+        return {ORGANS: str(place)}
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """`Corpus.structures`."""
+        return (ORGANS,) if self._found else ()
+
+    def notices(self) -> list[str]:
+        """Say which volumes have none, and which label maps belong to no volume."""
+        if self.folder is None:
+            return []
+        lost, bare = self._lost, self._bare
+        lines = [f"{len(lost):,} label maps belong to no volume here ({some_below(self.folder, lost)})"] * bool(lost)
+        text = f"{len(bare):,} volumes have no label map ({some_below(self.root, bare)})"
+        return lines + [text] * bool(bare)
+
+
+def inside(root: Path, option: str | None) -> Path | None:
+    """Return the folder that an option names, relative to the root; None where it names none."""
+    return None if option is None else root / Path(option).expanduser()
+
+
+def skipped(folders: Iterable[Path | None]) -> list[Path]:
+    """Return the folders in which no volume is to be looked for."""
+    return [folder for folder in folders if folder is not None]
+
+
+def place_below(root: Path, path: Path) -> str:
+    """Return the path below the root without suffix; the root itself goes by its own name."""
+    return (path.relative_to(root).parent / stem(path.name)).as_posix()

@@ -1,0 +1,42 @@
+"""A table that speaks of one thing on several lines: once where they agree, refused where they do not."""
+
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ...files.errors import DatasetError
+from ...files.notices import say, some
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+class Once(Generic[Value]):
+    """What tables say of each name; those of one data set may be added one after the other.
+
+    Args:
+        what: of a name, for messages, such as "labels".
+    """
+
+    def __init__(self, what: str = "labels"):
+        self.what = what
+        self.of: dict[str, Value] = {}
+
+    def read(self, lines: Iterator[tuple[int, str, str, Value]], path: Path) -> None:
+        """Take the lines of a table, and say which of them repeat another.
+
+        Args:
+            lines: number of the line, what it calls the thing, the name by which it is kept, and what it says.
+            path: of the table.
+
+        Raises:
+            DatasetError: a line that contradicts another.
+        """
+        again = []
+        for line, called, name, value in lines:
+            if name in self.of:
+                again.append(called)
+            if self.of.setdefault(name, value) != value:
+                problem = f"line {line}: {called} has other {self.what} than on another line"
+                raise DatasetError(path, problem, "Get the publisher's file again")
+        if again:
+            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")

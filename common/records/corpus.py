@@ -1,0 +1,164 @@
+"""What a reader returns: one record per image, and the corpus that holds them.
+
+Everything geometric is a fraction of the image's height and width, (row, col) order, so that a store
+of another size needs no bookkeeping.
+"""
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import PurePath
+
+SPLITS = ("train", "val", "test")
+IGNORE = 255  # value of a mask, or of a label map in memory, where no label is known
+ORGANS = "organs"  # the one key of `Record.masks` in a corpus of CT volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle around a finding.
+
+    Args:
+        finding: name; one of the corpus's findings where its labels have it.
+        top: fraction of the image height in [0, 1].
+        left: fraction of the image width in [0, 1].
+        bottom: as `top`, exclusive.
+        right: as `left`, exclusive.
+    """
+
+    finding: str
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the numbers of a CT volume's file become Hounsfield units and millimetres, where the file does not say it.
+
+    Args:
+        slope: Hounsfield units per stored number.
+        intercept: Hounsfield units of a stored 0.
+        spacing: millimetres between voxels, (depth, row, col), each above 0.
+    """
+
+    slope: float
+    intercept: float
+    spacing: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image and all that is known about it.
+
+    Args:
+        image: absolute path of the file; of a CT series in DICOM, of its folder.
+        patient_id: patients never cross splits.
+        split: "train", "val" or "test".
+        source: name of the data set.
+        labels: one number per finding of the corpus, in its order; nan is unknown; one-hot for classes that
+            exclude each other; None without labels.
+        masks: structure -> mask file.
+        boxes: rectangles around findings.
+        landmarks: name -> (row, col) as fractions of (height, width).
+        view: projection ("PA", "AP", ...) where it is known.
+        study_id: examination that this image is one series or reconstruction of, where there may be several.
+        calibration: of a CT volume whose publisher gives it in a table.
+    """
+
+    image: str
+    patient_id: str
+    split: str
+    source: str
+    labels: tuple[float, ...] | None = None
+    masks: Mapping[str, str] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    view: str | None = None
+    study_id: str | None = None
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a reader found in a folder.
+
+    Args:
+        name: name of the data set; stores are named after it.
+        records: one per image.
+        findings: names of the labels, in the order of `Record.labels`.
+        structures: names that occur in `Record.masks`.
+        landmarks: names that occur in `Record.landmarks`.
+        notices: what differs from the publisher's counts, and what was left out.
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    findings: tuple[str, ...] = ()
+    structures: tuple[str, ...] = ()
+    landmarks: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def subset(
+        self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
+    ) -> "Corpus":
+        """Keep one split, or a share of it for a label-efficient run.
+
+        A share is drawn as the papers' code draws it: shuffle the indices with `random.Random(99)` and take
+        the first int(N * fraction), at least one. Shares of one seed are therefore nested.
+
+        Args:
+            split: "train", "val" or "test"; None keeps all.
+            fraction: share of the records, in (0, 1].
+            limit: at most this many records, 1 or more, counted after `fraction`.
+            seed: of the shuffle; None does not shuffle, so that `limit` takes the first of the list.
+
+        Returns:
+            A corpus with its records in the original order.
+
+        Raises:
+            ValueError: an unknown split, a share out of range, or a split without records.
+        """
+        if split is not None and split not in SPLITS:
+            raise ValueError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}")
+        if fraction is not None and not 0 < fraction <= 1:
+            raise ValueError(f"fraction is {fraction}; it must lie in (0, 1]")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}; it must be 1 or more")
+        records = [record for record in self.records if split in (None, record.split)]
+        if not records:
+            counts = {name: sum(record.split == name for record in self.records) for name in SPLITS}
+            raise ValueError(f"{self.name} has no images in split {split!r} (it has {counts})")
+        chosen = list(range(len(records)))
+        if seed is not None:
+            random.Random(seed).shuffle(chosen)
+        if fraction is not None:
+            chosen = chosen[: max(1, int(len(records) * fraction))]
+        if limit is not None:
+            chosen = chosen[:limit]
+        return replace(self, records=tuple(records[index] for index in sorted(chosen)))
+
+    def fingerprint(self) -> str:
+        """Return 12 hexadecimal digits that change with any name, label, split or annotation.
+
+        Folders do not enter, so the same data in two places have the same fingerprint.
+        """
+        digest = hashlib.sha256(json.dumps([self.findings, self.structures, self.landmarks]).encode())
+        for record in self.records:
+            labels = record.labels and [None if math.isnan(value) else value for value in record.labels]
+            boxes = [(box.finding, box.top, box.left, box.bottom, box.right) for box in record.boxes]
+            facts: list[object] = [PurePath(record.image).name, record.patient_id, record.split, labels, boxes]
+            facts += [sorted(record.masks), sorted(record.landmarks.items()), record.view]
+            if record.study_id is not None:
+                facts.append(["study", record.study_id])
+            if record.calibration is not None:
+                facts.append(["calibration", astuple(record.calibration)])
+            digest.update(json.dumps(facts).encode())
+        return digest.hexdigest()[:12]
