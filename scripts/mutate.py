@@ -1,6 +1,6 @@
 """Make deliberate mistakes in the method code, one at a time, and see whether the tests notice.
 
-    python scripts/mutate.py            # every mistake in tests/mutations.yaml
+    python scripts/mutate.py            # every mistake in tests/**/mutations*.yaml
     python scripts/mutate.py --only parity
 
 Every mistake is made in a temporary copy of the tree and only the tests named beside it are run. Exit
@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "tests" / "mutations.yaml"
+TABLES = ROOT / "tests"
 COPIED = ("common", "bundles", "scripts", "studies", "tests", "pyproject.toml")
 # Imported once, before the test processes are forked: each then starts in milliseconds instead of seconds.
 PRELOADED = (
@@ -71,8 +71,10 @@ class Mutation:
         return before
 
 
-def read_table(path: Path = TABLE) -> list[Mutation]:
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+def read_tables(folder: Path = TABLES) -> list[Mutation]:
+    """Every mistake in the `mutations*.yaml` below a folder; each table lies beside the tests that it names."""
+    tables = [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("mutations*.yaml"))]
+    entries = [entry for table in tables for entry in yaml.safe_load(table)]
     return [Mutation(**(entry | {"tests": tuple(entry["tests"])})) for entry in entries]
 
 
@@ -156,9 +158,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="run the mistakes whose description or file contains this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes to share the work")
     options = parser.parse_args()
-    mutations = [m for m in read_table() if options.only.lower() in f"{m.mistake} {m.file}".lower()]
+    mutations = [m for m in read_tables() if options.only.lower() in f"{m.mistake} {m.file}".lower()]
     if not mutations:
-        print(f"no mistake in {TABLE} contains {options.only!r}")
+        print(f"no mistake below {TABLES} contains {options.only!r}")
         return 1
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # a stale cache could hide a change made within a second
