@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .events import RunEvents
+from .method import MethodWithTeacher
 
 
 class Cosine:
@@ -133,11 +134,11 @@ class UpdateTeacher:
     """Moves a momentum teacher after every step of the optimiser, never before it and never between two.
 
     Args:
-        method: the training module, not its distributed wrapper; it has `update_teacher(momentum)`.
+        method: the training module, not its distributed wrapper; its `update_teacher` is called.
         momentum: schedule over the run (DINO and ACE: cosine from 0.996 to 1).
     """
 
-    def __init__(self, method: Any, momentum: Cosine):
+    def __init__(self, method: MethodWithTeacher, momentum: Cosine):
         self.method, self.momentum = method, momentum
 
     def attach(self, engine: Engine) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
-from torch import nn
 
 from ..engines.batches import batch_size, whole_batch
+from ..engines.method import Method
 
 
 class MethodLoss(Metric):
@@ -16,15 +16,14 @@ class MethodLoss(Metric):
 
     It writes the mean of the method's `loss` under its own name (`validation_loss` in the recipes) and of every part
     under that name and the part's (`validation_loss_contrast`). The views are the same at each evaluation when the
-    data set is given plain indices. Evaluation mode is the method's promise to leave teacher, memory bank, centre and
-    running statistics as they are (methods B9); this class sees to it that the mode is set, and set back.
+    data set is given plain indices. The method is run in evaluation mode, which is set back afterwards.
 
     Args:
-        method: the training module, not its distributed wrapper; takes a batch, returns losses by name.
+        method: the training module, not its distributed wrapper.
         dataloader: batches of validation views; means are weighted by batch size.
     """
 
-    def __init__(self, method: nn.Module, dataloader: Iterable[Any]):
+    def __init__(self, method: Method, dataloader: Iterable[Any]):
         self.method, self.dataloader = method, dataloader
         super().__init__()
 

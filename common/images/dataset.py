@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,18 +11,11 @@ from torch.utils.data import Dataset
 
 from ..files.errors import DatasetError, UnreadableImage
 from ..records import IGNORE, Corpus, Record
-from ..sampling import SampleKey, generator_for, seed_for
+from ..sampling import SampleKey, SamplesParams, generator_for, seed_for
 from .decode import read_mask
 from .store.store import Store
 
 TASKS = ("label", "masks")
-
-
-class SamplesViews(Protocol):
-    """The half of a view that a dataset needs: drawing the parameters, without touching pixels."""
-
-    def sample(self, generator: torch.Generator, size: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Draw the parameters of one image's views."""
 
 
 class StoreViews(Dataset):
@@ -38,7 +31,7 @@ class StoreViews(Dataset):
         seed: the run's seed.
     """
 
-    def __init__(self, store: Store, view: SamplesViews, seed: int):
+    def __init__(self, store: Store, view: SamplesParams[tuple[int, int]], seed: int):
         self.store, self.view, self.seed = store, view, seed
 
     def __len__(self) -> int:

@@ -3,26 +3,19 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..files.errors import DatasetError
 from ..records import Corpus, Record
-from ..sampling import SampleKey, generator_for
+from ..sampling import SampleKey, SamplesParams, generator_for
 from .patches import WHOLE, Edges, PatchRule
 from .store.store import Store
 
 logger = logging.getLogger(__name__)
-
-
-class SamplesRegions(Protocol):
-    """The half of a view that the data set needs."""
-
-    def sample(self, generator: Generator, region: Tensor) -> dict[str, Tensor]:
-        """Draw the parameters of one item, given its box (4,) in pixels of the stored image."""
 
 
 class Region(NamedTuple):
@@ -97,14 +90,14 @@ class StoreRegions(Dataset):
 
     Args:
         sources: one or more; their stores have one size and one number of channels.
-        view: draws the parameters of an item.
+        view: draws the parameters of an item, given its box (4,) in pixels of the stored image.
         seed: the run's seed.
 
     Raises:
         ValueError: no source, or stores that differ in size or channels.
     """
 
-    def __init__(self, sources: Sequence[RegionSource], view: SamplesRegions, seed: int):
+    def __init__(self, sources: Sequence[RegionSource], view: SamplesParams[Tensor], seed: int):
         if not sources:
             raise ValueError("there is no data set: `datasets` is empty.")
         shapes = [(source.store.size, source.store.channels) for source in sources]

@@ -1,28 +1,16 @@
 """Keep a figure of what a network is shown, so that a person sees at once when views are wrong."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Engine, Events
-from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from ..engines import rank
-from ..sampling import SampleKey
+from ..sampling import SampleKey, View
 from .figures import views_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-class DrawableView(Protocol):
-    """What a view needs besides rendering to be drawn."""
-
-    def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Boxes (B, 4) by name, in pixels of the image; a view made of one bears its name."""
-
-    def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Views by name."""
 
 
 class LogViews:
@@ -37,7 +25,7 @@ class LogViews:
 
     name = "views"
 
-    def __init__(self, dataset: Dataset, view: DrawableView, tracking: Any, count: int = 3):
+    def __init__(self, dataset: Dataset, view: View, tracking: Any, count: int = 3):
         self.dataset, self.view, self.tracking, self.count = dataset, view, tracking, count
 
     def attach(self, engine: Engine) -> None:

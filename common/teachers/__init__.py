@@ -5,12 +5,14 @@ from .expert_cached import CachedExpert
 from .expert_file import encoder_expert, load_expert, seeded_expert
 from .expert_memory import remember
 from .momentum import MomentumTeacher
+from .student_teacher import StudentTeacher
 
 __all__ = [
     "CachedExpert",
     "Expert",
     "MomentumTeacher",
     "NetworkExpert",
+    "StudentTeacher",
     "encoder_expert",
     "load_expert",
     "remember",

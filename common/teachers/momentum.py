@@ -17,13 +17,13 @@ class MomentumTeacher(nn.Module):
 
     Args:
         student: module to follow; it is deep-copied once and not kept.
-        own_statistics: True leaves the buffers to the teacher's own forward passes, as MoCo and SRHRS do: where the
+        copy_buffers: False leaves the buffers to the teacher's own forward passes, as MoCo and SRHRS do: where the
             teacher sees other views than the student, the student's running statistics do not fit its weights.
     """
 
-    def __init__(self, student: nn.Module, own_statistics: bool = False):
+    def __init__(self, student: nn.Module, copy_buffers: bool = True):
         super().__init__()
-        self.own_statistics = own_statistics
+        self.copy_buffers = copy_buffers
         self.network = copy.deepcopy(student).requires_grad_(False)
         self.train(student.training)
 
@@ -63,7 +63,7 @@ class MomentumTeacher(nn.Module):
         names, targets = zip(*self.network.named_parameters(), strict=True)
         sources = [followed[name].detach() for name in names]
         torch._foreach_lerp_(list(targets), sources, 1.0 - momentum)
-        if self.own_statistics:
+        if not self.copy_buffers:
             return
         buffers = dict(student.named_buffers())
         for name, buffer in self.network.named_buffers():

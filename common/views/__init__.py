@@ -1,12 +1,13 @@
 """How samples are made from images: parameters are sampled first, then rendered in batches."""
 
+from ..sampling import Params, View
 from .augmented_crop import AugmentedCrop
-from .base import Params, View, add_prefix, take_prefix
 from .boxes import QUARTERS, check_fits, check_range, check_thickness, quarter_boxes, random_resized_box, thinnest_crop
 from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
 from .dictionary_photometric import RandBrightnessContrastd, RandCLAHEd
 from .photometric import Photometric
+from .prefixes import add_prefix, take_prefix
 from .resample import crop_resize, rotate
 from .two_crops import TwoCrops
 

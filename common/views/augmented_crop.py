@@ -9,8 +9,9 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from .base import Params, take_prefix
+from ..sampling import Params
 from .boxes import check_range, random_resized_box
+from .prefixes import take_prefix
 from .resample import crop_resize, rotate
 
 

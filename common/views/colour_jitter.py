@@ -10,7 +10,7 @@ from kornia.enhance import adjust_hue, adjust_saturation_with_gray_subtraction
 from kornia.filters import filter2d_separable
 from torch import Generator, Tensor
 
-from .base import Params
+from ..sampling import Params
 from .boxes import check_range
 from .photometric import apply_where
 

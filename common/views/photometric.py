@@ -12,7 +12,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.filters import filter2d, filter2d_separable
 from torch import Generator, Tensor
 
-from .base import Params
+from ..sampling import Params
 from .boxes import check_range
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
+from ..sampling import Params
 from .augmented_crop import AugmentedCrop
-from .base import Params, add_prefix
 from .boxes import check_fits
+from .prefixes import add_prefix
 
 
 class TwoCrops:

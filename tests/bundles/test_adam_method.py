@@ -190,3 +190,8 @@ def test_state_that_changes_the_next_step_is_in_the_state_dict():
     twin.load_state_dict(method.state_dict())
     torch.testing.assert_close(method(batch(3))["loss"], twin(batch(3))["loss"], rtol=0, atol=0)
     assert torch.equal(method.contrast.bank, twin.contrast.bank)
+
+
+def test_the_query_network_is_transferred():
+    method = make()
+    assert method.transferred_encoder is method.student.encoder

@@ -22,19 +22,22 @@ from bundles.cxr_ace.scripts.targets import (
     overlap_masks,
     overlap_mean,
 )
-from common.teachers import MomentumTeacher
+from bundles.cxr_ace.scripts.views import AlignedCrops, PlainCrops
+from common.losses import MatchingLoss, SelfDistillation
+from common.networks import Encoder
+from common.teachers import StudentTeacher
 
 
-class Branch(nn.Module):
-    """What student and teacher have in common: encoder, global head and dense head.
+class EncoderWithHeads(nn.Module):
+    """What student and teacher are: an encoder, a global head and a dense head.
 
     Args:
-        encoder: image encoder with `encode(images) -> (embedding, tokens)`.
+        encoder: gives the embedding and the tokens of images.
         global_head: maps a global feature (B, E) to codes (B, K).
         dense_head: maps tokens (B, E, H, W) to unit tokens; None leaves the encoder's tokens.
     """
 
-    def __init__(self, encoder: nn.Module, global_head: nn.Module, dense_head: nn.Module | None = None):
+    def __init__(self, encoder: Encoder, global_head: nn.Module, dense_head: nn.Module | None = None):
         super().__init__()
         self.encoder = encoder
         self.global_head = global_head
@@ -47,7 +50,7 @@ class Branch(nn.Module):
         return self.global_head(feature_BE), self.dense_head(tokens_BEHW)
 
 
-class ACE(nn.Module):
+class ACE(StudentTeacher):
     """The training module: holds student, teacher, heads and losses; one call is one step's losses.
 
     Total loss: 0.1 L_global + (L_composition + L_decomposition) / 2 (released code; silent in the paper).
@@ -69,21 +72,19 @@ class ACE(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        view: Any,
+        encoder: Encoder,
+        view: AlignedCrops | PlainCrops,
         global_head: nn.Module,
-        global_loss: nn.Module,
+        global_loss: SelfDistillation,
         dense_head: nn.Module | None = None,
-        composition: nn.Module | None = None,
-        decomposition: nn.Module | None = None,
+        composition: MatchingLoss | None = None,
+        decomposition: MatchingLoss | None = None,
         global_weight: float = 0.1,
         overlap_only: bool = True,
         gather: Callable[[Tensor], Tensor] | None = None,
     ):
-        super().__init__()
+        super().__init__(EncoderWithHeads(encoder, global_head, dense_head))
         self.view = view
-        self.student = Branch(encoder, global_head, dense_head)
-        self.teacher = MomentumTeacher(self.student)
         self.composer = Composer(encoder.embed_dim) if composition is not None else None
         self.decomposer = Decomposer(encoder.embed_dim) if decomposition is not None else None
         self.global_loss = global_loss
@@ -131,7 +132,3 @@ class ACE(nn.Module):
     def _overlap(self, params: Mapping[str, Tensor]) -> Tensor:
         """Masks (2B, H, W) of the tokens whose cells both crops see, fine crops first."""
         return torch.cat(overlap_masks(params["coarse_origin"], params["fine_origin"], self.view.tokens))
-
-    def update_teacher(self, momentum: float) -> None:
-        """Move the teacher towards the student; called after each optimiser step."""
-        self.teacher.update(self.student, momentum)

@@ -12,18 +12,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from common.losses import MemoryBank
-from common.teachers import MomentumTeacher
+from common.networks import Encoder
+from common.teachers import StudentTeacher
+from common.views import View
 
 
-class Branch(nn.Module):
-    """What query and key network have in common: encoder and projection head.
+class EncoderWithHead(nn.Module):
+    """What the query and the key network are: an encoder and a projection head.
 
     Args:
-        encoder: image encoder with `embed(images)`.
+        encoder: embeds images.
         head: maps an embedding to a unit vector.
     """
 
-    def __init__(self, encoder: nn.Module, head: nn.Module):
+    def __init__(self, encoder: Encoder, head: nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = head
@@ -33,7 +35,7 @@ class Branch(nn.Module):
         return self.head(self.encoder.embed(images_BCHW))
 
 
-class Adam(nn.Module):
+class Adam(StudentTeacher):
     """The training module: query network (the student), key network (its teacher) and memory bank.
 
     The key network runs on other crops than the query network and keeps batch norm statistics of its own, as MoCo's
@@ -50,20 +52,25 @@ class Adam(nn.Module):
         gather: concatenates keys over processes, for the bank; None in a single process.
     """
 
+    student: EncoderWithHead
+
     def __init__(
         self,
-        encoder: nn.Module,
-        view: Any,
+        encoder: Encoder,
+        view: View,
         head: nn.Module,
         contrast: MemoryBank,
         gather: Callable[[Tensor], Tensor] | None = None,
     ):
-        super().__init__()
+        super().__init__(EncoderWithHead(encoder, head), copy_buffers=False)
         self.view = view
-        self.student = Branch(encoder, head)
-        self.teacher = MomentumTeacher(self.student, own_statistics=True)
         self.contrast = contrast
         self.gather = gather
+
+    @property
+    def transferred_encoder(self) -> Encoder:
+        """The query network's."""
+        return self.student.encoder
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Losses by name for a batch with `image` (B, C, S, S) uint8 and `view` (sampled parameters)."""
@@ -80,7 +87,3 @@ class Adam(nn.Module):
         if self.training:
             self.contrast.enqueue(key_BE, gather=self.gather)
         return {"loss": loss, "pruned": pruned}
-
-    def update_teacher(self, momentum: float) -> None:
-        """Move the key network towards the query network; called after each optimiser step."""
-        self.teacher.update(self.student, momentum)

@@ -13,19 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bundles.cxr_adam_v2.scripts.granularity import GranularCrops
 from bundles.cxr_adam_v2.scripts.heads import Composer, Decomposer
-from common.teachers import MomentumTeacher
+from common.losses import MultiCropDistillation
+from common.networks import Encoder
+from common.teachers import MomentumTeacher, StudentTeacher
 
 
-class Branch(nn.Module):
-    """What student and teacher have in common: encoder and projection head.
+class EncoderWithHead(nn.Module):
+    """What student and teacher are: an encoder and a projection head.
 
     Args:
-        encoder: image encoder with `embed(images) -> embeddings`.
+        encoder: embeds images.
         head: maps embeddings to codes.
     """
 
-    def __init__(self, encoder: nn.Module, head: nn.Module):
+    def __init__(self, encoder: Encoder, head: nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = head
@@ -48,7 +51,7 @@ class Branch(nn.Module):
         return codes.unflatten(0, (coded, -1)), embedding_NBC
 
 
-class AdamV2(nn.Module):
+class AdamV2(StudentTeacher):
     """The training module: holds student, teacher, heads and losses; one call is one step's losses.
 
     The total loss is their weighted sum. Localisation alone is the L stage of the released curriculum, whose teacher
@@ -57,7 +60,7 @@ class AdamV2(nn.Module):
 
     Args:
         encoder: the student's encoder; the teacher starts as its copy.
-        view: samples and renders the crops; it has `teacher_names`, `student_names` and `part_names`.
+        view: samples and renders the crops, and says which network sees which.
         head: projection head for localisation.
         localisation: self-distillation of several crops, with a centre.
         composition: compares the composed embedding with the teacher's of the whole; None leaves it out.
@@ -68,19 +71,17 @@ class AdamV2(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        view: Any,
+        encoder: Encoder,
+        view: GranularCrops,
         head: nn.Module,
-        localisation: nn.Module,
+        localisation: MultiCropDistillation,
         composition: nn.Module | None = None,
         decomposition: nn.Module | None = None,
         weights: Sequence[float] = (1.0, 1.0, 1.0),
         gather: Callable[[Tensor], Tensor] | None = None,
     ):
-        super().__init__()
+        super().__init__(EncoderWithHead(encoder, head))
         self.view = view
-        self.student = Branch(encoder, head)
-        self.teacher = MomentumTeacher(self.student)
         self.composer = Composer(encoder.embed_dim) if composition is not None else None
         self.decomposer = Decomposer(encoder.embed_dim) if decomposition is not None else None
         self.localisation = localisation
@@ -110,11 +111,11 @@ class AdamV2(nn.Module):
         return {"loss": sum(self.weights[name] * part for name, part in parts.items()), **parts}
 
     def _code(
-        self, branch: nn.Module, views: Mapping[str, Tensor], coded: Sequence[str]
+        self, network: EncoderWithHead | MomentumTeacher, views: Mapping[str, Tensor], coded: Sequence[str]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Codes of some crops, and embeddings by name of these and of whole and quarters, each encoded once."""
         names = tuple(dict.fromkeys((*coded, *(self.view.part_names if self.with_parts else ()))))
-        codes, embedding_NBC = branch([views[name] for name in names], coded=len(coded))
+        codes, embedding_NBC = network([views[name] for name in names], coded=len(coded))
         return codes, dict(zip(names, embedding_NBC, strict=True))
 
     def _same(self) -> dict[int, int]:
@@ -136,7 +137,3 @@ class AdamV2(nn.Module):
             teacher_B4C = teacher_5BC[1:].transpose(0, 1)
             losses["decomposition"] = self.decomposition(self.decomposer(student_5BC[0]), teacher_B4C)
         return losses
-
-    def update_teacher(self, momentum: float) -> None:
-        """Move the teacher towards the student; called after each optimiser step."""
-        self.teacher.update(self.student, momentum)

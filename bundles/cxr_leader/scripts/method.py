@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.networks import Encoder
 from common.teachers import Expert
+from common.views import View
 
 
 class LeADER(nn.Module):
@@ -38,8 +40,8 @@ class LeADER(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        view: Any,
+        encoder: Encoder,
+        view: View,
         loss: nn.Module,
         disease_expert: Expert | None = None,
         disease_head: nn.Module | None = None,
@@ -87,6 +89,11 @@ class LeADER(nn.Module):
         items = list(items)
         for expert in self.experts.values():
             expert.check(items)
+
+    @property
+    def transferred_encoder(self) -> Encoder:
+        """The student."""
+        return self.encoder
 
     @property
     def last_layers(self) -> list[nn.Parameter]:

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bundles.cxr_srhrs.scripts.method import Branch
-from common.teachers import MomentumTeacher
+from bundles.cxr_srhrs.scripts.method import EncoderWithProjector
+from common.networks import Encoder
+from common.teachers import StudentTeacher
+from common.views import View
 
 
-class BYOL(nn.Module):
+class BYOL(StudentTeacher):
     """The training module of the baseline; one call is one step's losses.
 
     The student's predictor maps its vector of each crop to the teacher's vector of the other one.
@@ -28,13 +30,9 @@ class BYOL(nn.Module):
     Source: Grill et al., Bootstrap Your Own Latent, NeurIPS 2020.
     """
 
-    def __init__(
-        self, encoder: nn.Module, view: Any, projector: nn.Module, predictor: nn.Module, regression: nn.Module
-    ):
-        super().__init__()
+    def __init__(self, encoder: Encoder, view: View, projector: nn.Module, predictor: nn.Module, regression: nn.Module):
+        super().__init__(EncoderWithProjector(encoder, projector), copy_buffers=False)
         self.view = view
-        self.student = Branch(encoder, projector)
-        self.teacher = MomentumTeacher(self.student, own_statistics=True)
         self.predictor = predictor
         self.regression = regression
 
@@ -49,7 +47,3 @@ class BYOL(nn.Module):
         predicted_a, predicted_b = self.predictor(self.student(images)[0]).chunk(2)
         target_a, target_b = self.teacher(images)[0].chunk(2)
         return {"loss": self.regression(predicted_a, target_b) + self.regression(predicted_b, target_a)}
-
-    def update_teacher(self, momentum: float) -> None:
-        """Move the teacher towards the student; called after each optimiser step."""
-        self.teacher.update(self.student, momentum)

@@ -14,20 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from bundles.cxr_srhrs.scripts.targets import quarter_maps
-from common.losses import InBatchInfoNCE
-from common.teachers import MomentumTeacher
+from bundles.cxr_srhrs.scripts.views import Patches
+from common.losses import InBatchInfoNCE, LocationScale
+from common.networks import Encoder
+from common.teachers import StudentTeacher
 from common.views import QUARTERS
 
 
-class Branch(nn.Module):
-    """What student and teacher have in common: an encoder whose map is taken before pooling (C1), and a projector.
+class EncoderWithProjector(nn.Module):
+    """What student and teacher are: an encoder whose map is taken before pooling (C1), and a projector.
 
     Args:
-        encoder: image encoder with `tokens(images) -> (B, channels, h, w)`.
+        encoder: gives the map (B, channels, h, w) of images as its `tokens`.
         projector: maps feature maps to vectors (B, E).
     """
 
-    def __init__(self, encoder: nn.Module, projector: nn.Module):
+    def __init__(self, encoder: Encoder, projector: nn.Module):
         super().__init__()
         self.encoder = encoder
         self.projector = projector
@@ -35,7 +37,7 @@ class Branch(nn.Module):
     def forward(self, images_BCSS: Tensor, quarters: bool = False) -> tuple[Tensor, Tensor | None]:
         """Vectors (B, E) of images; with `quarters` also those of the quarters of their maps, (B, 4, E).
 
-        The projector is called for each place by itself, as `SRHRS.losses` calls the whole branch.
+        The projector is called for each place by itself, as `SRHRS.losses` calls both.
         """
         map_BChw = self.encoder.tokens(images_BCSS)
         whole_BE = self.projector(map_BChw)
@@ -45,7 +47,7 @@ class Branch(nn.Module):
         return whole_BE, torch.stack([self.projector(place_BChw) for place_BChw in places], dim=1)
 
 
-class SRHRS(nn.Module):
+class SRHRS(StudentTeacher):
     """The training module: student, teacher, heads and losses; one call is one step's losses.
 
     Total loss: L_CL + 2 L_LSP + 1 L_DP. A loss that is None is left out; its head too.
@@ -70,11 +72,11 @@ class SRHRS(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        view: Any,
+        encoder: Encoder,
+        view: Patches,
         projector: nn.Module,
         contrast: InBatchInfoNCE,
-        location_scale: nn.Module | None = None,
+        location_scale: LocationScale | None = None,
         location_head: nn.Module | None = None,
         decomposition: InBatchInfoNCE | None = None,
         location_weight: float = 2.0,
@@ -82,12 +84,10 @@ class SRHRS(nn.Module):
         symmetric: bool = False,
         gather: Callable[[Tensor], Tensor] | None = None,
     ):
-        super().__init__()
         if location_scale is not None and location_head is None:
             raise ValueError("method#location_scale needs method#location_head; give it one or disable the loss.")
+        super().__init__(EncoderWithProjector(encoder, projector), copy_buffers=False)
         self.view = view
-        self.student = Branch(encoder, projector)
-        self.teacher = MomentumTeacher(self.student, own_statistics=True)
         self.location_head = location_head if location_scale is not None else None
         self.contrast, self.location_scale, self.decomposition = contrast, location_scale, decomposition
         self.location_weight, self.decomposition_weight = location_weight, decomposition_weight
@@ -125,7 +125,3 @@ class SRHRS(nn.Module):
         # in validation every process sees the same batch, whose keys must not count twice
         keys_NE = self.gather(teacher_BE) if self.gather is not None and self.training else teacher_BE
         return self.contrast(student_BE, teacher_BE, keys_NE)
-
-    def update_teacher(self, momentum: float) -> None:
-        """Move the teacher towards the student; called after each optimiser step."""
-        self.teacher.update(self.student, momentum)

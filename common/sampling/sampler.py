@@ -1,51 +1,12 @@
-"""The order of samples and the randomness of each, as functions of (seed, epoch, index) alone."""
+"""The order of samples, as a function of (seed, epoch) alone."""
 
-import hashlib
 import os
-import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch.utils.data import Sampler
 
-
-class SampleKey(NamedTuple):
-    """What a dataset needs to make the same sample again.
-
-    Args:
-        epoch: 0 or more.
-        index: of the record, 0 or more.
-    """
-
-    epoch: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
-
-
-def seed_for(seed: int, epoch: int, index: int) -> int:
-    """Mix three numbers into one seed in [0, 2**32), the same on every machine.
-
-    Args:
-        seed: the run's seed.
-        epoch: 0 or more.
-        index: of the record; -1 is the order of the epoch itself.
-    """
-    digest = hashlib.blake2b(struct.pack("<qqq", seed, epoch, index), digest_size=4).digest()
-    return int.from_bytes(digest, "little")
-
-
-def generator_for(seed: int, epoch: int, index: int) -> torch.Generator:
-    """Return a fresh CPU generator for one sample.
-
-    All randomness of a sample is drawn from it, never from a worker's global state: views are the same
-    for 0 or 8 workers, and after a resume.
-
-    Args:
-        seed: the run's seed.
-        epoch: 0 or more.
-        index: of the record.
-    """
-    return torch.Generator().manual_seed(seed_for(seed, epoch, index))
+from .keys import SampleKey, generator_for
 
 
 class SeededSampler(Sampler[SampleKey]):
