@@ -10,9 +10,10 @@ from .atomic import (
     save_atomically,
     sweep,
     write_atomically,
+    write_durably,
 )
 from .errors import DataNotice, DatasetError, UnreadableImage, Unusable
-from .locks import claim, locked
+from .locks import claim, held, locked
 
 __all__ = [
     "PARTIAL",
@@ -23,6 +24,7 @@ __all__ = [
     "claim",
     "damage",
     "free_space",
+    "held",
     "link_atomically",
     "locked",
     "outputs",
@@ -30,4 +32,5 @@ __all__ = [
     "save_atomically",
     "sweep",
     "write_atomically",
+    "write_durably",
 ]

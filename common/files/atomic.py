@@ -1,7 +1,6 @@
 """Files that are complete or not there at all, and that tell when they are damaged."""
 
 import contextlib
-import logging
 import os
 import shutil
 import zipfile
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-logger = logging.getLogger(__name__)
 
 PARTIAL = ".partial"
 """Suffix of a file being written; what a killed process left under it is never read."""
@@ -91,19 +88,12 @@ def link_atomically(source: Path, path: Path) -> None:
         source: existing file.
         path: the other name, in the same folder.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    partial.unlink(missing_ok=True)
-    try:
+    with replacing(path) as [partial]:
+        partial.unlink(missing_ok=True)
         try:
             os.link(source, partial)
         except OSError:  # exFAT and some network drives have none
             shutil.copyfile(source, partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def write_atomically(text: str, path: Path) -> None:
@@ -114,7 +104,18 @@ def write_atomically(text: str, path: Path) -> None:
         path: file to write; its folder is made.
     """
     with outputs(path) as [partial]:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_durably(content: bytes, path: Path) -> None:
+    """Write a file as `replacing` does, so that it outlasts a power failure too.
+
+    Args:
+        content: of the file.
+        path: file to write; its folder is made.
+    """
+    with replacing(path) as [partial]:
+        partial.write_bytes(content)
 
 
 def sweep(folder: Path) -> None:

@@ -1,19 +1,88 @@
-"""One process at a time."""
+"""One process at a time.
+
+No lock outlives its process, however that ends; lock files stay, since removing them races. Three kinds, because the
+system's locks differ in who shares them: children that were forked, children that were given the file, or nobody.
+"""
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting for the process that has it; forked children do not hold it.
+
+    Args:
+        path: of the lock file; its folder exists.
+
+    Raises:
+        OSError: a file system without locks.
+    """
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its process
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        logger.info("Waiting for another process that has %s", path.name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[int | None]:
+    """Hold a lock file without waiting; gives its descriptor, or None while another process has it.
+
+    A child that is given the descriptor (`pass_fds`) holds the lock too, until both have ended. `filelock` takes the
+    lock from the child when the parent lets go, so this is the system's own.
+
+    Args:
+        path: made with its folder when it does not exist.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield file.fileno()
+
+
+def shared(path: Path) -> int:
+    """Keep `held` from a file together with others, where there are locks; returns the descriptor to close.
+
+    Args:
+        path: of an existing file, which may be read-only.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return descriptor
 
 
 def claim(path: Path) -> IO[str] | None:
     """Lock a file for this process until it ends, however it ends; None when another process has it.
 
-    The system's record locks are used because forked data loader workers, which outlive a killed process by some
-    seconds, do not inherit them.
+    `filelock` would refuse the same process a second time, which in a notebook goes on with a training whose objects
+    still live. The system's record locks belong to the process as a whole, and forked data loader workers, which
+    outlive a killed process by some seconds, do not inherit them.
 
     Args:
         path: made with its folder when it does not exist.
@@ -30,22 +99,3 @@ def claim(path: Path) -> IO[str] | None:
     except (ImportError, OSError):  # a system or file system without such locks
         pass
     return file
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, after waiting for the process that has it.
-
-    Args:
-        path: of the lock file; its folder exists.
-    """
-    # The kernel drops the lock with the process, however it ends; the file stays, since removing it races.
-    import fcntl
-
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("Waiting for another process that has %s", path.name)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -18,20 +18,19 @@ import numpy as np
 from tqdm import tqdm
 
 from ..files import locked
+from ..files.build import build_entries
 from ..files.errors import DatasetError
-from ..files.full_disk import full_disk
-from ..images.store.check import NAMED
-from ..images.store.store import Quarantined
+from ..files.full_disk import written_to
+from ..files.journal import Journal, Line
+from ..files.quarantine import CRASHED, Quarantined, named, nothing_left, quarantined
 from ..records import ORGANS as ORGAN_MAPS
 from ..records import Corpus, Record
-from .entries import HOUNSFIELD, ORGANS, PART, Line, prepare_entry, stamps_of
-from .pool import run_tasks
+from .entries import HOUNSFIELD, ORGANS, PART, prepare_entry, stamps_of
 from .preparation import Preparation
 from .task import Task
 
 INDEX = "index.jsonl"
 NEEDED = {"key", "shape", "spacing", "origin", "organs", "prepared"}  # of a line; another version may write others
-CRASHED = {"reason": "the decoder crashed on it", "remedy": "The file is damaged: get it again or leave it out"}
 
 logger = logging.getLogger(__name__)
 
@@ -130,22 +129,15 @@ def open_volumes(
     tasks = {_name(task): task for task in (Task.of(record, bool(preparation.structures)) for record in corpus.records)}
     lines = _current(place, tasks)
     if len(lines) < len(tasks):
-        place.mkdir(parents=True, exist_ok=True)
-        with locked(place / ".lock"):
-            lines = _current(place, tasks)
-            missing = {name: task for name, task in tasks.items() if name not in lines}
-            try:
+        with written_to(place):
+            place.mkdir(parents=True, exist_ok=True)
+            with locked(place / ".lock"):
+                lines = _current(place, tasks)
+                missing = {name: task for name, task in tasks.items() if name not in lines}
                 lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
-            except OSError as error:
-                raise full_disk(error, place) or _unwritable(error, place) from error
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
     _tell(cache, len(corpus), bool(preparation.structures))
     return cache
-
-
-def _unwritable(error: OSError, place: Path) -> DatasetError:
-    remedy = "Check its disk and permissions, or name another folder (output_root); the same command goes on from here"
-    return DatasetError(error.filename or place, f"it cannot be written ({error.strerror or error})", remedy)
 
 
 def _name(task: Task) -> str:
@@ -158,15 +150,7 @@ def _names(corpus: Corpus, preparation: Preparation) -> list[str]:
 
 def _current(place: Path, tasks: Mapping[str, Task]) -> dict[str, Line]:
     """Return the lines of the index whose files are still what they were."""
-    if not (place / INDEX).exists():
-        return {}
-    found: dict[str, Line] = {}
-    for text in (place / INDEX).read_text(errors="replace").splitlines():
-        try:
-            name, line = json.loads(text)
-            found[name] = dict(line)
-        except (ValueError, TypeError):
-            continue  # torn by a kill, or damaged: its volume is found again by content
+    found = Journal(place / INDEX).read()  # a volume whose line is torn is found again by content
     return {name: found[name] for name, task in tasks.items() if name in found and _holds(found[name], task, place)}
 
 
@@ -183,21 +167,11 @@ def _holds(line: Line, task: Task, place: Path) -> bool:
 def _build(
     tasks: Mapping[str, Task], place: Path, preparation: Preparation, workers: int, progress: bool
 ) -> dict[str, Line]:
-    for part in place.glob(f"*{PART}"):  # of a run that was killed: who writes holds the lock
-        shutil.rmtree(part)
-    lines: dict[str, Line] = {}
+    for part in place.glob(f"*{PART}"):  # of a run that was killed; its workers may not have noticed yet
+        shutil.rmtree(part, ignore_errors=True)
     work = partial(prepare_entry, preparation=preparation, directory=str(place))
-    with (
-        (place / INDEX).open("a") as index,
-        tqdm(total=len(tasks), unit="volume", desc=place.name, disable=not progress) as bar,
-    ):
-        for name, line in run_tasks(tasks, work, _crashed, workers):
-            lines[name] = line
-            # A leading line break closes a line that a kill left torn.
-            index.write("\n" + json.dumps([name, line]))
-            index.flush()
-            bar.update()
-    return lines
+    with tqdm(total=len(tasks), unit="volume", desc=place.name, disable=not progress) as bar:
+        return build_entries(tasks, work, _crashed, Journal(place / INDEX), bar, workers)
 
 
 def _crashed(task: Task) -> Line:
@@ -206,13 +180,9 @@ def _crashed(task: Task) -> Line:
 
 def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
     good = [number for number, line in enumerate(lines) if "reason" not in line]
-    bad = {
-        line["path"]: Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines if "reason" in line
-    }
+    bad = tuple({file.path: file for file in quarantined(lines)}.values())
     if not good:
-        first = next(iter(bad.values()))
-        problem = f"none of {len(corpus)} volumes can be used; the first is {first.path} ({first.reason})"
-        raise DatasetError(corpus.name, problem, first.remedy)
+        raise nothing_left(corpus.name, f"none of {len(corpus)} volumes can be used", bad)
     kept = replace(corpus, records=tuple(corpus.records[number] for number in good))
     entries = tuple(lines[number] for number in good)
     refused = tuple(
@@ -221,9 +191,8 @@ def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
         if "refused_organs" in entry
     )
     if refused and not any(entry["organs"] for entry in entries):
-        problem = f"none of {len(refused)} label maps can be used; the first is {refused[0].path} ({refused[0].reason})"
-        raise DatasetError(corpus.name, problem, refused[0].remedy)
-    return VolumeCache(kept, place, entries, tuple(bad.values()), refused)
+        raise nothing_left(corpus.name, f"none of {len(refused)} label maps can be used", refused)
+    return VolumeCache(kept, place, entries, bad, refused)
 
 
 def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
@@ -231,10 +200,10 @@ def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
     name, place = cache.corpus.name, cache.directory / INDEX
     if cache.quarantine:
         message = "%d of %d volumes of %s cannot be used and are left out: %s. Listed in %s"
-        logger.warning(message, count - len(cache), count, name, _first(cache.quarantine), place)
+        logger.warning(message, count - len(cache), count, name, named(cache.quarantine), place)
     if cache.refused_organs:
         message = "%d label maps of %s cannot be used; their volumes take part in the diagnosis alone: %s. Listed in %s"
-        logger.warning(message, len(cache.refused_organs), name, _first(cache.refused_organs), place)
+        logger.warning(message, len(cache.refused_organs), name, named(cache.refused_organs), place)
     doubtful = [
         Quarantined(record.image, "; ".join(entry["doubts"]), "")
         for record, entry in zip(cache.records, cache.entries, strict=True)
@@ -242,11 +211,6 @@ def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
     ]
     if doubtful:
         message = "%d of %d volumes of %s are used, but look at them: %s. Listed in %s"
-        logger.warning(message, len(doubtful), len(cache), name, _first(doubtful), place)
+        logger.warning(message, len(doubtful), len(cache), name, named(doubtful), place)
     if structures and cache.without_organs:
         logger.warning("%d of %d volumes of %s have no organ mask", cache.without_organs, len(cache), name)
-
-
-def _first(files: Sequence[Quarantined]) -> str:
-    named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in files[:NAMED])
-    return named + (" ..." if len(files) > NAMED else "")

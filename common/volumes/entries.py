@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..files.errors import UnreadableImage
-from ..images.store.sources import stamp
+from ..files.journal import Line
+from ..files.stamps import stamp
 from .doubts import collected
 from .preparation import Preparation
 from .task import Task
 
 HOUNSFIELD, ORGANS, FACTS = "hounsfield.npy", "organs.npy", "facts.json"
 PART = ".part"  # of a name while the folder is being written
-
-Line = dict[str, Any]
 
 
 def prepare_entry(task: Task, preparation: Preparation, directory: str) -> Line:
@@ -71,7 +70,7 @@ def intact_facts(place: Path) -> Line | None:
 
 def stamps_of(place: Path) -> list[list[int]]:
     """Return size and time of a prepared volume's arrays."""
-    return [list(stamp(str(place / name)).values()) for name in (HOUNSFIELD, ORGANS)]
+    return [list(stamp(place / name).values()) for name in (HOUNSFIELD, ORGANS)]
 
 
 def _write(preparation: Preparation, place: Path, task: Task) -> None:

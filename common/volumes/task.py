@@ -5,7 +5,7 @@ import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from ..images.store.sources import stamp
+from ..files.stamps import file_hash, stamp
 from ..records import ORGANS, Calibration, Record
 from .itk_formats import voxel_files
 from .label_names import sidecars
@@ -78,5 +78,4 @@ def _bytes_hash(path: Path) -> bytes:
         named = [(entry.name, entry) for entry in sorted(path.iterdir()) if entry.is_file()]
         parts = [name.encode() + b"\0" + _bytes_hash(entry) for name, entry in named]
         return hashlib.sha256(b"".join(parts)).digest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return file_hash(path).digest()

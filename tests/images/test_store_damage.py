@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from common.files import DatasetError
+from common.files import build as journaled
 from common.images import Store, open_store
 from common.images.store import build as building
 from common.images.store import check as checking
-from common.images.store import filling
 from common.images.store import worker as working
 from common.records import Corpus, Record
 from common.volumes import entries
@@ -386,12 +386,12 @@ def test_a_disk_that_fills_up_on_the_way_keeps_what_was_built(opened, decoded, m
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
-        patch.setattr(filling, "JOURNAL_SECONDS", 0.0)
+        patch.setattr(journaled, "JOURNAL_SECONDS", 0.0)
         with pytest.raises(DatasetError, match=r"the disk is full .*Free space or name another folder"):
             opened()
     decoded.clear()
     _, found = opened()
-    assert len(decoded) == COUNT - 3 * 8 and np.array_equal(found, whole())
+    assert len(decoded) == COUNT - 3 and np.array_equal(found, whole())
 
 
 def test_a_volume_that_does_not_fit_says_so_by_its_number(tmp_path):

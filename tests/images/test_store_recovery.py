@@ -23,10 +23,11 @@ from common.records import Corpus, Record
 BUILD = """
 import os, signal, sys, time
 from pathlib import Path
-from common.images.store import filling, worker as working
+from common.files import build
+from common.images.store import worker as working
 from common.images.store.store import Store
 from common.records import Corpus, Record
-original, filling.JOURNAL_SECONDS, pause = working.decode, 0.0, float(sys.argv[3])
+original, build.JOURNAL_SECONDS, pause = working.decode, 0.0, float(sys.argv[3])
 def slow(payload, path, channels):
     time.sleep(pause)
     return original(payload, path, channels)
@@ -97,8 +98,26 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
     journal.write_text(text[: -len(text.splitlines()[-1]) // 2])
     calls = count_decodes(monkeypatch)
     store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
-    assert len(calls) == 8
+    assert len(calls) == 1
     assert np.array_equal(store.images, expected)
+
+
+def test_a_build_that_was_begun_by_an_earlier_version_goes_on(corpus, expected, tmp_path, monkeypatch):
+    """Its journal has runs of neighbours."""
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    journal = next((tmp_path / "stores").glob("*.building/journal.jsonl"))
+    lines = [line for _, line in sorted(map(json.loads, filter(None, journal.read_text().splitlines())))]
+    journal.write_text("".join(f"\n{json.dumps([first, lines[first : first + 8]])}" for first in range(0, 88, 8)))
+    calls = count_decodes(monkeypatch)
+    store = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
+    assert len(calls) == 8 and np.array_equal(store.images, expected)
 
 
 @pytest.mark.parametrize("step", ["write_header", "reserve", "fill", "_copy_rows"])

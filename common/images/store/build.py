@@ -4,7 +4,6 @@ While it is built a store is a folder `<name>.building` with an array file of on
 of finished ones. A finished store appears under its own name by one rename.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -14,13 +13,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ...files import PARTIAL, locked
+from ...files import PARTIAL, held, locked, write_durably
 from ...files.errors import DatasetError
-from ...files.full_disk import full_disk
+from ...files.full_disk import written_to
+from ...files.journal import Line
 from ...records import Corpus
-from .check import Line, State, Wanted, examine
+from .check import State, Wanted, examine
 from .filling import fill, finish
-from .layout import BESIDE, IMAGES, QUARANTINE, SUMMARY, TABLE, read_quarantine, read_table, write_durably
+from .layout import BESIDE, IMAGES, QUARANTINE, SUMMARY, TABLE, read_quarantine, read_table
 from .ranks import launch, vouch, vouched_for
 from .takeover import take_over
 
@@ -72,18 +72,13 @@ def build_directory(
     found, state = _identity(final), examine(wanted)
     if is_current(state) or (state.problem is None and not os.access(directory, os.W_OK)):
         return final
-    try:
+    with written_to(final, len(wanted.paths) * channels * size * size):
         directory.mkdir(parents=True, exist_ok=True)
         with locked(lock):
             # A store that appeared since is new: to doubt it again would remove it under the process that built it.
             if _identity(final) == found:
                 _build(corpus, wanted, state, workers, progress)
                 vouch(note, _identity(final))
-    except OSError as error:
-        full = full_disk(error, final, len(wanted.paths) * channels * size * size)
-        if full is None:
-            raise
-        raise full from None
     return final
 
 
@@ -124,22 +119,6 @@ def _publish(work: Path, final: Path) -> None:
     work.rename(final)
 
 
-def hold(final: Path) -> int:
-    """Mark a finished store as open, so that no process removes it.
-
-    Returns:
-        A file descriptor; the mark ends when it is closed.
-
-    Raises:
-        FileNotFoundError: no finished store there.
-    """
-    handle = os.open(final / SUMMARY, os.O_RDONLY)
-    # Some network file systems have no locks; a store there is still good to read.
-    with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return handle
-
-
 def _identity(final: Path) -> list[int] | None:
     try:
         status = (final / SUMMARY).stat()
@@ -150,12 +129,10 @@ def _identity(final: Path) -> list[int] | None:
 
 def _set_aside(final: Path, work: Path, problem: str) -> None:
     """Make a store the beginnings of its successor, unless a process has it open: that one maps its file by name."""
-    with (final / SUMMARY).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with held(final / SUMMARY) as mine:
+        if mine is None:
             remedy = "Wait until that process ends, or name another folder for stores (output_root)"
-            raise DatasetError(final, f"{problem}; and a process has it open", remedy) from None
+            raise DatasetError(final, f"{problem}; and a process has it open", remedy)
         logger.warning("%s: %s. Building again what is concerned", final, problem)
         shutil.rmtree(work, ignore_errors=True)
         # A kill between these leaves a store without its summary, which is one that is damaged.
@@ -169,9 +146,9 @@ def _keep_stamps(final: Path, touched: Mapping[str, Line]) -> None:
     for column in ("bytes", "modified", *([BESIDE] if BESIDE in table else [])):
         new = {path: stamped[column] for path, stamped in touched.items()}
         table[column] = [new.get(path, value) for path, value in zip(table["path"], table[column], strict=True)]
-    write_durably(final / TABLE, table.to_parquet(None, index=False))
+    write_durably(table.to_parquet(None, index=False), final / TABLE)
     lines = [line | touched.get(line["path"], {}) for line in left_out]
-    write_durably(final / QUARANTINE, json.dumps(lines, indent=1).encode())
+    write_durably(json.dumps(lines, indent=1).encode(), final / QUARANTINE)
 
 
 def _paths(corpus: Corpus) -> list[str]:

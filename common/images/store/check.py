@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ...files.errors import DatasetError
+from ...files.journal import Line
+from ...files.quarantine import NAMED
 from .layout import (
     BESIDE,
     IMAGES,
@@ -25,10 +26,7 @@ from .layout import (
 )
 from .sources import described_now, further_files, has_moved, present_hash
 
-NAMED = 3  # files in a message
 HASHING = 8  # threads: reading waits for the disk, and hashing leaves the interpreter alone
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)

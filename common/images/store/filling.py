@@ -4,8 +4,8 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,35 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ...files.errors import DatasetError
+from ...files import write_durably
+from ...files.build import build_entries
+from ...files.journal import Journal, Line
+from ...files.quarantine import nothing_left, quarantined
 from ...records import Corpus
 from .check import compare
-from .layout import CHECKSUM, FORMAT, IMAGES, QUARANTINE, SUMMARY, TABLE, write_durably
-from .pool import run_chunks
-from .takeover import DRAFT, JOURNAL, SLOTS, reserve, runs, write_header, write_journal
+from .layout import CHECKSUM, FORMAT, IMAGES, QUARANTINE, SUMMARY, TABLE
+from .takeover import DRAFT, JOURNAL, SLOTS, reserve, write_header
+from .worker import crashed, store_image
 
 CHUNKS = 64  # at least so many tasks, as long as each has
-CHUNK = (8, 64)  # images: few enough to share them out evenly, at most 4 MiB at 256 pixels
-JOURNAL_SECONDS = 3.0  # at most so much work is lost by a kill
+CHUNK = (8, 64)  # images: few enough to share them out evenly, and milliseconds each
 
 
-def fill(
-    paths: Sequence[str], work: Path, size: int, channels: int, workers: int, progress: bool
-) -> list[dict[str, Any]]:
+def fill(paths: Sequence[str], work: Path, size: int, channels: int, workers: int, progress: bool) -> list[Line]:
     """Decode what the journal does not have, and return a line for each path: its facts, or why it is left out."""
     slots, offset = _reserve(work, (len(paths), channels, size, size))
-    done = _read_journal(work, paths)
-    length = min(max(len(paths) // CHUNKS, CHUNK[0]), CHUNK[1])
-    todo = [slot for slot in range(len(paths)) if slot not in done]
-    chunks = {run[0]: [paths[slot] for slot in run] for run in runs(todo, length)}
-    fresh: dict[int, dict[str, Any]] = {}
-    with tqdm(total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=not progress) as bar:
-        noted = time.monotonic()
-        for first, lines in run_chunks(chunks, (str(slots), offset), size, channels, workers):
-            fresh |= {first + number: line for number, line in enumerate(lines)}
-            bar.update(len(lines))
-            if time.monotonic() - noted > JOURNAL_SECONDS:
-                _note(work, slots, fresh)
-                done |= fresh
-                fresh, noted = {}, time.monotonic()
-    _note(work, slots, fresh)
-    done |= fresh
+    journal = Journal(work / JOURNAL)
+    done = _still_true(journal.read(), paths)
+    todo = {slot: (slot, path) for slot, path in enumerate(paths) if slot not in done}
+    decode = partial(store_image, file=str(slots), offset=offset, size=size, channels=channels)
+    chunk = min(max(len(paths) // CHUNKS, CHUNK[0]), CHUNK[1])
+    with (
+        slots.open("r+b") as file,
+        tqdm(total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=not progress) as bar,
+    ):
+        done |= build_entries(
+            todo, decode, crashed, journal, bar, workers, chunk, settle=lambda: os.fdatasync(file.fileno())
+        )
     return [done[slot] for slot in sorted(done)]
 
 
@@ -62,36 +58,20 @@ def _reserve(work: Path, shape: tuple[int, ...]) -> tuple[Path, int]:
     return slots, header.tell()
 
 
-def _read_journal(work: Path, paths: Sequence[str]) -> dict[int, dict[str, Any]]:
-    """Return slot -> line of what is done; what cannot be read, or is of a file that has changed, is done again."""
-    done: dict[int, dict[str, Any]] = {}
-    if (work / JOURNAL).exists():
-        for text in (work / JOURNAL).read_text(errors="replace").splitlines():
-            try:
-                first, lines = json.loads(text)
-                done |= {
-                    first + number: line for number, line in enumerate(lines) if _fits(line, first + number, paths)
-                }
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue  # torn by a kill
+def _still_true(lines: Mapping[Any, Line], paths: Sequence[str]) -> dict[int, Line]:
+    """Return slot -> line of what is done; what is not of this list, or of a file that has changed, is done again."""
+    done = {slot: line for slot, line in lines.items() if _fits(line, slot, paths)}
     changed = set(compare(list(done.values()))[0])
     return {slot: line for slot, line in done.items() if line["path"] not in changed}
 
 
-def _fits(line: dict[str, Any], slot: int, paths: Sequence[str]) -> bool:
+def _fits(line: Line, slot: Any, paths: Sequence[str]) -> bool:
     """Whether a line is of this list of files, and not of a journal from before there were checksums."""
     known = {"bytes", "modified"} <= line.keys() and ("reason" in line or CHECKSUM in line)
-    return known and 0 <= slot < len(paths) and line["path"] == paths[slot]
+    return known and slot in range(len(paths)) and line.get("path") == paths[slot]
 
 
-def _note(work: Path, slots: Path, lines: Mapping[int, dict[str, Any]]) -> None:
-    """Write finished slots into the journal, after their pixels are safely on the disk."""
-    with slots.open("r+b") as file:
-        os.fdatasync(file.fileno())
-    write_journal(work, lines)
-
-
-def finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[dict[str, Any]]) -> None:
+def finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[Line]) -> None:
     """Write table, quarantine and, last of all, the summary.
 
     Raises:
@@ -100,12 +80,11 @@ def finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[dic
     good = np.array([number for number, line in enumerate(lines) if "reason" not in line], dtype=np.int64)
     bad = [line for line in lines if "reason" in line]
     if not len(good):
-        problem = f"none of {len(bad)} images could be read; the first is {bad[0]['path']} ({bad[0]['reason']})"
         shutil.rmtree(work)
-        raise DatasetError(corpus.name, problem, bad[0]["remedy"])
+        raise nothing_left(corpus.name, f"none of {len(bad)} images could be read", quarantined(bad))
     table = pd.DataFrame([lines[number] for number in good])
-    write_durably(work / TABLE, table.to_parquet(None, index=False))
-    write_durably(work / QUARANTINE, json.dumps(bad, indent=1).encode())
+    write_durably(table.to_parquet(None, index=False), work / TABLE)
+    write_durably(json.dumps(bad, indent=1).encode(), work / QUARANTINE)
     if bad:
         _copy_rows(work, good)
     else:
@@ -113,7 +92,7 @@ def finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[dic
     summary = {"format": FORMAT, "corpus": corpus.name, "size": size, "channels": channels, "images": len(good)}
     summary["fingerprint"] = corpus.fingerprint()
     # Last of all: what has a summary is finished.
-    write_durably(work / SUMMARY, json.dumps(summary, indent=1).encode())
+    write_durably(json.dumps(summary, indent=1).encode(), work / SUMMARY)
 
 
 def _copy_rows(work: Path, rows: np.ndarray) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...files import replacing
 from ...files.errors import DatasetError
 
 IMAGES, TABLE, QUARANTINE, SUMMARY = "images.npy", "table.parquet", "quarantine.json", "store.json"
@@ -126,12 +125,6 @@ def header_of(path: Path) -> tuple[tuple[int, ...], int]:
         if fortran or kind != np.uint8:
             raise ValueError(f"{kind} in place of uint8")
         return shape, file.tell()
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that a kill or a power failure leaves the earlier one or the new one."""
-    with replacing(path) as [partial]:
-        partial.write_bytes(content)
 
 
 def _first_line(error: BaseException) -> str:

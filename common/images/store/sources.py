@@ -7,27 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...files.stamps import file_hash, stamp
 from ..formats.analyze import kind_of
 from ..formats.pairs import KINDS, files_of
 from .layout import BESIDE
-
-
-def stamp(path: str) -> dict[str, int]:
-    """Return a file's size and time; zeros where there is nothing that can be read, which a repair changes.
-
-    Args:
-        path: a file, or the name of a missing one.
-
-    Returns:
-        "bytes", and "modified" in nanoseconds since 1970.
-    """
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return {"bytes": 0, "modified": 0}
-    if not os.access(path, os.R_OK):
-        return {"bytes": 0, "modified": 0}
-    return {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
 def described(path: str, beside: Sequence[Path]) -> dict[str, Any]:
@@ -38,7 +21,7 @@ def described(path: str, beside: Sequence[Path]) -> dict[str, Any]:
         beside: its further files, also those that are missing.
     """
     folder = Path(path).parent
-    listed = [[os.path.relpath(file, folder), *stamp(str(file)).values()] for file in beside]
+    listed = [[os.path.relpath(file, folder), *stamp(file).values()] for file in beside]
     return {**stamp(path), BESIDE: json.dumps(listed) if listed else ""}
 
 
@@ -59,7 +42,7 @@ def further_files(line: Mapping[str, Any]) -> dict[Path, tuple[int, int]]:
 
 def has_moved(file: Path, told: tuple[int, int]) -> bool:
     """Whether a file has another size or time than it is said to have; one that is gone has not."""
-    found = tuple(stamp(str(file)).values())
+    found = tuple(stamp(file).values())
     return any(found) and found != told
 
 
@@ -73,7 +56,7 @@ def content_hash(payload: bytes, beside: Sequence[Path]) -> str:
     Raises:
         OSError: one cannot be read.
     """
-    return _hash([hashlib.sha256(payload), *map(_file_hash, filter(Path.is_file, beside))])
+    return _hash([hashlib.sha256(payload), *map(file_hash, filter(Path.is_file, beside))])
 
 
 def present_hash(line: Mapping[str, Any]) -> str:
@@ -82,7 +65,7 @@ def present_hash(line: Mapping[str, Any]) -> str:
     Raises:
         OSError: one cannot be read.
     """
-    return _hash([_file_hash(Path(line["path"])), *map(_file_hash, filter(Path.is_file, further_files(line)))])
+    return _hash([file_hash(Path(line["path"])), *map(file_hash, filter(Path.is_file, further_files(line)))])
 
 
 def _hash(digests: Sequence[Any]) -> str:
@@ -90,8 +73,3 @@ def _hash(digests: Sequence[Any]) -> str:
     if len(digests) == 1:
         return digests[0].hexdigest()
     return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
-
-
-def _file_hash(path: Path) -> Any:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256")

@@ -4,7 +4,7 @@ import logging
 import os
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,30 +13,16 @@ import pandas as pd
 import torch
 
 from ...files.errors import DatasetError
+from ...files.locks import shared
+from ...files.quarantine import Quarantined, named, nothing_left, quarantined
 from ...records import Corpus, Record
-from .build import build_directory, hold
-from .check import NAMED
-from .layout import CHECKSUM, QUARANTINE, TABLE, map_images, read_quarantine, read_summary, read_table
+from .build import build_directory
+from .layout import CHECKSUM, QUARANTINE, SUMMARY, TABLE, map_images, read_quarantine, read_summary, read_table
 from .reading import FirstReading
 
 LIVE = ("_mapped", "_flat")  # parts that a pickle leaves out
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """A file that a store leaves out.
-
-    Args:
-        path: the file.
-        reason: what is wrong with it.
-        remedy: what the user can do.
-    """
-
-    path: str
-    reason: str
-    remedy: str
 
 
 class Store:
@@ -69,9 +55,7 @@ class Store:
             problem = f"{len(missing)} images of {corpus.name} are not in the store, such as {min(missing)}"
             raise DatasetError(self.directory, problem, "Open it by open_store, which builds what is missing")
         if not known:
-            first = self.quarantine[0]
-            problem = f"all {len(left_out)} images are left out; the first is {first.path} ({first.reason})"
-            raise DatasetError(corpus.name, problem, first.remedy)
+            raise nothing_left(corpus.name, f"all {len(left_out)} images are left out", self.quarantine)
         self.records: tuple[Record, ...] = known
         self.rows = np.array([row_of[record.image] for record in known], dtype=np.int64)
         self._first = FirstReading(self.directory, self._whole_table)  # before workers are forked, which share it
@@ -141,8 +125,7 @@ class Store:
 
     @cached_property
     def _unreadable(self) -> tuple[Quarantined, ...]:
-        lines = read_quarantine(self.directory)
-        return tuple(Quarantined(line["path"], line["reason"], line["remedy"]) for line in lines)
+        return quarantined(read_quarantine(self.directory))
 
     @cached_property
     def _small(self) -> tuple[Quarantined, ...]:
@@ -164,10 +147,9 @@ class Store:
         ):
             if bad:
                 count = len(self._whole_table) + len(self._unreadable)
-                named = "; ".join(f"{Path(file.path).name} ({file.reason})" for file in bad[:NAMED])
-                more = " ..." if len(bad) > NAMED else ""
-                message = "%d of %d images of %s %s and are left out: %s%s. Listed in %s"
-                logger.warning(message, len(bad), count, self.corpus.name, what, named, more, self.directory / listed)
+                message = "%d of %d images of %s %s and are left out: %s. Listed in %s"
+                place = self.directory / listed
+                logger.warning(message, len(bad), count, self.corpus.name, what, named(bad), place)
 
         if CHECKSUM not in self._whole_table:
             message = (
@@ -222,8 +204,9 @@ class Store:
         self._hold()
 
     def _hold(self) -> None:
+        """Mark the store as open, so that no process builds it again."""
         try:
-            handle = hold(self.directory)
+            handle = shared(self.directory / SUMMARY)
         except FileNotFoundError:
             return  # said by whatever reads the store next
         weakref.finalize(self, os.close, handle)

@@ -1,21 +1,18 @@
 """What can be kept of a store that is stale or damaged: its successor begins with it instead of from nothing."""
 
-import itertools
-import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from .check import Line, Wanted, compare, rows_of
+from ...files.journal import Journal, Line
+from .check import Wanted, compare, rows_of
 from .layout import CHECKSUM, IMAGES, DamagedStore, header_of, read_quarantine, read_table
 
 SLOTS, JOURNAL, DRAFT = "slots.npy", "journal.jsonl", "slots.draft"
-BLOCK = 256  # entries that are copied at a time
-LINE = 8  # slots in a line of the journal: so many are lost where a kill tears it
 
 
 def take_over(work: Path, wanted: Wanted, verify: bool) -> None:
@@ -34,6 +31,7 @@ def take_over(work: Path, wanted: Wanted, verify: bool) -> None:
     if (work / SLOTS).exists() and (work / JOURNAL).exists():
         (work / IMAGES).unlink()  # all was taken over, and then the process was killed
         return
+    journal = Journal(work / JOURNAL)
     for name in (SLOTS, JOURNAL):
         (work / name).unlink(missing_ok=True)
     shape = (len(wanted.paths), wanted.channels, wanted.size, wanted.size)
@@ -43,33 +41,13 @@ def take_over(work: Path, wanted: Wanted, verify: bool) -> None:
     lines = {slot_of[line["path"]]: line for line in [*kept.values(), *left_out]}
     in_place = all(slot_of[line["path"]] == row for row, line in kept.items())
     if kept and in_place and _has_shape(work / IMAGES, shape):
-        write_journal(work, lines)
+        journal.add(lines)
         (work / IMAGES).rename(work / SLOTS)
     elif kept:
         _spread(work, shape, {row: slot_of[line["path"]] for row, line in kept.items()})
-        write_journal(work, lines)
+        journal.add(lines)
         (work / DRAFT).rename(work / SLOTS)
     (work / IMAGES).unlink(missing_ok=True)
-
-
-def write_journal(work: Path, lines: Mapping[int, Line]) -> None:
-    """Add the lines of finished slots to the journal, in runs of neighbours; their pixels are safely on the disk."""
-    with (work / JOURNAL).open("a") as file:
-        # A leading line break closes a line that a kill left torn.
-        file.write(
-            "".join("\n" + json.dumps([run[0], [lines[slot] for slot in run]]) for run in runs(lines, LINE)) + "\n"
-        )
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def runs(slots: Iterable[int], longest: int | None = None) -> Iterator[list[int]]:
-    """Yield the slots in order, cut where one is missing and after `longest`."""
-    ordered = sorted(slots)
-    for _, group in itertools.groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0]):
-        run = [slot for _, slot in group]
-        for start in range(0, len(run), longest or len(run)):
-            yield run[start : start + (longest or len(run))]
 
 
 def write_header(file: BinaryIO, shape: Sequence[int]) -> None:
@@ -142,10 +120,9 @@ def _spread(work: Path, shape: Sequence[int], slot_of_row: Mapping[int, int]) ->
     draft = reserve(work, shape)
     begin = draft.stat().st_size - int(np.prod(shape, dtype=np.int64))
     with (work / IMAGES).open("rb") as source, draft.open("r+b") as target:
-        for rows in runs(slot_of_row, BLOCK):
-            source.seek(offset + rows[0] * length)
-            for row in rows:
-                target.seek(begin + slot_of_row[row] * length)
-                target.write(source.read(length))
+        for row, slot in slot_of_row.items():
+            source.seek(offset + row * length)
+            target.seek(begin + slot * length)
+            target.write(source.read(length))
         target.flush()
         os.fsync(target.fileno())
