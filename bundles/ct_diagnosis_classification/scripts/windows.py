@@ -36,8 +36,8 @@ class AverageWindows(Inferer):
         starts = [self._starts(have, want) for have, want in zip(inputs.shape[2:], self.window, strict=True)]
         logits = []
         for corner in product(*starts):
-            box = tuple(slice(first, first + side) for first, side in zip(corner, self.window, strict=True))
-            logits.append(network(inputs[(..., *box)], *args, **kwargs))
+            box = [slice(first, first + side) for first, side in zip(corner, self.window, strict=True)]
+            logits.append(network(inputs[(slice(None), slice(None), *box)], *args, **kwargs))
         return torch.stack(logits).mean(0)
 
     def _starts(self, have: int, want: int) -> list[int]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bundles.cxr_ace.scripts.targets import composition_targets
+from bundles.cxr_ace.scripts.views import AlignedCrops
 from common.reporting import LogViews, matches_figure
 
 
@@ -16,6 +17,8 @@ class LogMatches(LogViews):
     The lines are drawn from the targets of the composition loss, not from the sampler's boxes, so a mistake in either
     shows.
     """
+
+    view: AlignedCrops
 
     def figure(self) -> Any:
         """The figure itself."""

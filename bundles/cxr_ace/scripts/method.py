@@ -22,7 +22,7 @@ from bundles.cxr_ace.scripts.targets import (
     overlap_masks,
     overlap_mean,
 )
-from bundles.cxr_ace.scripts.views import AlignedCrops, PlainCrops
+from bundles.cxr_ace.scripts.views import AlignedCrops
 from common.losses import MatchingLoss, SelfDistillation
 from common.networks import Encoder
 from common.teachers import StudentTeacher
@@ -58,7 +58,8 @@ class ACE(StudentTeacher):
 
     Args:
         encoder: the student's encoder; the teacher starts as its copy.
-        view: samples and renders the two crops, `fine` and `coarse`.
+        view: samples and renders the two crops, `fine` and `coarse`; `PlainCrops` where the global loss of
+            embeddings is alone.
         global_head: projection head for the global loss.
         global_loss: cross-crop self-distillation with a centre.
         dense_head: head applied to tokens; None uses the encoder's tokens (A10).
@@ -73,7 +74,7 @@ class ACE(StudentTeacher):
     def __init__(
         self,
         encoder: Encoder,
-        view: AlignedCrops | PlainCrops,
+        view: AlignedCrops,
         global_head: nn.Module,
         global_loss: SelfDistillation,
         dense_head: nn.Module | None = None,
@@ -121,10 +122,10 @@ class ACE(StudentTeacher):
         fine_student, coarse_student = student.chunk(2)
         fine_teacher, coarse_teacher = (rows(tokens) for tokens in teacher.chunk(2))
         local = {}
-        if self.composition is not None:
+        if self.composition is not None and self.composer is not None:
             targets = composition_targets(params["coarse_origin"], params["fine_origin"], self.view.tokens)
             local["composition"] = self.composition(coarse_teacher, self.composer(fine_student), targets)
-        if self.decomposition is not None:
+        if self.decomposition is not None and self.decomposer is not None:
             targets = decomposition_targets(params["coarse_origin"], params["fine_origin"], self.view.tokens)
             local["decomposition"] = self.decomposition(fine_teacher, self.decomposer(coarse_student), targets)
         return local

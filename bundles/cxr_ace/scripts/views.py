@@ -131,13 +131,14 @@ class PlainCrops(TwoCrops):
         photometric: Photometric | None = None,
     ):
         super().__init__(AugmentedCrop(size, area, ratio, photometric=photometric), CROPS)
+        self.area = area
 
-    def sample(self, generator: Generator, region: tuple[int, int]) -> Params:
+    def sample(self, generator: Generator, region: tuple[int, int]) -> Params:  # type: ignore[override]  # no boxes
         """Draw both crops of one image of (height, width) pixels; neither is mirrored or rotated."""
         check_fits(self.size, region, "size")
-        crop = self.crop
-        params = {f"{name}_box": random_resized_box(generator, region, crop.area, crop.ratio) for name in CROPS}
+        params = {f"{name}_box": random_resized_box(generator, region, self.area, self.crop.ratio) for name in CROPS}
+        photometric = self.crop.photometric
         for name in CROPS:
-            drawn = crop.photometric.sample(generator) if crop.photometric is not None else {}
+            drawn = photometric.sample(generator) if photometric is not None else {}
             params |= add_prefix({"flip": torch.tensor(False), "angle": torch.tensor(0.0)} | drawn, f"{name}_")
         return params

@@ -69,6 +69,8 @@ class AdamV2(StudentTeacher):
         gather: concatenates a tensor over processes, for the centre; None in a single process.
     """
 
+    student: EncoderWithHead
+
     def __init__(
         self,
         encoder: Encoder,
@@ -130,10 +132,10 @@ class AdamV2(StudentTeacher):
     def _part_whole(self, student_5BC: Tensor, teacher_5BC: Tensor) -> dict[str, Tensor]:
         """Composition and decomposition; the whole's embedding comes first, then the quarters'."""
         losses = {}
-        if self.composition is not None:
+        if self.composition is not None and self.composer is not None:
             composed_B1C = self.composer(student_5BC[1:]).unsqueeze(1)
             losses["composition"] = self.composition(composed_B1C, teacher_5BC[0].unsqueeze(1))
-        if self.decomposition is not None:
+        if self.decomposition is not None and self.decomposer is not None:
             teacher_B4C = teacher_5BC[1:].transpose(0, 1)
             losses["decomposition"] = self.decomposition(self.decomposer(student_5BC[0]), teacher_B4C)
         return losses

@@ -9,6 +9,7 @@ from bundles.cxr_adam_v2.scripts.granularity import GranularCrops, square_box
 from common.views import QUARTERS, AugmentedCrop, quarter_boxes
 from common.views.augmented_crop import ChangesIntensities
 
+LOCAL_AREAS = ((0.05, 0.1), *((n / 10, (n + 1) / 10) for n in range(1, 8)))  # of the LCD stage's local crops: released
 ASPECTS = ((3 / 4.5, 1.0), (1.0, 4.5 / 3))  # of the LCD stage's local crops in turn: upright, then lying
 
 
@@ -89,7 +90,7 @@ class PartWholeCrops(GranularCrops):
         local_size: int = 96,
         part_size: int = 224,
         global_area: tuple[float, float] = (0.8, 1.0),
-        local_areas: Sequence[tuple[float, float]] = ((0.05, 0.1), *((n / 10, (n + 1) / 10) for n in range(1, 8))),
+        local_areas: Sequence[tuple[float, float]] = LOCAL_AREAS,
         margin: float = 50,
         rotation: float = 10.0,
         photometric: ChangesIntensities | None = None,
@@ -102,15 +103,17 @@ class PartWholeCrops(GranularCrops):
         self.teacher_names = ("whole",)
         self.student_names = ("global", *_local_names(len(local_areas)))
 
-        def crop(pixels: int, area: tuple[float, float] | None, **shape: tuple[float, float]) -> AugmentedCrop:
-            return AugmentedCrop(pixels, area, **shape, rotation=rotation, photometric=photometric, centred=True)
+        def crop(
+            pixels: int, area: tuple[float, float] | None, ratio: tuple[float, float] = (3 / 4, 4 / 3)
+        ) -> AugmentedCrop:
+            return AugmentedCrop(pixels, area, ratio, rotation=rotation, photometric=photometric, centred=True)
 
         crops = {
             "whole": crop(size, None),
             "global": crop(size, global_area),
             **dict.fromkeys(QUARTERS, crop(part_size, None)),
             **{
-                name: crop(local_size, area, ratio=ratio)
+                name: crop(local_size, area, ratio)
                 for name, area, ratio in zip(self.student_names[1:], local_areas, cycle(ASPECTS), strict=False)
             },
         }

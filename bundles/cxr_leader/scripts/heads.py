@@ -16,7 +16,8 @@ class ExpertHead(nn.Sequential):
     """
 
     def __init__(self, dim: int, out_dim: int, hidden_dim: int = 2048):
-        super().__init__(nn.Linear(dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, out_dim))
-        for layer in (self[0], self[2]):
+        first, last = nn.Linear(dim, hidden_dim), nn.Linear(hidden_dim, out_dim)
+        super().__init__(first, nn.GELU(), last)
+        for layer in (first, last):
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)

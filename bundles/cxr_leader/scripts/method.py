@@ -75,7 +75,7 @@ class LeADER(nn.Module):
         embedding_BE = self.encoder.embed(views_BCHW)
         parts = {}
         for name, expert in self.experts.items():
-            target_BK = expert.embed(views_BCHW, batch)
+            target_BK = expert.embed(views_BCHW, batch)  # type: ignore[operator]  # a ModuleDict forgets its types
             parts[name] = self.loss(self.heads[name](embedding_BE), target_BK, batch["weight"])
         total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
         return {"loss": total, **parts}
@@ -88,7 +88,7 @@ class LeADER(nn.Module):
         """
         items = list(items)
         for expert in self.experts.values():
-            expert.check(items)
+            expert.check(items)  # type: ignore[operator]
 
     @property
     def transferred_encoder(self) -> Encoder:
@@ -98,8 +98,8 @@ class LeADER(nn.Module):
     @property
     def last_layers(self) -> list[nn.Parameter]:
         """Weights of the heads' weight-normalised last layers, which the first epoch leaves alone (methods D12)."""
-        layers = [head.last_layer for head in self.heads.values() if hasattr(head, "last_layer")]
-        return [parameter for layer in layers for parameter in layer.parameters()]
+        layers = (getattr(head, "last_layer", None) for head in self.heads.values())
+        return [parameter for layer in layers if isinstance(layer, nn.Module) for parameter in layer.parameters()]
 
     @torch.no_grad()
     def _check_head(self, name: str) -> None:

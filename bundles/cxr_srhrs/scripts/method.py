@@ -108,7 +108,7 @@ class SRHRS(StudentTeacher):
             swapped = self._contrast(self.student(views["teacher"])[0], self.teacher(views["student"])[0])
             parts["contrast"] = (parts["contrast"] + swapped) / 2
         total = parts["contrast"]
-        if self.location_scale is not None:
+        if self.location_scale is not None and self.location_head is not None:
             logits_BO = self.location_head(nn.functional.normalize(student_BE.float(), dim=1))
             parts["location_scale"] = self.location_scale(logits_BO, targets_B3)
             total = total + self.location_weight * parts["location_scale"]

@@ -68,9 +68,9 @@ class Patches:
             raise ValueError(
                 f"view#tolerance is {tolerance}; the cells of a grid have exactly a scale's size: set it to 0."
             )
-        for key, value in (("flip", flip), ("vertical_flip", vertical_flip)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"view#{key} is {value}; expected a probability in [0, 1].")
+        for key, probability in (("flip", flip), ("vertical_flip", vertical_flip)):
+            if not 0 <= probability <= 1:
+                raise ValueError(f"view#{key} is {probability}; expected a probability in [0, 1].")
         self.size, self.scales, self.tolerance, self.locations = size, tuple(scales), tolerance, locations
         self.reference, self.mirror_targets = reference, mirror_targets
         self.flip, self.vertical_flip, self.quarters = flip, vertical_flip, quarters

@@ -29,7 +29,7 @@ class TenCropInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
         """Logits (B, K) of images (B, C, H, W) with sides of at least `size`."""
-        total_BK: Tensor | float = 0.0
+        total_BK = torch.zeros(())
         for crop in ten_crops(inputs, self.size):
             logits_BK = network(crop, *args, **kwargs).float()
             total_BK = total_BK + (logits_BK.softmax(1) if self.exclusive else logits_BK.sigmoid())

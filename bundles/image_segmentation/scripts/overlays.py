@@ -39,12 +39,14 @@ class LogOverlays:
         self.items: list[dict[str, Any]] = []
 
     def _collect(self, engine: Engine) -> None:
-        for item, batch in zip(engine.state.output, engine.state.batch, strict=True):
+        state: Any = engine.state
+        for item, batch in zip(state.output, state.batch, strict=True):
             if len(self.items) < self.count:
                 self.items.append({**item, "source": batch["source"]})
 
     def _log(self, engine: Engine) -> None:
-        if engine.state.epoch == engine.state.best_metric_epoch:
+        state: Any = engine.state
+        if state.epoch == state.best_metric_epoch:
             self.tracking.log_figure("predictions", overlay_figure(self.items, self.structures))
 
 

@@ -47,7 +47,8 @@ class SaveMasks:
         engine.add_event_handler(Events.COMPLETED, self._report)
 
     def _write(self, engine: Engine) -> None:
-        for item, batch in zip(engine.state.output, engine.state.batch, strict=True):
+        state: Any = engine.state
+        for item, batch in zip(state.output, state.batch, strict=True):
             source = Path(batch["source"])
             masks_KHW = at_size(item["probabilities"], image_size(source), self.threshold)
             for name, mask_HW in zip(self.structures, masks_KHW, strict=True):
