@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
 from ..command.credentials import without_credentials
-from ..files import PARTIAL, sweep
+from ..files import PARTIAL, locked, replacing, sweep
 from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError
 
@@ -52,7 +50,7 @@ def connect(uri: str, directory: Path | None) -> "MlflowClient":
     if directory is None:
         return MlflowClient(uri)
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / ".mlflow.lock"):  # two processes must not make the tables at once
+    with locked(directory / ".mlflow.lock"):  # two processes must not make the tables at once
         sweep(directory)
         if not (directory / DATABASE).exists():
             _make_database(directory / DATABASE)
@@ -119,10 +117,10 @@ def _make_database(path: Path) -> None:
 
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        draft, partial = Path(folder) / path.name, path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        draft = Path(folder) / path.name
         MlflowClient(sqlite_address(draft)).search_experiments(max_results=1)
         with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
             # MLflow's own experiment keeps its artifacts beside the file
             connection.execute("update experiments set artifact_location = ?", [str(path.parent / "mlruns" / "0")])
-        shutil.copyfile(draft, partial)
-        partial.replace(path)
+        with replacing(path, durable=False) as [partial]:
+            shutil.copyfile(draft, partial)

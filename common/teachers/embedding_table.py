@@ -6,7 +6,6 @@ fractions of height and width. Tables of others may leave out the edges, when ev
 """
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import PARTIAL, sweep
+from ..files import replacing, sweep
 from ..networks.file_kinds import stand_in
 from .expert import Edges
 
@@ -100,17 +99,9 @@ def read_table(path: Path) -> EmbeddingTable:
 
 def write_table(table: EmbeddingTable, path: Path) -> None:
     """Write a table; a file is complete or not there at all, and what killed processes left of others goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        with partial.open("wb") as file:
-            _write_npz(table, file) if path.suffix == ".npz" else _write_parquet(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as [partial], partial.open("wb") as file:
+        _write_npz(table, file) if path.suffix == ".npz" else _write_parquet(table, file)
 
 
 def _write_npz(table: EmbeddingTable, file: Any) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ...files import write_durably
+from ...files import replacing, write_durably
 from ...files.build import build_entries
 from ...files.journal import Journal, Line
 from ...files.quarantine import nothing_left, quarantined
 from ...records import Corpus
 from .check import compare
 from .layout import CHECKSUM, FORMAT, IMAGES, QUARANTINE, SUMMARY, TABLE
-from .takeover import DRAFT, JOURNAL, SLOTS, reserve, write_header
+from .takeover import JOURNAL, SLOTS, reserve, write_header
 from .worker import crashed, store_image
 
 CHUNKS = 64  # at least so many tasks, as long as each has
@@ -98,11 +98,7 @@ def finish(corpus: Corpus, work: Path, size: int, channels: int, lines: list[Lin
 def _copy_rows(work: Path, rows: np.ndarray) -> None:
     """Close the gaps of unreadable files."""
     source = np.load(work / SLOTS, mmap_mode="r")
-    draft = work / DRAFT
-    with draft.open("wb") as file:
+    with replacing(work / IMAGES) as [draft], draft.open("wb") as file:
         write_header(file, (len(rows), *source.shape[1:]))
         for start in range(0, len(rows), 256):
             file.write(source[rows[start : start + 256]].tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(work / IMAGES)
