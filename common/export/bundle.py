@@ -55,8 +55,8 @@ def export_bundle(
 ) -> Exported:
     """Write a bundle that needs nothing of the repository.
 
-    Overlays are merged, configs become JSON, the code is copied below one package, and encoders are described in the
-    configs, so that the network is built without an encoder file.
+    Overlays are merged, configs become JSON, the code that they reach is copied below one package, and encoders are
+    described in the configs, so that the network is built without an encoder file.
 
     Args:
         bundle: folder of a bundle in the repository.
@@ -92,8 +92,9 @@ def export_bundle(
     )
 
     with whole_or_nothing(out) as unfinished:
-        vendor(bundle, unfinished)
-        _write(bundle, unfinished, configs, metadata)
+        portable = {name: with_own_code(anchored(config)) for name, config in configs.items()}
+        vendor(bundle, unfinished, portable)
+        _write(bundle, unfinished, portable, metadata)
         (unfinished / "models").mkdir()
         torch.save(network.state_dict(), unfinished / "models" / "model.pt")
         if facts.encoder_file is not None:
@@ -158,7 +159,7 @@ def _network(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> nn.Mod
 def _write(bundle: Path, out: Path, configs: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     (out / "configs").mkdir()
     for name, config in configs.items():
-        renamed = rewrite_config(with_own_code(anchored(config)), bundle.name, f"{name}.yaml")
+        renamed = rewrite_config(config, bundle.name, f"{name}.yaml")
         (out / "configs" / f"{name}.json").write_text(json.dumps(renamed, indent=4) + "\n")
     (out / "configs" / "metadata.json").write_text(json.dumps(inert(metadata, "metadata.json"), indent=4) + "\n")
     shutil.copyfile(bundle / "configs" / "logging.conf", out / "configs" / "logging.conf")

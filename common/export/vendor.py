@@ -1,49 +1,58 @@
 """Copy the code that an exported bundle needs into its single package."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from ..readers import READERS
+from .asked import data_sets, of_config, of_source
+from .imports import Target
+from .reach import Reach
 from .rewrite import SHARED, VENDORED, ExportError, rewrite_source
 
 COMMON = Path(__file__).resolve().parent.parent
-LEFT_BEHIND = "export"  # the last step of the ladder: nothing else imports it, and an exported bundle is not exported
 
 
-def vendor(bundle: Path, out: Path) -> None:
-    """Write `out/scripts`: the bundle's own files with their imports renamed, and `common` as it is.
+def vendor(bundle: Path, out: Path, configs: Mapping[str, Any]) -> None:
+    """Write `out/scripts`: the bundle's own files with their imports renamed, and what they and the configs need.
 
     Args:
         bundle: folder of the bundle in the repository.
         out: folder of the exported bundle.
+        configs: what is exported, in the repository's names, by file name.
 
     Raises:
-        ExportError: a file's imports have no portable form.
+        ExportError: a file's imports have no portable form, or something asks `common` for what it has not.
     """
     scripts = out / VENDORED
     scripts.mkdir(parents=True)
-    package = (
-        f'"""Code of the exported bundle {bundle.name}; `{SHARED}` below is what it shares with other bundles."""\n'
-    )
-    (scripts / "__init__.py").write_text(package)
+    about = f"Code of the exported bundle {bundle.name}; `{SHARED}` below is what it needs of what bundles share."
+    (scripts / "__init__.py").write_text(f'"""{about}"""\n')
+    reach = Reach(COMMON)
+    for dataset in data_sets(bundle, configs, READERS):
+        reach.ask(Target(("readers",), dataset), "the data sets")
+    for name, config in configs.items():
+        for asked in of_config(config):
+            reach.ask_dotted(asked, f"{name}.yaml")
     for path in source_files(bundle / VENDORED):
         target = scripts / path.relative_to(bundle / VENDORED)
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".py":
-            source = rewrite_source(path.read_text(), bundle.name, str(path.relative_to(bundle)))
+            where = str(path.relative_to(bundle))
+            source = rewrite_source(path.read_text(), bundle.name, where)
+            for needed in of_source(path.read_text(), where):
+                reach.ask(needed, where)
             if path.name != "__init__.py" or source.strip():
                 target.write_text(source)
         else:
             shutil.copyfile(path, target)
     if (scripts / SHARED).exists():
         raise ExportError(f"{bundle.name}/{VENDORED}/{SHARED} takes the name of the package that the export adds.")
-    for path in source_files(COMMON):
-        part = path.relative_to(COMMON)
-        if part.parts[0] == LEFT_BEHIND:
-            continue
+    for part, text in reach.files().items():
         target = scripts / SHARED / part
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        target.write_text(text, encoding="utf-8")
 
 
 def source_files(folder: Path) -> Iterator[Path]:

@@ -7,7 +7,8 @@ from .decode import image_size, read_image, read_mask
 from .store import Store, open_store
 
 if TYPE_CHECKING:
-    from .dataset import SeededDataset, StoreImages, StoreViews, as_items
+    from .dataset import StoreImages, StoreViews
+    from .items import SeededDataset, as_items
     from .patches import PatchRule
     from .picture_reader import PictureReader
     from .regions import RegionSource, StoreRegions
@@ -20,11 +21,11 @@ LATE = {
     "PatchRule": "patches",
     "PictureReader": "picture_reader",
     "RegionSource": "regions",
-    "SeededDataset": "dataset",
+    "SeededDataset": "items",
     "StoreImages": "dataset",
     "StoreRegions": "regions",
     "StoreViews": "dataset",
-    "as_items": "dataset",
+    "as_items": "items",
 }
 
 __all__ = [

@@ -1,21 +1,17 @@
-"""Datasets over a store, and MONAI's cached dataset with randomness that does not depend on workers."""
+"""Datasets over a store: images with the parameters of their views, and whole images for probes."""
 
-from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data import CacheDataset
 from torch.utils.data import Dataset
 
-from ..files.errors import DatasetError, UnreadableImage
 from ..records import IGNORE, Corpus, Record
-from ..sampling import SampleKey, SamplesParams, generator_for, seed_for
+from ..sampling import SampleKey, SamplesParams, as_key, generator_for
 from .decode import read_mask
+from .masks import check_same_size
 from .store.store import Store
-
-TASKS = ("label", "masks")
 
 
 class StoreViews(Dataset):
@@ -43,7 +39,7 @@ class StoreViews(Dataset):
 
     def __getitems__(self, keys: Sequence[SampleKey | int]) -> list[dict[str, Any]]:
         """Return the items of a batch; their images are read in one go."""
-        wanted = [_as_key(key) for key in keys]
+        wanted = [as_key(key) for key in keys]
         images = self.store.batch([key.index for key in wanted])
         return [self._item(key, image) for key, image in zip(wanted, images.unbind(0), strict=True)]
 
@@ -87,7 +83,7 @@ class StoreImages(Dataset):
         labels (F,), nan where unknown; landmarks (L, 2) as (row, col) fractions, nan where absent; mask
         (K, S, S) uint8 with 1 structure, 255 ignore or absent.
         """
-        index = _as_key(key).index
+        index = as_key(key).index
         record, corpus = self.store.records[index], self.store.corpus
         item: dict[str, Any] = {"image": self.store.batch([index])[0].float() / 255}
         item |= {"source": record.image, "patient_id": record.patient_id, "index": index}
@@ -109,94 +105,6 @@ class StoreImages(Dataset):
         # Nearest neighbour at pixel centres; labels have no values in between.
         rows, columns = (((np.arange(size) + 0.5) * extent / size).astype(int) for extent in mask.shape)
         return mask[np.ix_(rows, columns)]
-
-
-class SeededDataset(CacheDataset):
-    """MONAI's cached dataset whose random transforms are reseeded for every item.
-
-    MONAI's own random state moves with the order in which a worker happens to see its items; here it comes
-    from (seed, epoch, index), so 0 and 8 workers and a resumed run make the same samples.
-
-    Args:
-        data: items such as `as_items` gives.
-        transform: dictionary transforms; those before the first random one are cached.
-        seed: the run's seed.
-        cache_rate: share of the items to keep in memory, in [0, 1].
-        num_workers: threads that fill the cache.
-        progress: show a progress bar while it is filled.
-    """
-
-    def __init__(
-        self,
-        data: Sequence[dict[str, Any]],
-        transform: Sequence[Callable] | Callable,
-        seed: int,
-        cache_rate: float = 0.0,
-        num_workers: int | None = 2,
-        progress: bool = False,
-    ):
-        self.seed = seed
-        super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, progress=progress)
-
-    def __getitem__(self, key: SampleKey | int | slice | Sequence[int]) -> Any:
-        """Return the transformed item; a plain index counts as epoch 0."""
-        if isinstance(key, (slice, list, range)):
-            return super().__getitem__(key)
-        sample = _as_key(key)  # type: ignore[arg-type]
-        if hasattr(self.transform, "set_random_state"):
-            self.transform.set_random_state(seed=seed_for(self.seed, sample.epoch, sample.index))
-        return self._transform(sample.index)
-
-
-def as_items(corpus: Corpus, tasks: Collection[str] = ("label",)) -> list[dict[str, Any]]:
-    """Turn records into the dictionaries that MONAI's transforms take.
-
-    Args:
-        corpus: from a reader; records without what a task needs are left out.
-        tasks: "label" (key "label", float32 array in the order of the findings, nan unknown) and "masks"
-            (key "masks", structure -> file); none gives images alone.
-
-    Returns:
-        Dictionaries with "image" and "source" (both the file's path) and the keys of the tasks.
-
-    Raises:
-        DatasetError: no record has what a task needs.
-        ValueError: unknown task.
-    """
-    unknown = set(tasks) - set(TASKS)
-    if unknown:
-        raise ValueError(f"unknown tasks {sorted(unknown)}; known are {', '.join(TASKS)}")
-    items = []
-    for record in corpus.records:
-        item: dict[str, Any] = {"image": record.image, "source": record.image}
-        if "label" in tasks:
-            if record.labels is None:
-                continue
-            item["label"] = np.asarray(record.labels, dtype=np.float32)
-        if "masks" in tasks:
-            if not record.masks:
-                continue
-            item["masks"] = dict(record.masks)
-        items.append(item)
-    if not items:
-        problem = f"none of {len(corpus)} images has {' and '.join(tasks)}"
-        raise DatasetError(corpus.name, problem, "Give the reader labels_csv, classes or masks, or another data set")
-    return items
-
-
-def check_same_size(image: tuple[int, ...], mask: tuple[int, ...], path: str, structure: str) -> None:
-    """Refuse a mask whose (H, W) is not its image's.
-
-    Raises:
-        UnreadableImage: the sizes differ.
-    """
-    if tuple(image) != tuple(mask):
-        reason = f"the {structure} mask has {mask[0]} x {mask[1]} pixels and its image {image[0]} x {image[1]}"
-        raise UnreadableImage(path, reason, f"Resample {Path(path).name} to its image's size, or leave it out")
-
-
-def _as_key(key: SampleKey | int) -> SampleKey:
-    return key if isinstance(key, SampleKey) else SampleKey(0, int(key))
 
 
 def _labels(record: Record, corpus: Corpus) -> torch.Tensor:

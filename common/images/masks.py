@@ -1,12 +1,13 @@
 """From the values of a mask file to 0 background, 1 structure, 255 ignore; what nobody has named is refused."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from ..files.errors import Unusable
+from ..files.errors import UnreadableImage, Unusable
 from ..records import IGNORE
 from .formats.depth import notice
 from .formats.labels import Labels
@@ -133,3 +134,14 @@ def _values(value: int | Collection[int] | None) -> frozenset[int]:
     if value is None:
         return frozenset()
     return frozenset([value] if isinstance(value, int) else value)
+
+
+def check_same_size(image: tuple[int, ...], mask: tuple[int, ...], path: str, structure: str) -> None:
+    """Refuse a mask whose (H, W) is not its image's.
+
+    Raises:
+        UnreadableImage: the sizes differ.
+    """
+    if tuple(image) != tuple(mask):
+        reason = f"the {structure} mask has {mask[0]} x {mask[1]} pixels and its image {image[0]} x {image[1]}"
+        raise UnreadableImage(path, reason, f"Resample {Path(path).name} to its image's size, or leave it out")

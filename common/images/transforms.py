@@ -10,8 +10,8 @@ from monai.transforms import MapTransform
 
 from ..files.errors import UnreadableImage
 from ..records import IGNORE
-from .dataset import check_same_size
 from .decode import read_image, read_mask
+from .masks import check_same_size
 
 
 class DecodeImaged(MapTransform):

@@ -1,7 +1,7 @@
 """The order of samples and the randomness of each, as functions of (seed, epoch, index) alone; what a view is."""
 
-from .keys import SampleKey, generator_for, seed_for
+from .keys import SampleKey, as_key, generator_for, seed_for
 from .sampler import SeededSampler
 from .view import Params, SamplesParams, View
 
-__all__ = ["Params", "SampleKey", "SamplesParams", "SeededSampler", "View", "generator_for", "seed_for"]
+__all__ = ["Params", "SampleKey", "SamplesParams", "SeededSampler", "View", "as_key", "generator_for", "seed_for"]

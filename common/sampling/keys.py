@@ -19,6 +19,11 @@ class SampleKey(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
 
+def as_key(key: SampleKey | int) -> SampleKey:
+    """Return the key itself; a plain index counts as epoch 0."""
+    return key if isinstance(key, SampleKey) else SampleKey(0, int(key))
+
+
 def seed_for(seed: int, epoch: int, index: int) -> int:
     """Mix three numbers into one seed in [0, 2**32), the same on every machine.
 
