@@ -11,6 +11,8 @@ from .imports import Parts, Target, at_run_time, refuse_computed, targets
 from .package import Package
 from .rewrite import SHARED, ExportError
 
+REGISTRY = ("readers", "registry")  # imports a data set's module by its name; `vendor` asks for those that are needed
+
 
 class Reach:
     """Grows with each name that is asked for, by all that this name needs.
@@ -81,7 +83,8 @@ class Reach:
             raise ExportError(f"{where} asks for {'.'.join((SHARED, *place))}, which is not there. Correct the name.")
         self._modules[place] = path
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        refuse_computed(tree, str(path), ())
+        if place != REGISTRY:
+            refuse_computed(tree, str(path), ())
         for target in [target for node in at_run_time(tree) for _, target in targets(node, place[:-1])]:
             self.ask(target, str(path))
         return None
