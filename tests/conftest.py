@@ -1,8 +1,10 @@
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from fork_server import ForkServer, Job
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,24 @@ def output_root(tmp_path, mlflow_template, monkeypatch) -> Path:
     root.mkdir()
     shutil.copy(mlflow_template, root / "mlflow.db")
     return root
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory):
+    server = ForkServer(tmp_path_factory.mktemp("fork_server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def python(fork_server, tmp_path_factory):
+    """Run `python ARGUMENTS`, where the first is `-m` or a script, in a process that has imported MONAI already."""
+
+    def run(*arguments, cwd=Path(__file__).parents[1], hidden=None, **environment):
+        said = tmp_path_factory.mktemp("said")
+        words, out, errors = [str(word) for word in arguments], str(said / "out"), str(said / "errors")
+        job = Job(words, str(cwd), out, errors, environment, hidden)
+        (code,) = fork_server.run(job)
+        return subprocess.CompletedProcess(words, code, Path(out).read_text(), Path(errors).read_text())
+
+    return run

@@ -1,8 +1,5 @@
 import copy
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -149,19 +146,23 @@ def test_overlay_is_named_and_may_bring_what_it_uses(tmp_path):
     ]
 
 
-def run(output_root, *flags, program=("-m", "monai.bundle", "run")):
+@pytest.fixture
+def run(python, output_root):
     """The command of a user, in a process of its own."""
-    files = ("--config_file", "toy_bundle/configs/train.yaml", "--bundle_root", "toy_bundle")
-    command = [sys.executable, *program, *files, "--output_root", str(output_root), *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
-    return subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True)
+
+    def start(*flags, program=("-m", "monai.bundle", "run")):
+        files = ("--config_file", "toy_bundle/configs/train.yaml", "--bundle_root", "toy_bundle")
+        place = ("--output_root", output_root)
+        return python(*program, *files, *place, *flags, cwd=TESTS, PYTHONPATH=str(TESTS))
+
+    return start
 
 
-def test_command_that_is_killed_goes_on(output_root):
+def test_command_that_is_killed_goes_on(output_root, run):
     flags = ("--epochs", "2", "--die_at", "11")
-    assert run(output_root, *flags).returncode == -signal.SIGKILL
+    assert run(*flags).returncode == -signal.SIGKILL
     assert newest(output_root)["trainer"]["iteration"] == 9
-    assert run(output_root, *flags).returncode == 0
+    assert run(*flags).returncode == 0
     assert newest(output_root)["trainer"]["iteration"] == 16
     assert query(output_root, "select status, name from runs") == [("FINISHED", "toy-seed0")]
     assert dict(query(output_root, "select key, value from params where key in ('epochs', 'die_at')")) == {
@@ -172,8 +173,8 @@ def test_command_that_is_killed_goes_on(output_root):
     assert yaml.safe_load(config.read_text())["epochs"] == 2
 
 
-def test_mistyped_command_ends_with_the_nearest_key_and_no_traceback(output_root):
-    answer = run(output_root, "--lrr", "3", "--train#trainer#max_epoch", "3")
+def test_mistyped_command_ends_with_the_nearest_key_and_no_traceback(output_root, run):
+    answer = run("--lrr", "3", "--train#trainer#max_epoch", "3")
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
     assert answer.stderr.endswith(
         "Nothing was run, since the command does not fit its config:\n"
@@ -183,20 +184,20 @@ def test_mistyped_command_ends_with_the_nearest_key_and_no_traceback(output_root
 
 
 @pytest.mark.slow
-def test_torchrun(output_root):
+def test_torchrun(output_root, run):
     program = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle", "run")
-    assert run(output_root, "--epochs", "1", program=program).returncode == 0
+    assert run("--epochs", "1", program=program).returncode == 0
     assert query(output_root, "select status from runs") == [("FINISHED",)]
     assert newest(output_root)["trainer"]["iteration"] == 4
-    refused = run(output_root, "--epoch", "1", program=program)
+    refused = run("--epoch", "1", program=program)
     assert refused.returncode == 1 and "did you mean epochs?" in refused.stderr
 
 
 @pytest.mark.slow
-def test_last_words_are_the_cause_or_that_nothing_is_left(output_root):
-    answer = run(output_root, "--train#dataset#length", "2")
+def test_last_words_are_the_cause_or_that_nothing_is_left(output_root, run):
+    answer = run("--train#dataset#length", "2")
     assert answer.returncode == 1
     assert answer.stderr.splitlines()[-1].startswith("ValueError: 2 images make no batch of 4")
-    assert run(output_root, "--epochs", "1").returncode == 0
-    again = run(output_root, "--epochs", "1")
+    assert run("--epochs", "1").returncode == 0
+    again = run("--epochs", "1")
     assert again.returncode == 0 and "This run is finished: 1 of 1 epochs are done" in again.stdout + again.stderr

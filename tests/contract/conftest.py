@@ -1,15 +1,7 @@
 from pathlib import Path
 
 import pytest
-from contract_nursery import Nursery
 from contract_workshop import Workshop
-
-
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory):
-    server = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +23,14 @@ def phantom_ct(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def workshop(nursery, request, tmp_path_factory):
+def workshop(fork_server, request, tmp_path_factory):
     """A bundle's workshop, the same one for every check of the bundle."""
     shops: dict[Path, Workshop] = {}
 
     def open_shop(bundle: Path) -> Workshop:
         if bundle not in shops:
             phantom = request.getfixturevalue("phantom_ct" if bundle.name.startswith("ct_") else "phantom")
-            shops[bundle] = Workshop(bundle, phantom, nursery, tmp_path_factory.mktemp(bundle.name))
+            shops[bundle] = Workshop(bundle, phantom, fork_server, tmp_path_factory.mktemp(bundle.name))
         return shops[bundle]
 
     return open_shop

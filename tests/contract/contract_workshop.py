@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from contract_configs import find, load
-from contract_nursery import Job, Nursery
+from fork_server import ForkServer, Job
 from safetensors.torch import load_file
 
 from common.export import isolated_environment
@@ -44,10 +44,10 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
 
 
 class Workshop:
-    """Runs one bundle's commands in children of the nursery; a training that several checks need happens once."""
+    """Runs one bundle's commands in children of the fork server; a training that several checks need happens once."""
 
-    def __init__(self, bundle: Path, phantom: Path, nursery: Nursery, folder: Path):
-        self.bundle, self.phantom, self.nursery, self.folder = bundle, phantom, nursery, folder
+    def __init__(self, bundle: Path, phantom: Path, server: ForkServer, folder: Path):
+        self.bundle, self.phantom, self.server, self.folder = bundle, phantom, server, folder
         self.root = bundle.parent.parent
         configs = bundle / "configs"
         names = ["train.yaml", "data/phantom.yaml", "smoke.yaml"]
@@ -95,7 +95,7 @@ class Workshop:
         out = self.folder / name
         if not out.exists():
             out.mkdir()
-            shutil.copyfile(self.nursery.tables, out / "mlflow.db")
+            shutil.copyfile(self.server.tables, out / "mlflow.db")
         return out
 
     def run_folder(self, name: str) -> Path:
@@ -113,7 +113,7 @@ class Workshop:
 
     def failures(self, *jobs: Job, expected: int = 0) -> list[str]:
         """Run jobs at the same time; the end of the output of those that did not end as expected."""
-        codes = self.nursery.run(*jobs)
+        codes = self.server.run(*jobs)
         return [
             f"{' '.join(job.arguments)}\nended with {code}:\n{job.output()[-4000:]}"
             for job, code in zip(jobs, codes, strict=True)
@@ -174,7 +174,7 @@ class Workshop:
         folder = self.folder / "received" / self.bundle.name
         shutil.copytree(self.exported[0], folder)
         (folder / "runs").mkdir()
-        shutil.copyfile(self.nursery.tables, folder / "runs" / "mlflow.db")
+        shutil.copyfile(self.server.tables, folder / "runs" / "mlflow.db")
         data = {"DATA": self.phantom, "PROBE_DATA": self.phantom, "IMAGES": self.images}
         card = (folder / "docs" / "README.md").read_text()
         jobs = {}

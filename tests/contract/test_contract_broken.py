@@ -30,9 +30,9 @@ def test_structure(broken, copy):
     "broken",
     [pytest.param(it, marks=[pytest.mark.slow] if it.check in SLOW else [], id=it.name) for it in BEHAVIOUR],
 )
-def test_behaviour(broken, copy, nursery, phantom, tmp_path):
+def test_behaviour(broken, copy, fork_server, phantom, tmp_path):
     broken.break_it(copy)
-    assert broken.says in "\n".join(BEHAVIOUR_CHECKS[broken.check](Workshop(copy, phantom, nursery, tmp_path)))
+    assert broken.says in "\n".join(BEHAVIOUR_CHECKS[broken.check](Workshop(copy, phantom, fork_server, tmp_path)))
 
 
 def test_every_check_has_a_bundle_that_breaks_it():

@@ -1,7 +1,5 @@
 """Exports of such networks, and programs that use them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,19 +25,14 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory):
-    """Run a script where neither the repository nor an export can be imported; its output."""
+def client(python, tmp_path_factory):
+    """Run a script where neither the repository nor an export can be imported; the folder of its answers."""
     from common.export import isolated_environment
 
     def run(script, *arguments):
         folder = tmp_path_factory.mktemp("client")
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).parent / script), *map(str, arguments)],
-            cwd=folder,
-            env=isolated_environment(folder),
-            capture_output=True,
-            text=True,
-        )
+        isolated_environment(folder)
+        done = python(Path(__file__).parent / script, *arguments, cwd=folder, hidden=str(folder / "sitecustomize.py"))
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
         return folder
 

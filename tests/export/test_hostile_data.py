@@ -1,8 +1,6 @@
 """Names of classes and an encoder's header come from strangers' files: none runs in inference, export or the export."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -125,7 +123,7 @@ def run(tmp_path, code, names):
     return tmp_path / "run"
 
 
-def test_inference_and_export_give_back_names_as_they_are_and_run_nothing(run, names, code, tmp_path):
+def test_inference_and_export_give_back_names_as_they_are_and_run_nothing(run, names, code, tmp_path, python):
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / "inference.yaml"), str(run / "network.json")])
     assert parser.get_parsed_content("findings") == names
@@ -133,8 +131,10 @@ def test_inference_and_export_give_back_names_as_they_are_and_run_nothing(run, n
 
     exported = export_bundle(BUNDLE, tmp_path / "out", run, [BUNDLE / "configs" / "smoke.yaml"]).folder
     (tmp_path / "scratch").mkdir()
-    environment = isolated_environment(tmp_path / "scratch")
-    done = subprocess.run([sys.executable, "-c", READ], cwd=exported, env=environment, capture_output=True, text=True)
+    isolated_environment(tmp_path / "scratch")
+    (tmp_path / "scratch" / "read.py").write_text(READ)
+    hidden = str(tmp_path / "scratch" / "sitecustomize.py")
+    done = python(tmp_path / "scratch" / "read.py", cwd=exported, hidden=hidden)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == [names, names, code, "@device, nih"]
     assert "%commit" in (exported / "docs" / "README.md").read_text()

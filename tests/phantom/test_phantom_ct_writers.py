@@ -3,8 +3,6 @@
 import ast
 import csv
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -220,16 +218,15 @@ def test_nothing_and_too_little_are_refused(write, tmp_path):
 
 
 @pytest.mark.parametrize(("layout", "found"), [("ct_rate", "dataset/metadata"), ("ratic", "train_2024.csv")])
-def test_command_line(layout, found, tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "make_phantom.py"), str(tmp_path / "new"), "--layout", layout]
+def test_command_line(layout, found, tmp_path, python):
+    command = [ROOT / "scripts" / "make_phantom.py", tmp_path / "new", "--layout", layout]
     options = ["--count", "1", "--size", "48", "--thickness", "9", "--workers", "1"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    done = python(*command, *options)
     assert done.returncode == 0 and "1 " in done.stdout and (tmp_path / "new" / found).exists(), done.stderr
-    bad = subprocess.run([*command, "--count", "1", "--thickness", "0"], capture_output=True, text=True)
+    bad = python(*command, "--count", "1", "--thickness", "0")
     assert bad.returncode == 1 and "thickness is 0" in bad.stderr
 
 
-def test_thickness_is_for_cts_only(tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "make_phantom.py"), str(tmp_path), "--thickness", "3"]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_thickness_is_for_cts_only(tmp_path, python):
+    done = python(ROOT / "scripts" / "make_phantom.py", tmp_path, "--thickness", "3")
     assert done.returncode == 2 and "chestxray14 has no slices" in done.stderr

@@ -1,8 +1,6 @@
 """The written collection against ChestX-ray14's layout."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +70,9 @@ def test_workers_and_count_change_nothing(out, tmp_path):
     assert names_in(out / "train_val_list.txt")[:3] == names_in(tmp_path / "train_val_list.txt")[:3]
 
 
-def test_command_line(tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "make_phantom.py"), str(tmp_path / "new")]
-    done = subprocess.run([*command, "--count", "2", "--size", "64", "--workers", "1"], capture_output=True, text=True)
+def test_command_line(tmp_path, python):
+    command = [ROOT / "scripts" / "make_phantom.py", tmp_path / "new"]
+    done = python(*command, "--count", "2", "--size", "64", "--workers", "1")
     assert done.returncode == 0 and "2 images of 64 px" in done.stdout, done.stderr
-    bad = subprocess.run([*command, "--count", "0"], capture_output=True, text=True)
+    bad = python(*command, "--count", "0")
     assert bad.returncode == 1 and bad.stderr.startswith("make_phantom: count is 0"), bad.stderr

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +33,9 @@ def root(tmp_path):
     return base
 
 
-def run(*arguments):
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=SCRIPTS.parent)
-
-
-def test_check_data_names_everything_that_is_wrong(root):
+def test_check_data_names_everything_that_is_wrong(root, python):
     options = ["--option", "classes=[A, B]", "--option", r"patient_pattern=(p\d+)_"]
-    done = run(SCRIPTS / "check_data.py", "folder", root, *options)
+    done = python(SCRIPTS / "check_data.py", "folder", root, *options)
     assert done.returncode == 1, done.stderr
     assert "7 images of" in done.stdout and "1 patients are in two splits, such as p0" in done.stdout
     assert "p5_1.png: the file is empty" in done.stdout
@@ -50,30 +43,30 @@ def test_check_data_names_everything_that_is_wrong(root):
     assert "Problems found: 3." in done.stdout
 
 
-def test_images_that_no_record_reads_are_named(tmp_path):
+def test_images_that_no_record_reads_are_named(tmp_path, python):
     for name in ("a/10_left.jpeg", "train/11_left.jpeg", "train/poster.png"):
         save(tmp_path / name, 3)
     (tmp_path / "trainLabels.csv").write_text("image,level\n10_left,0\n11_left,1\n")
-    done = run(SCRIPTS / "check_data.py", "eyepacs", tmp_path, "--quick")
+    done = python(SCRIPTS / "check_data.py", "eyepacs", tmp_path, "--quick")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Images in the folder that are not read: 1" in done.stdout and "train/poster.png" in done.stdout
     records = read("folder", tmp_path, images="a").records
     assert [path.name for path in unread_images(records, tmp_path)] == ["11_left.jpeg", "poster.png"]
 
 
-def test_commands_end_with_a_message_and_no_traceback(tmp_path):
+def test_commands_end_with_a_message_and_no_traceback(tmp_path, python):
     for script in ("check_data.py", "build_store.py"):
-        done = run(SCRIPTS / script, "chestxray14", tmp_path / "nowhere")
+        done = python(SCRIPTS / script, "chestxray14", tmp_path / "nowhere")
         assert done.returncode == 2 and "no such folder" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_build_store_lists_what_it_left_out(root, tmp_path):
-    done = run(SCRIPTS / "build_store.py", "folder", root, "--directory", tmp_path / "stores", "--size", "32")
+def test_build_store_lists_what_it_left_out(root, tmp_path, python):
+    done = python(SCRIPTS / "build_store.py", "folder", root, "--directory", tmp_path / "stores", "--size", "32")
     assert done.returncode == 0, done.stderr
     assert "Left out:" in done.stdout and "p5_1.png" in done.stdout and "6 images, 1 left out" in done.stdout
 
 
-def test_build_store_builds_the_store_that_a_recipe_opens(root, tmp_path, monkeypatch):
+def test_build_store_builds_the_store_that_a_recipe_opens(root, tmp_path, monkeypatch, python):
     options = [
         "--option",
         "classes=[A, B]",
@@ -82,8 +75,8 @@ def test_build_store_builds_the_store_that_a_recipe_opens(root, tmp_path, monkey
         "--option",
         "shared_patients=separate",
     ]
-    script = [sys.executable, SCRIPTS / "build_store.py", "folder", "data", "--size", "32", "--channels", "3", *options]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    sizes = ["--size", "32", "--channels", "3"]
+    done = python(SCRIPTS / "build_store.py", "folder", "data", *sizes, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (built,) = (tmp_path / "runs" / "stores").glob("data-32px-3ch-*")
     before = (built / "images.npy").stat()

@@ -1,8 +1,6 @@
 """A split kept in a file: what is drawn, what is refused, and that no patient is on both sides."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -144,20 +142,12 @@ def test_names_that_repeat_are_told_apart_by_their_folder(tmp_path):
     assert "train/p0_0.png" in {name for part in split["parts"].values() for names in part.values() for name in names}
 
 
-def test_the_command_writes_what_the_reader_reads(folder, tmp_path):
+def test_the_command_writes_what_the_reader_reads(folder, tmp_path, python):
     out = tmp_path / "splits" / "split.json"
-    command = [
-        sys.executable,
-        str(ROOT / "scripts/split_patients.py"),
-        "folder",
-        str(folder),
-        str(out),
-        "--count",
-        "61",
-    ]
-    done = subprocess.run([*command, "--option", r"patient_pattern=(p\d+)_"], capture_output=True, text=True, cwd=ROOT)
+    command = [ROOT / "scripts" / "split_patients.py", "folder", folder, out, "--option", r"patient_pattern=(p\d+)_"]
+    done = python(*command, "--count", "61")
     assert done.returncode == 0, done.stderr
     assert read("folder", str(folder), split_file=str(out), split_part="downstream", **OPTIONS).records
-    refused = subprocess.run([*command[:-1], "500"], capture_output=True, text=True, cwd=ROOT)
+    refused = python(*command, "--count", "500")
     assert refused.returncode == 2
     assert "--count" in refused.stderr

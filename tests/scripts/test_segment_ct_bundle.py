@@ -1,9 +1,6 @@
 """A small MONAI bundle trained on phantom CTs, and its masks made by the command itself."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel
@@ -93,13 +90,12 @@ def bundle(tmp_path_factory):
     return folder
 
 
-def test_masks_lie_where_the_phantom_has_them(bundle, tmp_path):
+def test_masks_lie_where_the_phantom_has_them(bundle, tmp_path, python):
     for number in (21, 22):
         patient(tmp_path, number, turn=number == 22)
-    command = [sys.executable, ROOT / "scripts" / "segment_ct.py", tmp_path / "ct", tmp_path / "masks"]
-    command += ["--backend", "bundle", "--bundle", bundle, "--device", "cpu"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    options = ["--backend", "bundle", "--bundle", bundle, "--device", "cpu"]
+    script = ROOT / "scripts" / "segment_ct.py"
+    done = python(script, tmp_path / "ct", tmp_path / "masks", *options, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert done.returncode == 0 and "2 made" in done.stdout, done.stderr
     for record in read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks")).records:
         made, truth = nibabel.load(record.masks["organs"]), nibabel.load(record.image.replace("/ct/", "/truth/"))

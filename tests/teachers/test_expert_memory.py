@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 from itertools import permutations
@@ -187,7 +185,7 @@ def test_an_embedding_that_is_not_finite_is_named(dataset, tmp_path):
         remember(NetworkExpert(Bad(), SIZE), [dataset], tmp_path / "cache.npz")
 
 
-def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monkeypatch):
+def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monkeypatch, python):
     """The command itself, killed with SIGKILL after its first part."""
     expert = seeded_expert("vit_tiny_patch16_224", 1, OPTIONS, SIZE)
     save_encoder(expert.network, tmp_path / "encoder.safetensors")
@@ -211,19 +209,13 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monke
     """
     script = tmp_path / "deadly.py"
     script.write_text(textwrap.dedent(deadly))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    def run(kill_at: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(script), kill_at, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    killed = run("000000.npz")
+    killed = python(script, "000000.npz", *arguments)
     assert killed.returncode == -signal.SIGKILL and "Embedding 12 images" in killed.stderr
     parts = list((tmp_path / "cache.npz.parts").glob("*.npz"))
     assert len(parts) == 1 and not (tmp_path / "cache.npz").exists()
     kept = read_table(parts[0])
     assert len(kept) == 4
-    resumed = run("never")
+    resumed = python(script, "never", *arguments)
     assert resumed.returncode == 0 and "Embedding 8 images" in resumed.stderr
     assert not (tmp_path / "cache.npz.parts").exists()
     whole = read_table(tmp_path / "cache.npz")

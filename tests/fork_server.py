@@ -25,7 +25,8 @@ class Job:
     Args:
         arguments: the command line, without the interpreter.
         cwd: folder to run in; it comes first in `sys.path`, as with `python -m`.
-        log: file for standard output and error.
+        log: file for standard output, and for errors where `errors` names none.
+        errors: file for standard error.
         environment: added to the server's.
         hidden: whether the repository's packages must be out of sight.
         kill_after: the process kills itself with SIGKILL when so many training iterations are done.
@@ -34,6 +35,7 @@ class Job:
     arguments: list[str]
     cwd: str
     log: str
+    errors: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     hidden: str | None = None
     kill_after: int | None = None
@@ -42,7 +44,7 @@ class Job:
         return Path(self.log).read_text(errors="replace")
 
 
-class Nursery:
+class ForkServer:
     """The test's end of the server.
 
     Args:
@@ -108,7 +110,7 @@ def _fork(job: Job) -> int:
         log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
-        os.dup2(log, 2)
+        os.dup2(log if job.errors is None else os.open(job.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         _become(job)
         code = 0
     except SystemExit as error:
@@ -116,9 +118,7 @@ def _fork(job: Job) -> int:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
     except BaseException:
-        import traceback
-
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
     finally:
         import atexit
 
@@ -162,7 +162,7 @@ def _kill_after(iterations: int) -> None:
 
 def _preload() -> None:
     """Everything a bundle imports from outside the project. torchvision needs the project's declarations first."""
-    shim = Path(__file__).parents[2] / "common" / "networks" / "torchvision_shim.py"
+    shim = Path(__file__).parents[1] / "common" / "networks" / "torchvision_shim.py"
     globals()["SHIM"] = runpy.run_path(str(shim))
     for name in ("monai.bundle", "monai.engines", "monai.handlers", "ignite.handlers", "mlflow", "timm", "kornia"):
         __import__(name)
