@@ -17,9 +17,8 @@ from typing import Any
 
 from common.files.errors import DatasetError, SharedPatients
 from common.files.notices import printable
-from common.readers import READERS, Publication, read
+from common.readers import READERS, Publication, publication, read
 from common.readers.inspection import Inspection, inspect_all, repeats, unread_images
-from common.readers.support import publication
 from common.readers.support.options import parse_options
 from common.records import SPLITS, Corpus
 

@@ -20,9 +20,8 @@ from segment_ct_output import FAILURES, Output
 from segment_ct_run import CLIP, SPACING, Outcome, Segmenter, segment_all
 
 from common.files.errors import DatasetError, Unusable
-from common.readers import READERS, read
+from common.readers import READERS, publication, read
 from common.readers.ct.ratic import images_folder
-from common.readers.support import publication
 from common.readers.support.options import parse_options
 from common.readers.support.tree import Tree, require_root
 from common.records import Record

@@ -8,7 +8,7 @@ from .configs import PLACE, is_machine_path
 from .rewrite import SHARED
 
 _IMPORT = f"$import {SHARED}"
-_CHECK = f"${SHARED}.engines.refuse_foreign_code()"
+_CHECK = f"${SHARED}.command.refuse_foreign_code()"
 _COMPUTED = re.compile(r"^[$@%]")
 
 

@@ -6,8 +6,7 @@ import pytest
 from ct_files import index_volume, save_nifti, save_series
 
 from common.files import DatasetError
-from common.readers import READERS, read
-from common.readers.support import publication
+from common.readers import READERS, publication, read
 from common.volumes import read_volume
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,8 @@ from PIL import Image
 
 from common.files import DatasetError
 from common.images import open_store
-from common.readers import read
+from common.readers import publication, read
 from common.readers.fundus.eyepacs import GRADES
-from common.readers.support import publication
 
 TRAIN, TEST = range(10, 20), range(1, 7)
 
