@@ -13,7 +13,7 @@ from .atomic import (
     write_durably,
 )
 from .errors import DataNotice, DatasetError, UnreadableImage, Unusable
-from .locks import claim, held, locked
+from .locks import claim, locked, locked_if_free
 
 __all__ = [
     "PARTIAL",
@@ -24,9 +24,9 @@ __all__ = [
     "claim",
     "damage",
     "free_space",
-    "held",
     "link_atomically",
     "locked",
+    "locked_if_free",
     "outputs",
     "replacing",
     "save_atomically",

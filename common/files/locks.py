@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[int | None]:
+def locked_if_free(path: Path) -> Iterator[int | None]:
     """Hold a lock file without waiting; gives its descriptor, or None while another process has it.
 
     A child that is given the descriptor (`pass_fds`) holds the lock too, until both have ended. `filelock` takes the
@@ -61,7 +61,7 @@ def held(path: Path) -> Iterator[int | None]:
 
 
 def shared(path: Path) -> int:
-    """Keep `held` from a file together with others, where there are locks; returns the descriptor to close.
+    """Keep `locked_if_free` from a file together with others, where there are locks; returns the descriptor to close.
 
     Args:
         path: of an existing file, which may be read-only.

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from common.files import claim, held, locked
+from common.files import claim, locked, locked_if_free
 from common.files.locks import shared
 
 FORK = multiprocessing.get_context("fork")
@@ -71,15 +71,15 @@ def test_a_lock_ends_with_its_process_though_forked_children_live(holder, tmp_pa
 def test_a_lock_that_a_child_was_given_ends_with_the_child(tmp_path):
     """The parent lets go in order, and a run that it started goes on."""
     path = tmp_path / "locks" / "cell"
-    with held(path) as mine:
+    with locked_if_free(path) as mine:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=[mine])
-        with held(path) as again:
+        with locked_if_free(path) as again:
             assert again is None
-    with held(path) as mine:
+    with locked_if_free(path) as mine:
         assert mine is None
     child.kill()
     child.wait()
-    with held(path) as mine:
+    with locked_if_free(path) as mine:
         assert mine is not None
 
 
@@ -88,10 +88,10 @@ def test_what_is_read_by_others_is_not_held(tmp_path):
     path.write_text("{}")
     readers = [shared(path), shared(path)]
     for descriptor in readers:
-        with held(path) as mine:
+        with locked_if_free(path) as mine:
             assert mine is None
         os.close(descriptor)
-    with held(path) as mine:
+    with locked_if_free(path) as mine:
         assert mine is not None
     with pytest.raises(FileNotFoundError):
         shared(tmp_path / "none")

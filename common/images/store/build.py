@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ...files import PARTIAL, held, locked, write_durably
+from ...files import PARTIAL, locked, locked_if_free, write_durably
 from ...files.errors import DatasetError
 from ...files.full_disk import written_to
 from ...files.journal import Line
@@ -104,7 +104,7 @@ def _build(corpus: Corpus, wanted: Wanted, state: State, workers: int | None, pr
 def _clean(final: Path, work: Path) -> bool:
     """Remove what killed runs left, or bring it to an end, and say whether there is a store by that."""
     shutil.rmtree(final.with_name(final.name + ".removed"), ignore_errors=True)
-    for partial in final.glob(f"*{PARTIAL}"):
+    for partial in (*final.glob(f"*{PARTIAL}"), *work.glob(f"*{PARTIAL}")):
         partial.unlink()
     if final.exists() or not (work / SUMMARY).exists() or not (work / IMAGES).exists():
         return False
@@ -129,7 +129,7 @@ def _identity(final: Path) -> list[int] | None:
 
 def _set_aside(final: Path, work: Path, problem: str) -> None:
     """Make a store the beginnings of its successor, unless a process has it open: that one maps its file by name."""
-    with held(final / SUMMARY) as mine:
+    with locked_if_free(final / SUMMARY) as mine:
         if mine is None:
             remedy = "Wait until that process ends, or name another folder for stores (output_root)"
             raise DatasetError(final, f"{problem}; and a process has it open", remedy)
