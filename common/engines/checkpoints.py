@@ -58,6 +58,25 @@ class Checkpoints:
     Attributes:
         best: value and iteration of the best evaluation so far; empty before the first.
         when_best: called at the end of an evaluation that is the best so far, with the weights as they were judged.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from torch.utils.data import DataLoader
+        >>> from common.engines import Trainer
+        >>> from common.images import SeededDataset
+        >>> from common.sampling import SeededSampler
+        >>> data = SeededDataset([{"image": torch.ones(2), "label": torch.zeros(1)}] * 4, [], seed=0)
+        >>> loader = DataLoader(data, batch_size=2, sampler=SeededSampler(4, seed=0, batch_size=2))
+        >>> network = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        >>> parts = (loader, network, optimizer, nn.functional.mse_loss)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for epochs in (1, 3):  # the second goes on where the first stopped
+        ...         saves = [Checkpoints(folder, network, optimizer)]
+        ...         Trainer("cpu", epochs, *parts, seed=0, train_handlers=saves).run()
+        ...     sorted(path.stem for path in Path(folder).glob("*.pt"))
+        ['iteration-000000002', 'iteration-000000004', 'iteration-000000006']
     """
 
     def __init__(

@@ -70,6 +70,18 @@ class Trainer(SupervisedTrainer):
 
     Raises:
         ValueError: an argument that cannot work, named in the message.
+
+    Example:
+        >>> from common.images import SeededDataset
+        >>> from common.sampling import SeededSampler
+        >>> data = SeededDataset([{"image": torch.ones(2), "label": torch.zeros(1)}] * 4, [], seed=0)
+        >>> loader = DataLoader(data, batch_size=2, sampler=SeededSampler(4, seed=0, batch_size=2))
+        >>> network = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        >>> trainer = Trainer("cpu", 3, loader, network, optimizer, nn.functional.mse_loss, seed=0)
+        >>> trainer.run()
+        >>> trainer.state.iteration, list(trainer.state.losses)
+        (6, ['loss'])
     """
 
     def __init__(

@@ -21,6 +21,11 @@ class LabelLoss(nn.Module):
 
     Raises:
         ValueError: negative weights.
+
+    Example:
+        >>> logits, labels = torch.zeros(2, 3), torch.tensor([[1.0, 0.0, float("nan")], [0.0, 1.0, 1.0]])
+        >>> round(LabelLoss()(logits, labels).item(), 4)  # log 2 for each of the five known labels
+        0.6931
     """
 
     weights: Tensor | None

@@ -24,7 +24,13 @@ class InBatchInfoNCE(nn.Module):
     Raises:
         ValueError: a temperature that is not positive, or a batch with nothing to contrast.
 
-    Source: SRHRS, consistency loss and decomposition loss; methods section 4.
+    Source: SRHRS, consistency loss and decomposition loss; methods section 4. InfoNCE:
+    https://arxiv.org/abs/1807.03748.
+
+    Example:
+        >>> keys = torch.eye(4)
+        >>> round(InBatchInfoNCE(temperature=0.2)(keys, keys, keys).item(), 4)  # log(1 + 3 e^-5)
+        0.02
     """
 
     def __init__(self, temperature: float = 1.0, global_batch: int | None = None, norm_batch: int | None = None):
@@ -67,7 +73,11 @@ class InBatchInfoNCE(nn.Module):
 class CosineRegression(nn.Module):
     """Squared distance of unit vectors, 2 - 2 cos: a prediction and the target it should become.
 
-    Source: BYOL (Grill et al., 2020), the baseline of SRHRS.
+    Source: BYOL, https://arxiv.org/abs/2006.07733, the baseline of SRHRS.
+
+    Example:
+        >>> CosineRegression()(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item()  # at right angles
+        2.0
     """
 
     def forward(self, prediction_BE: Tensor, target_BE: Tensor) -> Tensor:

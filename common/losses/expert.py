@@ -19,6 +19,10 @@ class ExpertLoss(nn.Module):
         per_dimension: False leaves out the division by K.
 
     Source: LeADER, released code, methods section 1.
+
+    Example:
+        >>> round(ExpertLoss()(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item(), 4)  # (2 - 2 cos 90) / 2
+        1.0
     """
 
     def __init__(self, normalise: bool = True, per_dimension: bool = True):

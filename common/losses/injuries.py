@@ -24,6 +24,10 @@ class InjuryOutputs:
     Args:
         binary: injuries that are present or not, such as `bowel`.
         graded: organs that are healthy, injured slightly or severely, such as `liver`.
+
+    Example:
+        >>> InjuryOutputs(("bowel",), ("liver",)).names
+        ('bowel_injury', 'liver_healthy', 'liver_low', 'liver_high')
     """
 
     binary: tuple[str, ...]
@@ -89,6 +93,12 @@ class InjuryLoss(nn.Module):
         ValueError: weights that are missing or negative.
 
     Source: the CT method's second loss; methods, section 5 [E9, E10, E20].
+
+    Example:
+        >>> loss = InjuryLoss({"bowel": 2.0}, {"liver": (1.0, 2.0, 4.0)})
+        >>> healthy = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+        >>> {name: round(value.item(), 3) for name, value in loss(torch.zeros(1, 4), healthy).items()}
+        {'loss': 1.971, 'binary': 0.693, 'graded': 1.099, 'any_injury': 1.792}
     """
 
     binary_weights: Tensor

@@ -28,6 +28,13 @@ class LocationScale(nn.Module):
         ValueError: an unknown form, or not three numbers of bins.
 
     Source: SRHRS, location and scale prediction; methods section 4.
+
+    Example:
+        >>> loss = LocationScale("bins", bins=(5, 10, 10))
+        >>> loss.outputs
+        25
+        >>> round(loss(torch.zeros(1, 25), torch.tensor([[0.4, 0.5, 0.5]])).item(), 4)  # (log 5 + 2 log 10) / 3
+        2.0715
     """
 
     def __init__(self, form: str = "bce", bins: tuple[int, int, int] = (5, 10, 10)):

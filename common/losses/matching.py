@@ -30,7 +30,13 @@ class MatchingLoss(nn.Module):
     Raises:
         ValueError: an argument outside its range.
 
-    Source: ACE supplement and released code, local loss (methods A3-A7).
+    Source: ACE, https://arxiv.org/abs/2501.10131, supplement and released code, local loss (methods A3-A7).
+
+    Example:
+        >>> tokens = torch.eye(3)[None]
+        >>> loss = MatchingLoss(temperature=0.1, normalisation="softmax")
+        >>> round(loss(tokens, tokens, tokens).item(), 5)  # log(1 + 2 e^-10)
+        9e-05
     """
 
     def __init__(self, temperature: float = 0.07, balance: float = 0.9, normalisation: str = "sigmoid"):

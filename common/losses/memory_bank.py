@@ -38,7 +38,16 @@ class MemoryBank(nn.Module):
     Raises:
         ValueError: an argument outside its range, or a batch that does not divide the bank.
 
-    Source: MoCo v2; Adam, purposive pruner; methods section 2.
+    Source: MoCo v2, https://arxiv.org/abs/2003.04297; Adam, purposive pruner, https://arxiv.org/abs/2309.15358;
+    methods section 2.
+
+    Example:
+        >>> loss = MemoryBank(dim=2, size=4, temperature=1.0, threshold=0.8)
+        >>> query = torch.tensor([[1.0, 0.0]])
+        >>> _ = loss.bank.copy_(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]]))  # the first is a look-alike
+        >>> value, pruned = loss(query, query)
+        >>> round(value.item(), 4), pruned.item()  # log(1 + 3 / e)
+        (0.7437, 0.25)
     """
 
     bank: Tensor

@@ -19,6 +19,13 @@ class MultitaskLoss(nn.Module):
         ValueError: a weight that is not positive.
 
     Source: the CT method; methods, section 5.
+
+    Example:
+        >>> import torch
+        >>> loss = MultitaskLoss(nn.MSELoss(), nn.MSELoss(), weight=0.5)
+        >>> outputs = {"logits": torch.zeros(1, 2), "segmentation": torch.zeros(1, 1, 4)}
+        >>> loss(outputs, {"label": torch.ones(1, 2), "mask": torch.full((1, 1, 4), 2.0)})["loss"].item()  # 1 + 4 / 2
+        3.0
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class CentredDistillation(nn.Module):
     Raises:
         ValueError: a temperature or momentum outside its range.
 
-    Source: DINO.
+    Source: DINO, https://arxiv.org/abs/2104.14294.
     """
 
     centre: Tensor
@@ -73,7 +73,12 @@ class SelfDistillation(CentredDistillation):
 
     Arguments and errors are those of `CentredDistillation`.
 
-    Source: ACE supplement, global loss; DINO.
+    Source: ACE supplement, global loss, https://arxiv.org/abs/2501.10131; DINO, https://arxiv.org/abs/2104.14294.
+
+    Example:
+        >>> loss, codes = SelfDistillation(out_dim=4), torch.zeros(2, 4)
+        >>> round(loss(codes, codes, codes, codes).item(), 4)  # log 4
+        1.3863
     """
 
     def forward(self, student_a_BK: Tensor, student_b_BK: Tensor, teacher_a_BK: Tensor, teacher_b_BK: Tensor) -> Tensor:
@@ -102,7 +107,13 @@ class MultiCropDistillation(CentredDistillation):
     compared with itself: with 2 crops of the teacher among the student's 10 there are 18 terms. Arguments and errors
     are those of `CentredDistillation`.
 
-    Source: Adam v2, released code (methods section 2); DINO's multi-crop loss.
+    Source: Adam v2, https://arxiv.org/abs/2404.15672, released code (methods section 2); DINO's multi-crop loss,
+    https://arxiv.org/abs/2104.14294.
+
+    Example:
+        >>> student, teacher = torch.zeros(10, 1, 8), torch.zeros(2, 1, 8)  # the teacher saw the first 2 of the 10
+        >>> round(MultiCropDistillation(out_dim=8)(student, teacher, same={0: 0, 1: 1}).item(), 4)  # log 8
+        2.0794
     """
 
     def forward(self, student_NBK: Tensor, teacher_MBK: Tensor, same: Mapping[int, int] | None = None) -> Tensor:

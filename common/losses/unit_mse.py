@@ -18,7 +18,12 @@ class UnitMSE(nn.Module):
             released Adam v2 does: a target out of reach, since P unit vectors have length sqrt(P) (methods 8.6).
             False normalises each part.
 
-    Source: Adam v2, released code (methods section 2).
+    Source: Adam v2, https://arxiv.org/abs/2404.15672, released code (methods section 2).
+
+    Example:
+        >>> import torch
+        >>> round(UnitMSE()(torch.tensor([[[5.0, 0.0]]]), torch.tensor([[[0.0, 1.0]]])).item(), 4)  # (2 - 2 cos 90) / 2
+        1.0
     """
 
     def __init__(self, joint: bool = False):

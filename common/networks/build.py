@@ -59,6 +59,12 @@ def build_encoder(
         ValueError: neither architecture nor a file that names one; a name or option that timm lacks; a file of
             another architecture; weights that do not fit.
         FileNotFoundError: no such file.
+
+    Example:
+        >>> import torch
+        >>> encoder = build_encoder("resnet18", in_channels=1, image_size=64)
+        >>> encoder.embed(torch.rand(2, 1, 64, 64)).shape
+        torch.Size([2, 512])
     """
     wanted = _Wanted(architecture, in_channels, image_size, mean, std, options)
     if file is not None and load_weights:
@@ -94,6 +100,16 @@ def load_encoder(
         ValueError: the file describes another architecture than the one asked for, or none was given; several copies
             between which nothing decides.
         FileNotFoundError: no such file.
+
+    Example:
+        >>> import tempfile
+        >>> from common.networks import save_encoder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     encoder = build_encoder("resnet18", in_channels=1, image_size=64)
+        ...     file = save_encoder(encoder, Path(folder) / "encoder.safetensors", method="mine", corpora=["phantom"])
+        ...     encoder, report = load_encoder(file)
+        >>> encoder.description.method, len(report.missing)
+        ('mine', 0)
     """
     return _load(path, _Wanted(architecture, in_channels, image_size, mean, std, options), drop_path, part, key_map)
 

@@ -65,6 +65,12 @@ class NetworkExpert(Expert):
 
     Raises:
         ValueError: it does not give one vector per image.
+
+    Example:
+        >>> network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        >>> expert = NetworkExpert(network, image_size=8)
+        >>> expert.embed_dim, expert.embed(torch.ones(3, 1, 32, 32), {}).shape
+        (4, torch.Size([3, 4]))
     """
 
     def __init__(

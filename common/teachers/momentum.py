@@ -19,6 +19,15 @@ class MomentumTeacher(nn.Module):
         student: module to follow; it is deep-copied once and not kept.
         copy_buffers: False leaves the buffers to the teacher's own forward passes, as MoCo and SRHRS do: where the
             teacher sees other views than the student, the student's running statistics do not fit its weights.
+
+    Example:
+        >>> student = nn.Linear(1, 1, bias=False)
+        >>> _ = nn.init.constant_(student.weight, 0.0)
+        >>> teacher = MomentumTeacher(student)
+        >>> _ = nn.init.constant_(student.weight, 1.0)  # what the optimiser did
+        >>> teacher.update(student, momentum=0.75)
+        >>> teacher(torch.ones(1, 1)).item()
+        0.25
     """
 
     def __init__(self, student: nn.Module, copy_buffers: bool = True):

@@ -14,6 +14,14 @@ class StudentTeacher(nn.Module):
     Args:
         student: the encoder, as its `encoder`, and the heads that the teacher has too; the teacher starts as its copy.
         copy_buffers: see `MomentumTeacher`.
+
+    Example:
+        >>> import torch
+        >>> method = StudentTeacher(nn.Linear(1, 1, bias=False))
+        >>> _ = nn.init.constant_(method.student.weight, 2.0), nn.init.constant_(method.teacher.network.weight, 0.0)
+        >>> method.update_teacher(momentum=0.5)
+        >>> method.teacher(torch.ones(1, 1)).item()
+        1.0
     """
 
     def __init__(self, student: nn.Module, copy_buffers: bool = True):

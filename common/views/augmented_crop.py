@@ -45,6 +45,14 @@ class AugmentedCrop:
 
     Raises:
         ValueError: a probability, angle or range outside its bounds.
+
+    Example:
+        >>> view = AugmentedCrop(size=32, area=(0.25, 0.25), ratio=(1.0, 1.0))
+        >>> params = view.sample(Generator().manual_seed(0), (64, 64))
+        >>> (params["box"][2:] - params["box"][:2]).tolist()  # height and width of a quarter of the image
+        [32.0, 32.0]
+        >>> view.render(torch.rand(1, 1, 64, 64), {name: value[None] for name, value in params.items()}).shape
+        torch.Size([1, 1, 32, 32])
     """
 
     def __init__(

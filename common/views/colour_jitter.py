@@ -36,7 +36,14 @@ class ColourJitter:
     Raises:
         ValueError: a probability or limit outside its bounds.
 
-    Source: MoCo v2, Adam and LeADER, released code (methods sections 1 and 2).
+    Source: MoCo v2, https://arxiv.org/abs/2003.04297, Adam and LeADER, released code (methods sections 1 and 2).
+
+    Example:
+        >>> jitter = ColourJitter(jitter=1.0, brightness=0.4, contrast=0.0, saturation=0.0, hue=0.0, blur=0.0)
+        >>> params = jitter.sample(Generator().manual_seed(0))
+        >>> changed = jitter.apply(torch.full((1, 1, 4, 4), 0.5), {name: value[None] for name, value in params.items()})
+        >>> bool(torch.allclose(changed, 0.5 * params["brightness"]))
+        True
     """
 
     def __init__(

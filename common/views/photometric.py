@@ -38,6 +38,14 @@ class Photometric:
 
     Raises:
         ValueError: a probability or range outside its bounds.
+
+    Example:
+        >>> photometric = Photometric(brightness_contrast=1.0, blur=0.0, sharpen=0.0, clahe=0.0)
+        >>> params = photometric.sample(Generator().manual_seed(0))
+        >>> batch = {name: value[None] for name, value in params.items()}
+        >>> changed = photometric.apply(torch.full((1, 1, 8, 8), 0.5), batch)
+        >>> bool(torch.allclose(changed, 0.5 * params["contrast"] + params["brightness"]))
+        True
     """
 
     def __init__(

@@ -34,6 +34,11 @@ def crop_resize(
 
     Raises:
         ValueError: `boxes_B4` is not (B, 4).
+
+    Example:
+        >>> image = torch.arange(16.0).reshape(1, 1, 4, 4)
+        >>> crop_resize(image, torch.tensor([[1.0, 2.0, 3.0, 4.0]]), size=2).tolist()
+        [[[[6.0, 7.0], [10.0, 11.0]]]]
     """
     if boxes_B4.shape != (len(images_BCHW), 4):
         raise ValueError(

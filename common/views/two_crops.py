@@ -20,6 +20,13 @@ class TwoCrops:
 
     Attributes:
         size: side of a view in pixels.
+
+    Example:
+        >>> view = TwoCrops(AugmentedCrop(size=32), names=("query", "key"))
+        >>> params = view.sample(Generator().manual_seed(0), (64, 64))
+        >>> views = view.render(torch.rand(1, 1, 64, 64), {name: value[None] for name, value in params.items()})
+        >>> {name: tuple(image.shape) for name, image in views.items()}
+        {'query': (1, 1, 32, 32), 'key': (1, 1, 32, 32)}
     """
 
     def __init__(self, crop: AugmentedCrop, names: tuple[str, str] = ("first", "second")):

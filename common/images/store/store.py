@@ -238,6 +238,17 @@ def open_store(
     Raises:
         DatasetError: see `Store.build`; or every image is smaller than `min_size`.
         ValueError: size, channels or min_size out of range.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> from common.readers import read
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.linear_gradient("L").save(Path(folder) / "one.png")
+        ...     corpus = read("folder", folder, val_fraction=0.0, test_fraction=0.0)
+        ...     store = open_store(corpus, Path(folder) / "stores", size=16, workers=1, progress=False)
+        ...     store.batch([0]).shape, store.batch([0]).dtype
+        (torch.Size([1, 1, 16, 16]), torch.uint8)
     """
     store = Store(build_directory(corpus, Path(directory), size, channels, workers, progress), corpus, min_size)
     store._tell()
