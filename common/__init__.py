@@ -15,6 +15,7 @@ LADDER = (
     "phantom",
     "views",
     "networks",
+    "segmenters",
     "losses",
     "teachers",
     "engines",
@@ -22,6 +23,8 @@ LADDER = (
     "evaluation",
     "reporting",
     "export",
+    "studies",
+    "benchmarks",
 )
 
 

@@ -8,131 +8,11 @@ paper's size needs about two minutes of CPU. Results are appended to scripts/ben
 
 import argparse
 import json
-import platform
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import torch
-from benchmark_ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
-from benchmark_loss import measure_loss
-from benchmark_step import measure_step
-from benchmark_store import measure_store, synthetic_images
-from monai.bundle import ConfigParser
+from common.benchmarks.parts import PARTS, machine, rounded
 
 RESULTS = Path(__file__).with_name("benchmark_results.jsonl")
-PACKAGES = ("torch", "monai", "timm", "kornia", "mlflow")
-EXPERT = {"_target_": "common.teachers.seeded_expert", "architecture": "vit_tiny_patch16_224", "image_size": 64}
-EXPERT |= {"options": {"patch_size": 8, "class_token": False, "global_pool": "avg", "fc_norm": False}}
-# LeADER with one expert that is asked once and one that is asked in every step.
-EXPERTS = {"disease_network": {**EXPERT, "seed": 1}, "anatomy_expert": {**EXPERT, "seed": 2}}
-METHODS: dict[str, dict[str, Any]] = {
-    "cxr_ace": {},
-    "cxr_adam": {"bank_size": 4096},
-    "cxr_srhrs": {},
-    "cxr_leader": EXPERTS,
-    "cxr_adam_v2": {},
-}
-PAPER_BATCHES = (("cxr_ace", 2, 8), ("cxr_adam", 16, 256), ("cxr_srhrs", 4, 32), ("cxr_leader", 4, 32))
-"""Images per step on a CPU and on a GPU."""
-PAPER_CT_BATCHES = {"r3d_18": (10, 5), "mvit_v2_s": (4, 2), "swin3d_t": (6, 2)}
-"""Volumes per step of the chest and of the abdomen."""
-
-
-def store() -> list[dict[str, Any]]:
-    """Images per second and core from the store, and its building against bare PNG decoding."""
-    return [measure_store()]
-
-
-def step() -> list[dict[str, Any]]:
-    """Each method's step against its encoders' passes: the small presets, and the papers' networks in small batches."""
-    large = torch.cuda.is_available()
-    results = [measure_step(bundle, ["small"], 32, overrides=overrides) for bundle, overrides in METHODS.items()]
-    for bundle, few, many in PAPER_BATCHES:
-        results.append(measure_step(bundle, [], many if large else few, repeats=3, overrides=METHODS[bundle]))
-    return results
-
-
-def loss() -> list[dict[str, Any]]:
-    """Adam's pruned loss against the unpruned one and a loop over anchors, at the paper's batch and bank."""
-    return [measure_loss()]
-
-
-def wait() -> list[dict[str, Any]]:
-    """Share of a training step spent waiting for data, small preset."""
-    with tempfile.TemporaryDirectory() as scratch:
-        images = Path(scratch) / "images"
-        images.mkdir()
-        synthetic_images(images, 256, size=256)
-        parser = ConfigParser()
-        parser.read_config([f"bundles/cxr_ace/configs/{name}.yaml" for name in ("train", "small")])
-        parser.update({"dataset": "folder", "dataset_dir": str(images), "dataset_options": {}, "epochs": 3})
-        parser.update({"output_root": scratch, "train#trainer#train_handlers": None})
-        trainer = parser.get_parsed_content("train#trainer")
-        trainer.run()
-        reading = trainer.speed.reading
-    return [{"recipe": "train+small", "iterations": reading.iterations, "data_wait": reading.data_wait}]
-
-
-def ct() -> list[dict[str, Any]]:
-    """CT diagnosis: the second task's share of a step, preparing against reading, waiting for prepared volumes."""
-    if torch.cuda.is_available():
-        crops = (PAPER_CROP, PAPER_ABDOMEN_CROP)
-        heads = [
-            measure_head(name, crop, batch)
-            for name, batches in PAPER_CT_BATCHES.items()
-            for crop, batch in zip(crops, batches, strict=True)
-        ]
-    else:  # a step takes 14 to 17 s
-        heads = [measure_head("r3d_18", PAPER_CROP, 1, repeats=2)]
-    return [*heads, measure_preparation(), measure_wait()]
-
-
-def smoke() -> list[dict[str, Any]]:
-    """Wall seconds of each bundle's smoke run, start-up included, on the phantom in data/phantom."""
-    if not Path("data/phantom").is_dir():
-        raise SystemExit("The smoke runs need data/phantom: python scripts/make_phantom.py data/phantom")
-    results = []
-    for recipe in sorted(Path("bundles").glob("*/configs/smoke.yaml")):
-        configs, bundle = recipe.parent, recipe.parent.parent
-        overlays = [configs / "data/phantom.yaml"] if (configs / "data/phantom.yaml").is_file() else []
-        files = [str(file) for file in (configs / "train.yaml", *overlays, recipe)]
-        with tempfile.TemporaryDirectory() as scratch:
-            options = ["--bundle_root", str(bundle), "--dataset_dir", "data/phantom", "--output_root", scratch]
-            command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), *options]
-            begin = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-        results.append({"bundle": bundle.name, "smoke_s": time.perf_counter() - begin})
-    return results
-
-
-PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
-    "store": store,
-    "step": step,
-    "loss": loss,
-    "wait": wait,
-    "ct": ct,
-    "smoke": smoke,
-}
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what the figures were measured."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": model,
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-    }
 
 
 def main() -> None:
@@ -146,11 +26,11 @@ def main() -> None:
     print(json.dumps(about, indent=2))
     for part in chosen:
         for result in PARTS[part]():
-            rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in result.items()}
+            kept = rounded(result, 4)
             print(f"\n{part}")
-            print("\n".join(f"  {key:<28} {value}" for key, value in rounded.items()))
+            print("\n".join(f"  {key:<28} {value}" for key, value in kept.items()))
             with RESULTS.open("a") as file:
-                file.write(json.dumps({"part": part, **rounded, **about}) + "\n")
+                file.write(json.dumps({"part": part, **kept, **about}) + "\n")
 
 
 if __name__ == "__main__":

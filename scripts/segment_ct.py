@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from segment_ct_output import FAILURES, Output
-from segment_ct_run import CLIP, SPACING, Outcome, Segmenter, segment_all
 
 from common.files.errors import DatasetError, Unusable
 from common.readers import READERS, publication, read
@@ -25,6 +23,8 @@ from common.readers.ct.ratic import images_folder
 from common.readers.support.options import parse_options
 from common.readers.support.tree import Tree, require_root
 from common.records import Record
+from common.segmenters.output import FAILURES, Output
+from common.segmenters.run import CLIP, SPACING, Outcome, Segmenter, segment_all
 from common.volumes import ABDOMEN, CHEST
 from common.volumes.structures import ids_of
 
@@ -83,10 +83,10 @@ def _segmenter(arguments: argparse.Namespace) -> Segmenter:
     if (arguments.backend == "bundle") != (arguments.bundle is not None):
         raise ValueError("--backend bundle and --bundle DIR belong together: give both or none")
     if arguments.bundle is not None:
-        from segment_ct_bundle import BundleSegmenter
+        from common.segmenters.bundle import BundleSegmenter
 
         return BundleSegmenter(arguments.bundle, arguments.device)
-    from segment_ct_total import TotalSegmentator
+    from common.segmenters.totalsegmentator import TotalSegmentator
 
     return TotalSegmentator(arguments.device)
 

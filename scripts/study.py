@@ -24,11 +24,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from study_cells import Ledger, Status, accept, lock, statuses, write_atomically
-from study_check import StudyError
-from study_plan import Cell, Study, read_study, with_needs
-from study_run import CellFailedError, OutOfTimeError, Places, commands, encoder_file, run_cell
-from study_table import markdown, summarise
+from common.files import locked_if_free
+from common.studies.cells import Ledger, Status, accept, statuses, write_atomically
+from common.studies.check import StudyError
+from common.studies.plan import Cell, Study, read_study, with_needs
+from common.studies.run import CellFailedError, OutOfTimeError, Places, commands, encoder_file, run_cell
+from common.studies.table import markdown, summarise
 
 BUNDLE = (sys.executable, "-m", "monai.bundle", "run")
 WAIT_S = 5.0
@@ -87,15 +88,15 @@ class Runner:
 
     def _run(self, cell: Cell) -> bool:
         """Run a cell unless somebody else does; whether its status may be another now."""
-        with lock(self.places.output_root / "locks" / f"{cell.id}.lock") as held:
-            if held is None:
+        with locked_if_free(self.places.output_root / "locks" / f"{cell.id}.lock") as descriptor:
+            if descriptor is None:
                 return False
             known = self.known()
             if known[cell.id][1].finished and self._usable(known[cell.id]):
                 return True
             say(f"{cell.id} begins as {known[cell.id][1].run_name}")
             try:
-                record = run_cell(cell, known, self.places, held, self.deadline)
+                record = run_cell(cell, known, self.places, descriptor, self.deadline)
             except CellFailedError as error:
                 self.failed[cell.id] = str(error)
                 say(f"{cell.id} FAILED: {error}")

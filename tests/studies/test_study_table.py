@@ -23,8 +23,8 @@ def welch(one, two):
 @pytest.fixture
 def study(workplace):
     """A study whose cells have the values of DICE, without running anything."""
-    from study_cells import Ledger, statuses
-    from study_plan import read_study
+    from common.studies.cells import Ledger, statuses
+    from common.studies.plan import read_study
 
     made = read_study(workplace.save())
     ledger = Ledger(workplace.cells)
@@ -52,8 +52,8 @@ def study(workplace):
 
 
 def summary(study):
-    from study_cells import statuses
-    from study_table import summarise
+    from common.studies.cells import statuses
+    from common.studies.table import summarise
 
     made, ledger = study
     return summarise(made, statuses(made.name, made.cells, ledger))
@@ -72,7 +72,7 @@ def test_means_deviations_and_tests(study):
 
 
 def test_the_table_shows_what_is_missing(study):
-    from study_table import markdown
+    from common.studies.table import markdown
 
     made, _ = study
     text = markdown(made, summary(study))
@@ -85,9 +85,9 @@ def test_the_table_shows_what_is_missing(study):
 
 
 def test_nothing_measured_is_a_dash(workplace):
-    from study_cells import Ledger
-    from study_plan import read_study
-    from study_table import markdown
+    from common.studies.cells import Ledger
+    from common.studies.plan import read_study
+    from common.studies.table import markdown
 
     made = read_study(workplace.save())
     text = markdown(made, summary((made, Ledger(workplace.cells))))
@@ -104,8 +104,8 @@ def test_a_cell_of_another_config_does_not_count(study):
 
 
 def test_a_method_may_be_compared_with_another_than_the_rest(workplace, study):
-    from study_plan import read_study
-    from study_table import markdown
+    from common.studies.plan import read_study
+    from common.studies.table import markdown
 
     workplace.content["methods"]["leader"]["reference"] = "adam"
     workplace.content["tables"] = [{"title": "Overlap", "metrics": ["Dice"]}]
@@ -118,8 +118,8 @@ def test_a_method_may_be_compared_with_another_than_the_rest(workplace, study):
 
 
 def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study):
-    from study_plan import read_study
-    from study_table import markdown
+    from common.studies.plan import read_study
+    from common.studies.table import markdown
 
     workplace.content["data"]["weights"] = None
     waiting = {"only_with": ["weights"], "bundle": "cxr_adam", "encoder": "encoder.txt"}
@@ -132,7 +132,7 @@ def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study
     assert "Not run without their files (weights): FIRST; LATER." in text and "| LATER" not in text
     assert found["cells"] == len(study[0].cells) < len(made.cells) and f"of {found['cells']} cells" in text
     # once the method that is compared has begun, the one it is compared with has its row of blanks
-    from study_cells import statuses
+    from common.studies.cells import statuses
 
     status = statuses(made.name, made.cells, study[1])["later-dice-seed0"]
     about = {"cell": "later-dice-seed0", "run_name": status.run_name, "digest": status.digest, "spec": status.spec}
@@ -143,7 +143,7 @@ def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study
 
 
 def test_equal_values_have_no_test(study):
-    from study_table import compare
+    from common.studies.table import compare
 
     assert compare([0.5, 0.5], [0.5, 0.5]) == {"difference": None, "p": None}
     assert compare([0.7, 0.7], [0.5, 0.5])["p"] is None

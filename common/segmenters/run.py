@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from segment_ct_output import Output
 from tqdm import tqdm
 
-from common.files.errors import UnreadableImage
-from common.images.formats.nifti_writer import write_nifti
-from common.records import Record
-from common.volumes import Volume
-from common.volumes.organs import renumbered
-from common.volumes.read import read_with_file_grid
-from common.volumes.resample import resample, resampled_grid
+from ..files.errors import UnreadableImage
+from ..images.formats.nifti_writer import write_nifti
+from ..records import Record
+from ..volumes import Volume
+from ..volumes.organs import renumbered
+from ..volumes.read import read_with_file_grid
+from ..volumes.resample import resample, resampled_grid
+from .output import Output
 
 SPACING = (3.0, 1.5, 1.5)  # [P] 1.5 x 1.5 x 3.0 mm, here (D, H, W)
 CLIP = (-1000, 1000)  # [P] Hounsfield units

@@ -9,7 +9,7 @@ def test_the_second_task_leaves_the_graph_of_inference_as_it_is():
 
 
 def test_a_gpu_runs_every_backbone_at_both_crops_of_the_paper(monkeypatch):
-    import benchmark
+    from common.benchmarks import parts as benchmark
 
     called = []
     monkeypatch.setattr(benchmark.torch.cuda, "is_available", lambda: True)
@@ -25,7 +25,7 @@ def test_a_gpu_runs_every_backbone_at_both_crops_of_the_paper(monkeypatch):
 
 
 def test_the_memory_of_an_arm_is_its_own_second_steps(monkeypatch):
-    import benchmark_ct
+    from common.benchmarks import ct as benchmark_ct
 
     events = []
     for name in ("empty_cache", "reset_peak_memory_stats"):

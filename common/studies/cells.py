@@ -4,18 +4,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from study_check import StudyError
-from study_plan import Cell
+
+from .check import StudyError
+from .plan import Cell
 
 Record = dict[str, Any]
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FORMAT = 1  # of a record; those from before it was written have it too
 NEEDED = ("cell", "method", "run_name", "numbers", "digest", "spec", "date", "commit", "hardware")
 LEFTOVER_S = 3600.0  # after so long a file that was being written is a killed process's
@@ -135,25 +136,6 @@ def accept(ledger: Ledger, status: Status) -> None:
         raise StudyError("only a finished cell whose config changed can be accepted")
     accepted = [*status.record.get("accepted", []), {"changed": status.changed, "digest": status.record["digest"]}]
     ledger.write({**status.record, "digest": status.digest, "spec": status.spec, "accepted": accepted})
-
-
-@contextmanager
-def lock(path: Path) -> Iterator[int | None]:
-    """Hold a lock file; gives its descriptor, or None when another process holds it.
-
-    A child process that is given the descriptor holds the lock too: when this process is killed, nobody else starts the
-    cell before the child has ended as well.
-    """
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield file.fileno()
 
 
 def numbers(content: Any, prefix: str = "") -> dict[str, float]:

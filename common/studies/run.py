@@ -14,9 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from study_cells import ROOT, Record, Status, config_file, numbers
-from study_check import StudyError
-from study_plan import Cell, fill
+from .cells import ROOT, Record, Status, config_file, numbers
+from .check import StudyError
+from .plan import Cell, fill
 
 PACKAGES = ("torch", "monai", "timm")
 TAIL_LINES = 15
@@ -70,7 +70,7 @@ def commands(cell: Cell, known: Mapping[str, tuple[Cell, Status]], places: Place
 
     def resolve(name: str, key: str | None) -> str | None:
         if name == "data":
-            if key not in places.data:
+            if key is None or key not in places.data:
                 raise StudyError(f"where is the data set {key}? Give --data {key}=FOLDER")
             return str(places.data[key])
         if name == "run_dir":

@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 import numpy as np
 
-from common.volumes import Volume
-from common.volumes.file_grid import FileGrid
-from common.volumes.geometry import FLIP_RAS, canonical
+from ..volumes import Volume
+from ..volumes.file_grid import FileGrid
+from ..volumes.geometry import FLIP_RAS, canonical
 
 TASK = "total"
 

@@ -7,16 +7,16 @@ import nibabel
 import numpy as np
 import pytest
 import segment_ct
-import segment_ct_total
 from ct_files import index_volume, ras_affine, save_nifti
-from segment_ct_output import Output
-from segment_ct_run import segment_all
 from segment_standin import IDS, NAMES, octant, places_of
 
 from common.phantom.ct import write_ct_rate, write_ratic
 from common.readers import read
 from common.readers.support.organ_maps import OrganMaps
 from common.records import Calibration, Record
+from common.segmenters import totalsegmentator
+from common.segmenters.output import Output
+from common.segmenters.run import segment_all
 from common.volumes import ABDOMEN, read_organs, read_volume
 from common.volumes.label_names import label_names
 
@@ -130,7 +130,7 @@ def test_raw_ct_rate_and_rad_chestct_lie_where_their_readers_put_them(tmp_path, 
         Record(str(root / "trn00001.npz"), "p", "train", "toy"),
         Record(str(root / "train_1_a_1.nii.gz"), "q", "train", "toy", calibration=Calibration(1, 0, (3.0, 1.5, 1.0))),
     ]
-    output, segmenter = Output(tmp_path / "masks", root), segment_ct_total.TotalSegmentator("cpu")
+    output, segmenter = Output(tmp_path / "masks", root), totalsegmentator.TotalSegmentator("cpu")
     assert segment_all(records, output, segmenter, NAMES, progress=False).made == 2
     maps = OrganMaps(tmp_path / "masks", root, [Path(record.image) for record in records])
     for record in records:

@@ -82,11 +82,9 @@ class Workplace:
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     import study
-    import study_cells
-    import study_run
 
-    monkeypatch.setattr(study_cells, "ROOT", tmp_path)
-    monkeypatch.setattr(study_run, "ROOT", tmp_path)
+    monkeypatch.setattr("common.studies.cells.ROOT", tmp_path)
+    monkeypatch.setattr("common.studies.run.ROOT", tmp_path)
     monkeypatch.setattr(study, "WAIT_S", 0.05)
     monkeypatch.delenv("CXR_DATA", raising=False)
     previous = signal.getsignal(signal.SIGTERM)

@@ -6,8 +6,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from scipy.stats import ttest_ind
-from study_cells import Record, Status
-from study_plan import Cell, Study, cell_id
+
+from .cells import Record, Status
+from .plan import Cell, Study, cell_id
 
 Figure = dict[str, Any]
 

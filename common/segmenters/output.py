@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from study_cells import lock, write_atomically
-
-from common.files import locked
-from common.readers.support.organ_maps import place_below
+from ..files import locked, locked_if_free, write_atomically
+from ..readers.support.organ_maps import place_below
 
 SETTINGS, FAILURES = "segment_ct.json", "failures.json"
 LOCKS = ".locks"  # hidden, as drafts are: readers take neither for label maps
@@ -51,18 +49,18 @@ class Output:
                     if before.get(key) != settings.get(key)
                 )
                 raise ValueError(f"{self.folder} was made otherwise ({differing}): name another folder")
-            write_atomically(file, json.dumps(settings, indent=1) + "\n")
+            write_atomically(json.dumps(settings, indent=1) + "\n", file)
 
     @contextmanager
     def claim(self, image: str) -> Iterator[bool]:
         """Take a volume in hand; gives False where it is finished or another process has it."""
         path = self.path(image)
-        held = self.folder / LOCKS / f"{path.relative_to(self.folder)}.lock"
-        with lock(held) as mine:
+        lock = self.folder / LOCKS / f"{path.relative_to(self.folder)}.lock"
+        with locked_if_free(lock) as mine:
             yield mine is not None and not path.is_file()
             # Who opened the file before it goes finds the label map finished.
             if mine is not None and path.is_file():
-                held.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
 
     def note(self, image: str, reason: str | None) -> None:
         """Keep why a volume failed; None where it did not."""
@@ -76,4 +74,4 @@ class Output:
             if not failures:
                 file.unlink(missing_ok=True)
             elif failures != before:
-                write_atomically(file, json.dumps(failures, indent=1) + "\n")
+                write_atomically(json.dumps(failures, indent=1) + "\n", file)

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from study_check import StudyError, check, known
+
+from .check import StudyError, check, known
 
 PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
 

@@ -11,8 +11,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(TESTS.parent / "scripts"), str(T
 
 @pytest.fixture
 def standin(tmp_path, monkeypatch):
-    import segment_ct_total
     from segment_standin import IDS, StandIn
+
+    from common.segmenters import totalsegmentator
 
     made = StandIn(tmp_path)
     package, api, table = (ModuleType(f"totalsegmentator{part}") for part in ("", ".python_api", ".map_to_binary"))
@@ -21,5 +22,5 @@ def standin(tmp_path, monkeypatch):
     for module in (package, api, table):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     known = importlib.metadata.version
-    monkeypatch.setattr(segment_ct_total, "version", lambda name: "9.9" if name == "TotalSegmentator" else known(name))
+    monkeypatch.setattr(totalsegmentator, "version", lambda name: "9.9" if name == "TotalSegmentator" else known(name))
     return made

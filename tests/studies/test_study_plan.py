@@ -8,7 +8,7 @@ STUDIES = sorted((ROOT / "studies").glob("*/study.yaml"))
 
 
 def read(workplace):
-    from study_plan import read_study
+    from common.studies.plan import read_study
 
     return read_study(workplace.save())
 
@@ -85,14 +85,14 @@ def test_a_study_needs_no_pretraining_and_a_method_may_change_the_tasks(workplac
 
 
 def test_only_a_method_takes_what_it_needs_along(workplace):
-    from study_plan import with_needs
+    from common.studies.plan import with_needs
 
     names = [cell.id for cell in with_needs(read(workplace).cells, ["leader"]) if cell.seed == 0]
     assert names == ["adam-pretraining-seed0", "leader-pretraining-seed0", "leader-dice-seed0"]
 
 
 def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
-    from study_plan import with_needs
+    from common.studies.plan import with_needs
 
     workplace.content["tasks"]["other"] = workplace.content["tasks"]["dice"]
     names = [cell.id for cell in with_needs(read(workplace).cells, ["random", "adam"], ["other"]) if cell.seed == 0]
@@ -127,7 +127,7 @@ def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
     ],
 )
 def test_mistakes_in_the_file_are_named(workplace, change, message):
-    from study_check import StudyError
+    from common.studies.check import StudyError
 
     change(workplace.content)
     with pytest.raises(StudyError, match=message):
@@ -136,8 +136,8 @@ def test_mistakes_in_the_file_are_named(workplace, change, message):
 
 @pytest.mark.parametrize("file", STUDIES, ids=[file.parent.name for file in STUDIES])
 def test_studies_of_the_repository_name_configs_and_keys_that_exist(file):
-    from study_cells import config_file
-    from study_plan import read_study
+    from common.studies.cells import config_file
+    from common.studies.plan import read_study
 
     study = read_study(file)
     seen = set()

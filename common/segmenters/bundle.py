@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from common.images.formats.nifti_writer import write_nifti
-from common.networks.checkpoint_reading import UnreadableCheckpointError, read_checkpoint
-from common.volumes import Volume
-from common.volumes.file_grid import FileGrid
-from common.volumes.geometry import FLIP_RAS, canonical
+from ..images.formats.nifti_writer import write_nifti
+from ..networks.checkpoint_reading import UnreadableCheckpointError, read_checkpoint
+from ..volumes import Volume
+from ..volumes.file_grid import FileGrid
+from ..volumes.geometry import FLIP_RAS, canonical
 
 LOW, HIGH = -1000.0, 1000.0
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
@@ -104,22 +104,22 @@ class BundleSegmenter:
             uint8 (D, H, W) as in `names`.
         """
         if self._preprocessing is not None:
-            return self._by_its_own_preprocessing(volume)
+            return self._by(self._preprocessing, volume)
         low, high = self._range
         values = (volume.hounsfield.astype(np.float32) - LOW) * ((high - low) / (HIGH - LOW)) + low
         image = np.ascontiguousarray(values.transpose(2, 1, 0)[::-1, ::-1])
         labels = self._labels(torch.from_numpy(image)[None])[0].numpy()
         return np.ascontiguousarray(labels[::-1, ::-1].transpose(2, 1, 0))
 
-    def _by_its_own_preprocessing(self, volume: Volume) -> np.ndarray:
+    def _by(self, preprocessing: Any, volume: Volume) -> np.ndarray:
         from monai.transforms import Invertd
 
         with TemporaryDirectory() as folder:
             file = Path(folder) / "volume.nii.gz"
             write_nifti(file, volume.hounsfield.transpose(2, 1, 0), FileGrid.like(volume.grid).affine)
-            item = self._preprocessing({"image": str(file)})
+            item = preprocessing({"image": str(file)})
             item["pred"] = self._labels(torch.as_tensor(item["image"]))
-            back = Invertd("pred", self._preprocessing, orig_keys="image", nearest_interp=True)(item)["pred"]
+            back = Invertd("pred", preprocessing, orig_keys="image", nearest_interp=True)(item)["pred"]
         affine = FLIP_RAS @ back.affine.numpy()
         values, grid = canonical(back[0].to(torch.uint8).numpy(), affine, order=0, outside=0)
         if not grid.matches(volume.grid):

@@ -100,7 +100,7 @@ def test_a_full_disk_stops_it(root, standin, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segment_ct_run.write_nifti", full)
+    monkeypatch.setattr("common.segmenters.run.write_nifti", full)
     assert run(root) == 2
     assert "No space left" in capsys.readouterr().err and standin.journal() == [100]
 

@@ -11,10 +11,10 @@ from ct_files import index_volume
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from monai.transforms import Compose, EnsureChannelFirst, LoadImage, Orientation, ScaleIntensityRange, Spacing
-from segment_ct_bundle import BundleError, BundleSegmenter
 
 from common.phantom.ct import NAMES, make_chest
 from common.readers import read
+from common.segmenters.bundle import BundleError, BundleSegmenter
 from common.volumes import Volume, read_organs, read_volume
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,1 @@
+"""Studies: methods compared on tasks over seeds, one bundle run after the other."""
