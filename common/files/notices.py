@@ -1,16 +1,16 @@
-"""What a reader has to say beside its records: said where it is noticed, gathered by `read`."""
+"""Notices: what a reader has to say beside its records, added where it is noticed and collected by `read`."""
 
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_gathered: ContextVar[list[str] | None] = ContextVar("notices", default=None)
+_collected: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
 
-def say(text: str) -> None:
+def add_notice(text: str) -> None:
     """Add a notice to the corpus that is being read; without one it becomes a warning."""
-    lines = _gathered.get()
+    lines = _collected.get()
     if lines is None:
         warnings.warn(text, stacklevel=2)
     elif text not in lines:
@@ -18,17 +18,17 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def gathered() -> Iterator[list[str]]:
-    """Give the list that `say` fills while the block runs."""
+def collect_notices() -> Iterator[list[str]]:
+    """Give the list that `add_notice` fills while the block runs."""
     lines: list[str] = []
-    token = _gathered.set(lines)
+    token = _collected.set(lines)
     try:
         yield lines
     finally:
-        _gathered.reset(token)
+        _collected.reset(token)
 
 
-def some(names: Iterable[object], count: int = 3) -> str:
+def first_few(names: Iterable[object], count: int = 3) -> str:
     """Name a few of many, in letters that can be printed whatever the encoding of a file name."""
     listed = list(names)
     text = ", ".join(map(str, listed[:count])) + (", ..." if len(listed) > count else "")

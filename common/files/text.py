@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DatasetError
-from .notices import say
+from .notices import add_notice
 
 NO_TEXT = {
     b"PK\x03\x04": "a ZIP archive",
@@ -115,5 +115,5 @@ def _windows(path: Path, content: bytes) -> str:
         text = content.decode("cp1252")
     except UnicodeDecodeError as error:
         raise DatasetError(path, f"cannot be read as text ({error})", CSV) from None
-    say(f"{path.name} is no UTF-8 and was read as Windows-1252: save it in UTF-8 if its names look wrong")
+    add_notice(f"{path.name} is no UTF-8 and was read as Windows-1252: save it in UTF-8 if its names look wrong")
     return text

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ..files.errors import DatasetError
-from ..files.notices import gathered
+from ..files.notices import collect_notices
 from ..records import Corpus
 from .support.phantom_mark import name_phantoms
 from .support.publication import Publication
@@ -58,7 +58,7 @@ def read(
             hint = f"Did you mean '{near[0]}'? " if near else ""
             problem = f"the reader '{dataset}' has no option '{option}'"
             raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
-    with gathered() as said:
+    with collect_notices() as said:
         corpus: Corpus = name_phantoms(reader(root, **options))
         if split_file is not None:
             corpus = apply_split(corpus, root, split_file, split_part)

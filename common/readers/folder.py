@@ -22,11 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..files.errors import DatasetError
-from ..files.notices import say
+from ..files.notices import add_notice
 from ..records import Corpus
 from .support.annotations import landmarks_of, masks_of
 from .support.box_files import read_boxes, read_polygons
-from .support.copies import some_below
+from .support.copies import first_few_below
 from .support.folder_boxes import listed
 from .support.folder_layout import Layout
 from .support.folder_table import read_folder_table
@@ -152,5 +152,5 @@ def read(
         records = hold_out(records, val_fraction, seed, "val", "val_fraction")
     bare = [Path(record.image) for record in records if len(record.masks) < len(mask_folders)]
     if bare:
-        say(f"{len(bare)} images lack a mask ({some_below(base, bare)})")
+        add_notice(f"{len(bare)} images lack a mask ({first_few_below(base, bare)})")
     return Corpus(corpus, tuple(records), layout.findings, tuple(mask_folders), landmarks, tuple(notices))

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..files.errors import UnreadableImage
-from ..files.notices import gathered
+from ..files.notices import collect_notices
 from ..images.decode import image_size, read_image
 from ..images.store.worker import resize
 from ..records import Record
@@ -115,7 +115,7 @@ def unread_images(records: Sequence[Record], root: Path, volumes: bool = False) 
         volumes: the records are of CT volumes.
     """
     tree = Tree(root)
-    with gathered():  # the reader has said it
+    with collect_notices():  # the reader has said it
         found = tree.volumes() if volumes else tree.images()
     used = {os.path.realpath(path) for record in records for path in (record.image, *record.masks.values())}
     return [path for path in found if os.path.realpath(path) not in used]

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import some
+from ...files.notices import first_few
 from ...files.text import read_lines
 from ...records import Calibration, Corpus, Record
 from ..support.copies import one_each
@@ -111,7 +111,7 @@ def read(
         notices.append(f"one_per_scan keeps {len(records):,} of {len(everything):,} volumes")
     notices = [*PUBLICATION.compare(everything), *notices, *about_labels, *_reasons(left_out)]
     unlabelled = [Path(record.image).name for record in records if record.labels is None]
-    notices += [f"{len(unlabelled):,} volumes have no labels ({some(unlabelled)})"] * bool(unlabelled)
+    notices += [f"{len(unlabelled):,} volumes have no labels ({first_few(unlabelled)})"] * bool(unlabelled)
     records = hold_out(records, val_fraction, seed, "val", "val_fraction")
     return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *maps.notices()))
 
@@ -133,7 +133,7 @@ def _volumes(tree: Tree, version: str | None) -> tuple[dict[str, tuple[Path, str
         raise DatasetError(tree.root, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
     both = [name for name, kinds in found.items() if len(kinds) > 1]
     wanted = version or FIXED
-    about = f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({some(both)})"
+    about = f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({first_few(both)})"
     chosen = {}
     for name in sorted(found, key=_key):
         kinds = found[name]
@@ -181,7 +181,7 @@ def _reasons(left_out: Mapping[str, str]) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         names.setdefault(reason, []).append(name)
-    return [f"{len(listed):,} volumes left out: {reason} ({some(listed)})" for reason, listed in names.items()]
+    return [f"{len(listed):,} volumes left out: {reason} ({first_few(listed)})" for reason, listed in names.items()]
 
 
 def _mask_folder(files: list[Path], base: Path, masks: str | None) -> Path | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import some
+from ...files.notices import first_few
 from ...records import Calibration
 from ..support.repeats import Once
 from ..support.suffixes import stem
@@ -66,7 +66,9 @@ def calibrations_of(
         return calibrations, reasons
     paths = [path for path in (tree.find((table,)) for table in tables) if path is not None]
     if not paths:
-        problem = f"{len(raw):,} volumes are of the first version ({some(sorted(raw))}), whose scaling and spacing are "
+        problem = (
+            f"{len(raw):,} volumes are of the first version ({first_few(sorted(raw))}), whose scaling and spacing are "
+        )
         problem += f"in {' and '.join(tables)}, which are missing"
         raise DatasetError(
             tree.root, problem, "Download metadata/, or set version to 'fixed' if the files are fixed ones"

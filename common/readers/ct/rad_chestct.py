@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import some
+from ...files.notices import first_few
 from ...records import Corpus, Record
 from ..support.copies import one_each
 from ..support.organ_maps import OrganMaps, inside, skipped
@@ -117,7 +117,7 @@ def read(
     ]
     notices = [*PUBLICATION.compare(records), *notices, *about_patients, *maps.notices()]
     unlabelled = [Path(record.image).name for record in records if record.labels is None]
-    notices += [f"{len(unlabelled):,} volumes have no labels ({some(unlabelled)})"] * bool(unlabelled)
+    notices += [f"{len(unlabelled):,} volumes have no labels ({first_few(unlabelled)})"] * bool(unlabelled)
     if val_fraction is not None:
         records = [replace(record, split="train") if record.split == "val" else record for record in records]
     records, about_shared = separate_patients(records, shared_patients, f"{base}: trn, val and tst")
@@ -181,5 +181,7 @@ def _patients(tree: Tree, volumes: Mapping[str, Path]) -> tuple[dict[str, str], 
             problem = f"{name} has two patients, {patients[name]} and {text}"
             raise DatasetError(path, problem, "Get the publisher's file again")
     lone = sorted(volumes.keys() - patients.keys())
-    text = f"{len(lone):,} volumes have no patient in {path.name} and count as patients of their own ({some(lone)})"
+    text = (
+        f"{len(lone):,} volumes have no patient in {path.name} and count as patients of their own ({first_few(lone)})"
+    )
     return patients, [text] * bool(lone)

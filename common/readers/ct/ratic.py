@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...records import Corpus, Record
-from ..support.copies import some_below
+from ..support.copies import first_few_below
 from ..support.organ_maps import OrganMaps, inside
 from ..support.publication import Publication
 from ..support.repeats import Once
@@ -94,9 +94,9 @@ def read(
         problem = f"it holds no series of the {len(labels):,} patients of the table"
         raise DatasetError(images, problem, f"Unpack the images there; they are at {PUBLICATION.where}")
     notices = PUBLICATION.compare(records)
-    notices += [f"{len(unlisted):,} series are of no patient in the table ({some(unlisted)})"] * bool(unlisted)
+    notices += [f"{len(unlisted):,} series are of no patient in the table ({first_few(unlisted)})"] * bool(unlisted)
     absent = sorted(labels.keys() - {record.patient_id for record in records})
-    notices += [f"{len(absent):,} patients of the table are not here ({some(absent)})"] * bool(absent)
+    notices += [f"{len(absent):,} patients of the table are not here ({first_few(absent)})"] * bool(absent)
     records = hold_out(records, test_fraction, seed, "test", "test_fraction")
     records = hold_out(records, val_fraction, seed, "val", "val_fraction")
     notices.append(f"{test_fraction:.1%} of the studies drawn as test with seed {seed}: there is no official split")
@@ -117,7 +117,7 @@ def images_folder(base: Path) -> Path:
         return base / "train_images"
     below = [path / "train_images" for path in sorted(base.iterdir()) if (path / "train_images").is_dir()]
     if len({path.resolve() for path in below}) > 1:
-        raise DatasetError(base, f"several folders train_images ({some(below)})", "Point the root at one of them")
+        raise DatasetError(base, f"several folders train_images ({first_few(below)})", "Point the root at one of them")
     if below:
         return below[0]
     problem = "no folder train_images in it"
@@ -135,7 +135,7 @@ def _series(images: Path) -> list[Path]:
             found[place] = path if path == place else first
             again.append(path)
     if again:
-        say(f"{len(again)} more names of the same series (links) left out ({some_below(images, again)})")
+        add_notice(f"{len(again)} more names of the same series (links) left out ({first_few_below(images, again)})")
     return sorted(found.values())
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...files.text import read_lines
 from ...records import Box, Corpus, Record
 from ..support.annotations import landmarks_of, masks_of
-from ..support.copies import one_each, some_below
+from ..support.copies import first_few_below, one_each
 from ..support.publication import Publication
 from ..support.spelling import canonical
 from ..support.splits import hold_out, separate_patients
@@ -101,7 +101,7 @@ def read(
     table, notices = _present(whole, table_path, tree, images)
     if strangers:
         notices.append(
-            f"{len(strangers)} images are not in {table_path.name} and left out ({some_below(base, strangers)})"
+            f"{len(strangers)} images are not in {table_path.name} and left out ({first_few_below(base, strangers)})"
         )
     paths = list(images.values())
     masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))}, paths, (base,))
@@ -158,12 +158,12 @@ def _present(table: pd.DataFrame, path: Path, tree: Tree, images: Mapping[str, P
     here = table["Image Index"].map(stem).isin(set(images))
     present = table[here].copy()
     if present.empty:
-        problem = f"it names {len(table)} images ({some(table['Image Index'])}) and none of them is in {tree.root}"
+        problem = f"it names {len(table)} images ({first_few(table['Image Index'])}) and none of them is in {tree.root}"
         raise DatasetError(path, problem, f"Unpack the image archives there; they are at {PUBLICATION.where}")
     notices = []
     if len(present) < len(table):
         lost = table["Image Index"][~here]
-        notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
+        notices.append(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
     present["Patient ID"] = _patients(present, path)
     return present, notices
 
@@ -173,10 +173,12 @@ def _once(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     again = table.duplicated()
     twice = table["Image Index"][table["Image Index"].duplicated() & ~again]
     if len(twice):
-        problem = f"{len(twice)} images have several lines that contradict each other ({some(twice)})"
+        problem = f"{len(twice)} images have several lines that contradict each other ({first_few(twice)})"
         raise DatasetError(path, problem, "Get the publisher's file again")
     if again.any():
-        say(f"{path.name} has {again.sum()} lines twice, which count once ({some(table['Image Index'][again])})")
+        add_notice(
+            f"{path.name} has {again.sum()} lines twice, which count once ({first_few(table['Image Index'][again])})"
+        )
     return table[~again]
 
 
@@ -184,7 +186,7 @@ def _patients(table: pd.DataFrame, path: Path) -> list[str]:
     """The patients' numbers as the publisher writes them; an image without one has its own in its name."""
     blanks = table["Image Index"][table["Patient ID"].map(blank)]
     if len(blanks):
-        say(f"{path.name}: {len(blanks)} images have no patient, which their names tell ({some(blanks)})")
+        add_notice(f"{path.name}: {len(blanks)} images have no patient, which their names tell ({first_few(blanks)})")
     pairs = zip(table["Image Index"], table["Patient ID"], strict=True)
     return [canonical(name.partition("_")[0] if blank(text) else text) for name, text in pairs]
 
@@ -222,7 +224,7 @@ def _boxes(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, list[Box]]
     (_, *lines), _ = read_rows(path)
     once = {tuple(fields): line for line, fields in reversed(lines)}
     if len(once) < len(lines):
-        say(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
+        add_notice(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
     for (name, finding, *texts), line in reversed(once.items()):
         try:
             x, y, width, height = (number(text) / BOX_FRAME for text in texts[:4])
@@ -235,4 +237,4 @@ def _boxes(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, list[Box]]
         names[stem(name)] = name
         boxes[stem(name)].append(Box(BOX_NAMES.get(finding, finding), *edges))
     lost = sorted(names[known] for known in set(boxes) - set(images))
-    return boxes, [f"{path.name} names {len(lost)} images that are not here ({some(lost)})"] if lost else []
+    return boxes, [f"{path.name} names {len(lost)} images that are not here ({first_few(lost)})"] if lost else []

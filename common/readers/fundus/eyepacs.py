@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import some
+from ...files.notices import first_few
 from ...records import Corpus, Record
-from ..support.copies import one_each, some_below
+from ..support.copies import first_few_below, one_each
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import SPLIT_FOLDERS, canonical, folded, spelled
@@ -84,7 +84,7 @@ def read(
     ]
     if strangers:
         notices.append(
-            f"{len(strangers)} images are not named like 10_left.jpeg and left out ({some_below(base, strangers)})"
+            f"{len(strangers)} images are not named like 10_left.jpeg and left out ({first_few_below(base, strangers)})"
         )
     records, about_patients = separate_patients(records, shared_patients, f"{base}: train and test")
     records = hold_out(records, val_fraction, seed, "val", "val_fraction")
@@ -108,7 +108,7 @@ def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dic
         told.read((line for line in lines if line[2] in images), path)
         lost = [image for _, image, name, _ in lines if name not in images]
         if lost:
-            notices.append(f"{len(lost):,} images of {path.name} are not here ({some(lost)})")
+            notices.append(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
     listed = {name: split for name, (split, _) in told.of.items()}
     return listed, {name: label for name, (_, label) in told.of.items()}, notices
 

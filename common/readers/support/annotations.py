@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from .copies import digest_below
 from .matching import match
 from .suffixes import below, is_image
@@ -44,7 +44,7 @@ def masks_of(folders: Mapping[str, Path], images: Sequence[Path], bases: Sequenc
         lost += found.lost
     if lost:
         lost = sorted(set(lost))
-        say(f"{len(lost)} masks belong to no image here ({some(lost)})")
+        add_notice(f"{len(lost)} masks belong to no image here ({first_few(lost)})")
     return masks
 
 
@@ -89,5 +89,5 @@ def landmarks_of(
                 problem = f"{name} has another place of {landmark} than {found.name_of[image]}, which is the same image"
                 raise DatasetError(path, problem, "Keep one of them")
     if found.lost:
-        say(f"{path.name} names {len(found.lost)} images that are not here ({some(found.lost)})")
+        add_notice(f"{path.name} names {len(found.lost)} images that are not here ({first_few(found.lost)})")
     return {image: places[name] for image, name in found.name_of.items()}, tuple(names)

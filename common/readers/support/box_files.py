@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...files.text import read_json
 from .folder_boxes import Boxes, Edges, Rectangle
 from .tables import blank, number, read_table
@@ -44,7 +44,7 @@ def read_boxes(path: Path, images: Sequence[Path], bases: Sequence[Path], findin
     table = read_table(path, numbers={column for form in FORMS for column in form})
     again = table.index[table.duplicated()]
     if len(again):
-        say(f"{path.name} has {len(again)} lines twice, which count once (line {some(again)})")
+        add_notice(f"{path.name} has {len(again)} lines twice, which count once (line {first_few(again)})")
         table = table.drop(again)
     forms = [form for form in FORMS if set(form) <= set(table.columns)]
     if len(forms) != 1:
@@ -57,7 +57,7 @@ def read_boxes(path: Path, images: Sequence[Path], bases: Sequence[Path], findin
     for place, line in zip(table.index, table.to_dict("records"), strict=True):
         name = line[image_column]
         if not name:
-            say(f"{path.name} has a line that names no image (line {place})")
+            add_notice(f"{path.name} has a line that names no image (line {place})")
             continue
         edges = _edges(line, forms[0], f"line {place}, {name}", path)
         if edges:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...images.formats.pairs import files_of
 
 START = 1 << 16  # bytes that tell most files apart
@@ -46,7 +46,7 @@ def without_nested(paths: Sequence[Path], base: Path) -> list[Path]:
                 nested.add(path)
     if nested:
         left_out = [path for path in paths if path in nested]
-        say(f"{len(nested)} copies in nested folders left out ({some_below(base, left_out)})")
+        add_notice(f"{len(nested)} copies in nested folders left out ({first_few_below(base, left_out)})")
     return [path for path in paths if path not in nested]
 
 
@@ -77,18 +77,18 @@ def one_each(
         best = max(map(rank, group))
         first, *equals = [path for path in group if rank(path) == best]
         if len(equal_files([first, *equals])) > 1:
-            problem = f"it holds different files of one name ({some_below(base, [first, *equals])})"
+            problem = f"it holds different files of one name ({first_few_below(base, [first, *equals])})"
             raise DatasetError(base, problem, "Keep one of them, or point the root at the folder that is meant")
         chosen[name] = first
         others += [path for path in group if path != first]
     if others:
-        say(f"{len(others)} files of a name that is there twice are not read ({some_below(base, others)})")
+        add_notice(f"{len(others)} files of a name that is there twice are not read ({first_few_below(base, others)})")
     return chosen
 
 
-def some_below(base: Path, paths: Iterable[Path]) -> str:
+def first_few_below(base: Path, paths: Iterable[Path]) -> str:
     """Name a few paths, from the root where they are below it."""
-    return some(path.relative_to(base) if path.is_relative_to(base) else path for path in paths)
+    return first_few(path.relative_to(base) if path.is_relative_to(base) else path for path in paths)
 
 
 def _parted(group: Sequence[Path], fact: Callable[[Path], object]) -> list[list[Path]]:

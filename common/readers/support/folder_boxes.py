@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files.errors import DatasetError, UnreadableImage
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...images.decode import image_size
 from ...records import Box
 from .matching import match
@@ -55,7 +55,7 @@ class Boxes:
         self.path, self.rectangles = path, dict(rectangles)
         found = match(rectangles, images, bases, path)
         if not found.name_of:
-            problem = f"none of its images ({some(rectangles)}) is in {bases[-1]}"
+            problem = f"none of its images ({first_few(rectangles)}) is in {bases[-1]}"
             raise DatasetError(path, problem, "Check the options boxes, polygons and images")
         self._name_of = found.name_of
         further: dict[str, list[str]] = defaultdict(list)
@@ -66,7 +66,7 @@ class Boxes:
             for name, others in further.items()
         }
         if found.lost:
-            say(f"{path.name} names {len(found.lost)} images that are not here ({some(found.lost)})")
+            add_notice(f"{path.name} names {len(found.lost)} images that are not here ({first_few(found.lost)})")
         self._unlisted: list[str] = []
         self._unreadable: list[str] = []
 
@@ -101,7 +101,7 @@ class Boxes:
             (self._unreadable, f"cannot be read and lose their boxes of {self.path.name}"),
         ):
             if names:
-                say(f"{len(names)} images {what} ({some(names)})")
+                add_notice(f"{len(names)} images {what} ({first_few(names)})")
 
     def _box(self, rectangle: Rectangle, name: str, size: tuple[int, int]) -> Box:
         if min(size) < 1 or not all(map(math.isfinite, rectangle.edges)):

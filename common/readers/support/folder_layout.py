@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...records import SPLITS, Record
-from .copies import equal_files, some_below
+from .copies import equal_files, first_few_below
 from .folder_table import FolderTable, Row
 from .spelling import SPLIT_FOLDERS, folded, one_spelling, spelled
 from .suffixes import below
@@ -79,7 +79,7 @@ class Layout:
             copy for group in alike.values() if len(group) > 1 for equal in equal_files(group) for copy in equal[1:]
         }
         if copies:
-            say(f"{len(copies)} copies in other folders left out ({some_below(self.base, sorted(copies))})")
+            add_notice(f"{len(copies)} copies in other folders left out ({first_few_below(self.base, sorted(copies))})")
         return [image for image in images if image not in copies]
 
     def _review_copies(self, images: Sequence[Path]) -> None:
@@ -92,13 +92,13 @@ class Layout:
         contrary = [g for g, found in zip(groups, places, strict=True) if len({p.labels for p in found} - {None}) > 1]
         if contrary:
             problem = (
-                f"files of the same bytes are in folders of several classes ({some_below(self.base, contrary[0])})"
+                f"files of the same bytes are in folders of several classes ({first_few_below(self.base, contrary[0])})"
             )
             raise DatasetError(self.base, problem, "Keep the one whose class is right")
         shared = [g for g, found in zip(groups, places, strict=True) if len({p.split for p in found} - {None}) > 1]
         if shared:
-            examples = "; ".join(some_below(self.base, group) for group in shared[:3])
-            say(f"{len(shared)} images are in several splits, in files of the same bytes ({examples})")
+            examples = "; ".join(first_few_below(self.base, group) for group in shared[:3])
+            add_notice(f"{len(shared)} images are in several splits, in files of the same bytes ({examples})")
 
     def records(self, images: Sequence[Path], source: str) -> list[Record]:
         """Return the record of each image, and say what did not fit.
@@ -144,7 +144,9 @@ class Layout:
             patients[place] = spelling[patient]
         if alone:
             what = "do not match patient_pattern" if self.pattern else f"have no patient in {self.table.path.name}"  # type: ignore[union-attr]  # stated
-            say(f"{len(alone)} images {what} and count as patients of their own ({some_below(self.base, alone)})")
+            add_notice(
+                f"{len(alone)} images {what} and count as patients of their own ({first_few_below(self.base, alone)})"
+            )
         return patients
 
     def _match(self, image: Path) -> str | None:
@@ -164,7 +166,7 @@ class Layout:
         for what, stated in (("class", [p.labels for p in places]), ("split", [p.split for p in places])):
             told = list(dict.fromkeys(fact for fact in stated if fact is not None))
             if len(told) > 1:
-                problem = f"one file is in several folders of a {what} ({some_below(self.base, names)})"
+                problem = f"one file is in several folders of a {what} ({first_few_below(self.base, names)})"
                 raise DatasetError(self.base, problem, "Keep one of these links")
             facts.append(told[0] if told else None)
         return Place(*facts)  # type: ignore[arg-type]
@@ -192,21 +194,25 @@ class Layout:
                 raise DatasetError(self.base, problem, "Check the option classes")
             if bare:
                 text = f"{len(bare)} images lie in no folder named {' or '.join(self.findings)} and have no label"
-                say(f"{text} ({some_below(self.base, bare)})")
+                add_notice(f"{text} ({first_few_below(self.base, bare)})")
         if self.table is None:
             return
         if self.table.lost:
             lost = self.table.lost
-            say(f"{self.table.path.name} names {len(lost)} images that are not here ({some(lost)})")
+            add_notice(f"{self.table.path.name} names {len(lost)} images that are not here ({first_few(lost)})")
         unlisted = [image for image in images if self.table.find(image) is None]
         if unlisted:
-            say(f"{len(unlisted)} images have no line in the table ({some_below(self.base, unlisted)})")
+            add_notice(f"{len(unlisted)} images have no line in the table ({first_few_below(self.base, unlisted)})")
 
     def _tell_splits(self, untold: Sequence[Path], count: int) -> None:
         """Say where a name looks like a split's and is none, and where only some images have a split."""
         folders = {part for image in untold for part in image.relative_to(self.base).parts[:-1]}
         alike = sorted(part for part in folders if ALIKE_SPLITS.fullmatch(re.sub(r"[_\W]+", " ", part.casefold())))
         if alike:
-            say(f"folders that may be splits are not taken for them ({some(alike)}): name them in split_folders")
+            add_notice(
+                f"folders that may be splits are not taken for them ({first_few(alike)}): name them in split_folders"
+            )
         if 0 < len(untold) < count:
-            say(f"{len(untold)} images have no split where others do, and train ({some_below(self.base, untold)})")
+            add_notice(
+                f"{len(untold)} images have no split where others do, and train ({first_few_below(self.base, untold)})"
+            )

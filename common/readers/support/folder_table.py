@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from .matching import match
 from .spelling import SPLIT_FOLDERS, one_spelling, spelled
 from .tables import blank, number, read_table, require_column
@@ -63,12 +63,12 @@ class FolderTable:
         rows = {row.image: row for row in self.rows}
         found = match(rows, images, bases, self.path)
         if not found.name_of:
-            problem = f"none of its images ({some(rows)}) is in {bases[-1]}"
+            problem = f"none of its images ({first_few(rows)}) is in {bases[-1]}"
             raise DatasetError(self.path, problem, "Check the options image_column and images")
         found.refuse_contrary(lambda name: _comparable(replace(rows[name], image="")), self.path)
         if found.again:
             more = f"{len(found.again)} lines name an image in another spelling and say the same of it"
-            say(f"{self.path.name}: {more} ({some(found.again)})")
+            add_notice(f"{self.path.name}: {more} ({first_few(found.again)})")
         self._by_image = {image: rows[name] for image, name in found.name_of.items()}
         self.lost = found.lost
 
@@ -126,18 +126,20 @@ def _one_each(rows: Sequence[tuple[int, Row]], path: Path) -> list[Row]:
     for line, row in rows:
         by_image[row.image].append((line, row))
     if nameless := by_image.pop("", []):
-        say(f"{path.name} has {len(nameless)} lines that name no image (line {some(line for line, _ in nameless)})")
+        add_notice(
+            f"{path.name} has {len(nameless)} lines that name no image (line {first_few(line for line, _ in nameless)})"
+        )
     again = {image: found for image, found in by_image.items() if len(found) > 1}
     contrary = [
-        f"{image} on lines {some(line for line, _ in found)}"
+        f"{image} on lines {first_few(line for line, _ in found)}"
         for image, found in again.items()
         if len({_comparable(row) for _, row in found}) > 1
     ]
     if contrary:
-        problem = f"{len(contrary)} images have more than one line, which contradict each other ({some(contrary)})"
+        problem = f"{len(contrary)} images have more than one line, which contradict each other ({first_few(contrary)})"
         raise DatasetError(path, problem, "Keep one line per image, or check the option image_column")
     if again:
-        say(f"{path.name} has several equal lines of {len(again)} images, which count once ({some(again)})")
+        add_notice(f"{path.name} has several equal lines of {len(again)} images, which count once ({first_few(again)})")
     return [found[0][1] for found in by_image.values()]
 
 
@@ -179,14 +181,14 @@ def _classes(
         told = {text: spelled(order, text) for text in set(stated) - {""}}
         strange = sorted(text for text, name in told.items() if name is None)
         if strange:
-            problem = f"the column '{column}' has {some(strange)}, not one of {', '.join(known)}"
+            problem = f"the column '{column}' has {first_few(strange)}, not one of {', '.join(known)}"
             raise DatasetError(path, problem, "Complete the option classes")
         found = {text: str(name) for text, name in told.items()}
     else:
         found = one_spelling([text for text in stated if text], f"classes of {path.name}")
         known = tuple(sorted(set(found.values())))
         for name in (name for name in known if blank(name)):
-            say(f"{path.name}: {name!r} counts as a class of the column '{column}'; leave blank what is unknown")
+            add_notice(f"{path.name}: {name!r} counts as a class of the column '{column}'; leave blank what is unknown")
     return known, [tuple(float(found[text] == name) for name in known) if text else None for text in stated]
 
 

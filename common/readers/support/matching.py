@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...files.errors import DatasetError
-from ...files.notices import printable, say, some
+from ...files.notices import add_notice, first_few, printable
 from .suffixes import below, stem
 
 Parts = tuple[str, ...]
@@ -49,7 +49,9 @@ class Match:
         pairs = ((self.name_of[image], name) for name, image in self.again.items())
         contrary = [f"{name} and {other}" for name, other in pairs if said(name) != said(other)]
         if contrary:
-            problem = f"{len(contrary)} images are named twice, and not the same is said of them ({some(contrary)})"
+            problem = (
+                f"{len(contrary)} images are named twice, and not the same is said of them ({first_few(contrary)})"
+            )
             raise DatasetError(str(where), problem, "Keep one name per image")
 
 
@@ -106,12 +108,14 @@ def match(
             other = ways and not any(_fits(parts, split[name]) for parts in ways[image])
             (apart if other else found.name_of)[image] = name
     if unclear:
-        problem = f"{len(unclear)} names may mean several images, or images several names ({some(unclear)})"
+        problem = f"{len(unclear)} names may mean several images, or images several names ({first_few(unclear)})"
         raise DatasetError(str(where), problem, "Name images by their path below the root, or keep one of them")
     if apart and (bare_is_enough or len(_renamed(apart, split, bases)) == 1):
         found.name_of |= apart
-        examples = some(f"{name} for {image.relative_to(bases[0])}" for image, name in apart.items())
-        say(f"{len(apart)} names of {_short(where)} fit by the end of their path alone: folders differ ({examples})")
+        examples = first_few(f"{name} for {image.relative_to(bases[0])}" for image, name in apart.items())
+        add_notice(
+            f"{len(apart)} names of {_short(where)} fit by the end of their path alone: folders differ ({examples})"
+        )
     image_of = {name: image for image, name in found.name_of.items()}
     for name in split.keys() - image_of.keys():
         there = [image for image in alike[stem(split[name][-1])][0] if _names(split[name], image, bases, suffixes)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...files.errors import DatasetError
 from ...records import ORGANS
-from .copies import digest_of, some_below
+from .copies import digest_of, first_few_below
 from .matching import match
 from .suffixes import stem
 from .tree import Tree
@@ -63,8 +63,10 @@ class OrganMaps:
         if self.folder is None:
             return []
         lost, bare = self._lost, self._bare
-        lines = [f"{len(lost):,} label maps belong to no volume here ({some_below(self.folder, lost)})"] * bool(lost)
-        text = f"{len(bare):,} volumes have no label map ({some_below(self.root, bare)})"
+        lines = [f"{len(lost):,} label maps belong to no volume here ({first_few_below(self.folder, lost)})"] * bool(
+            lost
+        )
+        text = f"{len(bare):,} volumes have no label map ({first_few_below(self.root, bare)})"
         return lines + [text] * bool(bare)
 
 

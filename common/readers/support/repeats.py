@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -39,4 +39,4 @@ class Once(Generic[Value]):
                 problem = f"line {line}: {called} has other {self.what} than on another line"
                 raise DatasetError(path, problem, "Get the publisher's file again")
         if again:
-            say(f"{path.name} has {len(again)} lines twice, which count once ({some(again)})")
+            add_notice(f"{path.name} has {len(again)} lines twice, which count once ({first_few(again)})")

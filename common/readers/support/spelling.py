@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 
 Value = TypeVar("Value")
 WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?", re.ASCII)
@@ -48,7 +48,7 @@ def one_spelling(values: Iterable[str], what: str) -> dict[str, str]:
     }
     several = [" = ".join(sorted(counts)) for counts in spellings.values() if len(counts) > 1]
     if several:
-        say(f"{len(several)} {what} are spelled in several ways and taken for one ({some(several)})")
+        add_notice(f"{len(several)} {what} are spelled in several ways and taken for one ({first_few(several)})")
     return chosen
 
 

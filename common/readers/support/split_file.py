@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ...files.errors import DatasetError, SharedPatients
-from ...files.notices import some
+from ...files.notices import first_few
 from ...files.text import read_json
 from ...records import SPLITS, Corpus, Record
 from .matching import match
@@ -96,9 +96,9 @@ def apply_split(corpus: Corpus, root: str | os.PathLike[str], split_file: str, s
     found.refuse_contrary(places.__getitem__, split_file)
     remedy = "Make the split of this very folder: python scripts/split_patients.py"
     if unknown := sorted(found.lost):
-        raise DatasetError(split_file, f"{len(unknown)} of its images are not in {root} ({some(unknown)})", remedy)
+        raise DatasetError(split_file, f"{len(unknown)} of its images are not in {root} ({first_few(unknown)})", remedy)
     if lacking := sorted(set(images) - found.name_of.keys()):
-        names = some(path.name for path in lacking)
+        names = first_few(path.name for path in lacking)
         raise DatasetError(split_file, f"it lacks {len(lacking)} images of {root} ({names})", remedy)
     home: dict[str, tuple[str, str]] = {}
     kept = []

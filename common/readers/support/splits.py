@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...files.errors import DatasetError, SharedPatients
-from ...files.notices import some
+from ...files.notices import first_few
 from ...records import Record
 
 SHARED = ("error", "drop", "separate")
@@ -94,5 +94,5 @@ def _drop(records: Sequence[Record], splits: dict[str, set[str]], both: list[str
     """Keep a shared patient only in the split that matters most: test, then val, then train."""
     home = {patient: next(s for s in ("test", "val", "train") if s in splits[patient]) for patient in both}
     kept = [record for record in records if home.get(record.patient_id, record.split) == record.split]
-    notice = f"{len(records) - len(kept)} images left out: their patients ({some(both)}) are in a later split too"
+    notice = f"{len(records) - len(kept)} images left out: their patients ({first_few(both)}) are in a later split too"
     return kept, [notice]

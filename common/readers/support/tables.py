@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import say, some
+from ...files.notices import add_notice, first_few
 from ...files.text import CSV, read_text
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -96,7 +96,7 @@ def require_column(table: pd.DataFrame, column: str, path: Path, option: str = "
     near = difflib.get_close_matches(column, table.columns, n=1)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     hint += f"Set the option {option}" if option else "Get the publisher's file again"
-    raise DatasetError(path, f"no column '{column}' (there are: {some(table.columns, 40)})", hint)
+    raise DatasetError(path, f"no column '{column}' (there are: {first_few(table.columns, 40)})", hint)
 
 
 def number(text: str) -> float:
@@ -173,7 +173,9 @@ def _even(rows: Rows, path: Path) -> Rows:
         problem = f"the header has {named} names, and no line more than {most} fields: which is whose cannot be told"
         raise DatasetError(path, problem, "Quote a name that holds the separator, or remove the names without fields")
     if short:
-        say(f"{path.name}: {len(short)} lines lack fields at their end, which count as blank (line {some(short)})")
+        add_notice(
+            f"{path.name}: {len(short)} lines lack fields at their end, which count as blank (line {first_few(short)})"
+        )
     width = max(used)
     return [(line, (fields + [""] * (width - len(fields)))[:width]) for line, fields in rows]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import say
-from .copies import equal_files, some_below, without_nested
+from ...files.notices import add_notice
+from .copies import equal_files, first_few_below, without_nested
 from .suffixes import is_image, is_slice, is_volume, known
 
 CLUTTER = {"__MACOSX", "Thumbs.db"}
@@ -103,10 +103,12 @@ class Tree:
         depth = min(len(path.parts) for path in found)
         nearest = [path for path in found if len(path.parts) == depth]
         if len(equal_files(nearest)) > 1:
-            problem = f"it holds different files of one name ({some_below(self.root, nearest)})"
+            problem = f"it holds different files of one name ({first_few_below(self.root, nearest)})"
             raise DatasetError(self.root, problem, "Keep the one that is meant")
         others = [path for path in found if path != nearest[0]]
-        say(f"{nearest[0].relative_to(self.root)} is read and not the different {some_below(self.root, others)}")
+        add_notice(
+            f"{nearest[0].relative_to(self.root)} is read and not the different {first_few_below(self.root, others)}"
+        )
         return nearest[0]
 
     def _once(self, paths: Sequence[Path]) -> list[Path]:
@@ -120,7 +122,9 @@ class Tree:
             best[path] = min(group, key=lambda place: (not known(place.path), place.linked)).path if group else path
         more = [path for path in paths if best[path] != path]
         if more:
-            say(f"{len(more)} more names of the same files (links) left out ({some_below(self.root, more)})")
+            add_notice(
+                f"{len(more)} more names of the same files (links) left out ({first_few_below(self.root, more)})"
+            )
         return [path for path in paths if best[path] == path]
 
 
@@ -143,7 +147,7 @@ def _walk(
         with os.scandir(folder) as scan:
             entries = sorted((entry for entry in scan if not _clutter(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
-        say(f"{folder} cannot be listed and is left out ({error.strerror})")
+        add_notice(f"{folder} cannot be listed and is left out ({error.strerror})")
         return
     device = Path(folder).stat().st_dev
     for entry in entries:
