@@ -10,13 +10,13 @@ import sys
 
 from common.files.errors import DatasetError
 from common.images.store.store import Store
-from common.readers import READERS, read
+from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
+    parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
     parser.add_argument("--directory", default="runs/stores", help="where stores are kept (default: %(default)s)")
     parser.add_argument("--size", type=int, default=256, help="pixels per side (default: %(default)s)")

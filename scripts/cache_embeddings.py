@@ -21,7 +21,7 @@ import torch
 
 from common.files import DatasetError
 from common.images import PatchRule, RegionSource, StoreRegions, open_store
-from common.readers import READERS, read
+from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
 from common.teachers import CachedExpert, load_expert, remember
 from common.teachers.embedding_table import EDGES, row_key
@@ -92,7 +92,7 @@ def _key_map(pairs: list[str]) -> dict[str, str] | None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("expert", nargs="?", help="encoder file, run folder, TorchScript, ONNX or weights")
-    parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
+    parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
     parser.add_argument("out", help="table to write or to go on with: .npz or .parquet; or list")
     parser.add_argument("--list", action="store_true", help="list images and patches, without an expert")

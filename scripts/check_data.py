@@ -17,7 +17,7 @@ from typing import Any
 
 from common.files.errors import DatasetError, SharedPatients
 from common.files.notices import printable
-from common.readers import READERS, Publication, publication, read
+from common.readers import Publication, find_reader, read, reader_modules
 from common.readers.inspection import Inspection, inspect_all, repeats, unread_images
 from common.readers.support.options import parse_options
 from common.records import SPLITS, Corpus
@@ -27,14 +27,14 @@ SHOWN = 10
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
+    parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--quick", action="store_true", help="do not open the images")
     arguments = parser.parse_args()
     try:
-        source = publication(arguments.dataset)
+        source = find_reader(arguments.dataset).publication
         corpus, overlap = read_anyway(arguments.dataset, arguments.root, parse_options(arguments.option))
     except DatasetError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -88,6 +88,8 @@ def print_missing(corpus: Corpus, source: Publication) -> None:
         print(f"  {notice}")
     print(f"  {source.title} is obtained from {source.where}")
     print(f"  it holds {', '.join(source.files)}")
+    counts = ", ".join(f"{count:,} images to {name}" for name, count in source.splits.items())
+    print(f"  official split: {counts or 'none'}")
     print(f"  licence: {source.licence}; cite: {source.citation}")
 
 

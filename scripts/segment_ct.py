@@ -18,8 +18,7 @@ from pathlib import Path
 import torch
 
 from common.files.errors import DatasetError, Unusable
-from common.readers import READERS, publication, read
-from common.readers.ct.ratic import images_folder
+from common.readers import find_reader, read, reader_modules
 from common.readers.support.options import parse_options
 from common.readers.support.tree import Tree, require_root
 from common.records import Record
@@ -30,8 +29,6 @@ from common.volumes.structures import ids_of
 
 SETS = {"chest": CHEST, "abdomen": ABDOMEN}
 MOST = 254  # uint8, of which 255 says that nothing is known
-NO_SPLITS = {"test_fraction": 0.0, "val_fraction": 0.0}
-DRAWN = ("ct_folder", "ratic")  # data sets without splits of their own
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -42,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
         out = arguments.out.resolve()
         root = require_root(arguments.root, "It holds the volumes.")
         records = _records(arguments, root, out)[: arguments.limit]
-        output = Output(out, images_folder(root) if arguments.dataset == "ratic" else root)
+        output = Output(out, find_reader(arguments.dataset).layout_root(root))
         shared = [path for path, count in Counter(output.path(r.image) for r in records).items() if count > 1]
         if shared:
             raise ValueError(f"{len(shared)} label maps belong to several volumes, such as {shared[0]}: rename these")
@@ -66,8 +63,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _records(arguments: argparse.Namespace, root: Path, out: Path) -> list[Record]:
     options = parse_options(arguments.option)
-    if arguments.dataset in DRAWN:
-        options = NO_SPLITS | options
     if Tree(out).volumes():
         options.setdefault("masks", str(out))  # so that what is finished there is not taken for volumes
     corpus = read(arguments.dataset, root, **options)
@@ -120,7 +115,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", help="folder of the data set")
     parser.add_argument("out", type=Path, help="folder of the label maps; may lie in the data set's")
-    volumes = [name for name in READERS if publication(name).volumes]
+    volumes = [name for name in reader_modules() if find_reader(name).publication.volumes]
     parser.add_argument("--dataset", choices=volumes, default="ct_folder", help="its layout (default: %(default)s)")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
     parser.add_argument("--backend", choices=("totalsegmentator", "bundle"), default="totalsegmentator")

@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from common.files.errors import DatasetError
-from common.readers import READERS, read
+from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
 from common.readers.support.split_file import draw_split
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", help=f"one of {', '.join(READERS)}")
+    parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
     parser.add_argument("out", help="file to write")
     parser.add_argument("--count", type=int, required=True, help="images to pre-train on, at most; 67000 in SRHRS")

@@ -1,31 +1,17 @@
-"""One module per data set: each turns a downloaded folder into a corpus."""
+"""Readers: each turns the folder that a data set was downloaded to into a corpus; `registry` says how one is added."""
 
-import difflib
-import inspect
 import os
 from dataclasses import replace
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
-from ..files.errors import DatasetError
 from ..files.notices import collect_notices
 from ..records import Corpus
+from .registry import Reader, find_reader, reader, reader_modules
 from .support.phantom_mark import name_phantoms
 from .support.publication import Publication
 from .support.split_file import apply_split
 
-READERS = {
-    "folder": "folder",
-    "chestxray14": "cxr.chestxray14",
-    "eyepacs": "fundus.eyepacs",
-    "ct_folder": "ct.ct_folder",
-    "ct_rate": "ct.ct_rate",
-    "rad_chestct": "ct.rad_chestct",
-    "ratic": "ct.ratic",
-}
-
-__all__ = ["READERS", "Publication", "publication", "read"]
+__all__ = ["Publication", "Reader", "find_reader", "read", "reader", "reader_modules"]
 
 
 def read(
@@ -38,7 +24,7 @@ def read(
     """Read a data set from the folder it was downloaded to.
 
     Args:
-        dataset: one of READERS.
+        dataset: one of `reader_modules`.
         root: the folder.
         split_file: a file of `scripts/split_patients.py` that replaces the data set's own splits; None keeps them.
         split_part: which part of that file, "pretraining" or "downstream"; the images of the other are left out.
@@ -50,34 +36,10 @@ def read(
     Raises:
         DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
     """
-    reader = _module(dataset).read
-    known = [name for name in inspect.signature(reader).parameters if name != "root"] + ["split_file", "split_part"]
-    for option in options:
-        if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
-            problem = f"the reader '{dataset}' has no option '{option}'"
-            raise DatasetError(option, problem, f"{hint}Known are: {', '.join(known)}")
-    with collect_notices() as said:
-        corpus: Corpus = name_phantoms(reader(root, **options))
+    chosen = find_reader(dataset)
+    chosen.refuse_unknown(options, common=("split_file", "split_part"))
+    with collect_notices() as notices:
+        corpus = name_phantoms(chosen(root, **options))
         if split_file is not None:
             corpus = apply_split(corpus, root, split_file, split_part)
-    return replace(corpus, notices=tuple(dict.fromkeys((*said, *corpus.notices))))
-
-
-def publication(dataset: str) -> Publication:
-    """Return what the publisher says about a data set.
-
-    Raises:
-        DatasetError: unknown data set.
-    """
-    facts: Publication = _module(dataset).PUBLICATION
-    return facts
-
-
-def _module(dataset: str) -> ModuleType:
-    if dataset not in READERS:
-        near = difflib.get_close_matches(dataset, READERS, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise DatasetError("dataset", f"no reader '{dataset}'", f"{hint}Known are: {', '.join(READERS)}")
-    return import_module(f".{READERS[dataset]}", __name__)
+    return replace(corpus, notices=tuple(dict.fromkeys((*notices, *corpus.notices))))

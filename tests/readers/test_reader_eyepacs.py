@@ -6,7 +6,7 @@ from PIL import Image
 
 from common.files import DatasetError
 from common.images import open_store
-from common.readers import publication, read
+from common.readers import find_reader, read
 from common.readers.fundus.eyepacs import GRADES
 
 TRAIN, TEST = range(10, 20), range(1, 7)
@@ -56,7 +56,7 @@ def test_the_published_counts_are_compared(root):
     text = "\n".join(read("eyepacs", root).notices)
     assert "32 images here, 88,702 published" in text
     assert "20 train images here, 35,126 published" in text
-    facts = publication("eyepacs")
+    facts = find_reader("eyepacs").publication
     assert sum(facts.splits.values()) == facts.images == 2 * facts.patients
 
 

@@ -18,16 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...files.text import read_lines
 from ...records import Calibration, Corpus, Record
+from ..registry import reader
 from ..support.copies import one_each
+from ..support.finish import finish
 from ..support.organ_maps import OrganMaps, inside, skipped
 from ..support.publication import Publication
-from ..support.splits import hold_out
 from ..support.suffixes import stem
 from ..support.tree import Tree, require_root
-from .ct_rate_tables import calibrations_of, labels_of
+from ._ct_rate_tables import calibrations_of, labels_of
 
 PUBLICATION = Publication(
     name="ct_rate",
@@ -65,6 +66,7 @@ FIXED, RAW = "fixed", "raw"
 SEGMENTATIONS = "ts_seg"
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     version: str | None = None,
@@ -93,8 +95,8 @@ def read(
     if version not in (None, FIXED, RAW):
         raise DatasetError("version", f"the value is {version!r}", f"It must be {FIXED}, {RAW} or null")
     tree = Tree(base, skip=skipped([inside(base, masks)]))
-    volumes, notices = _volumes(tree, version)
-    labels, about_labels = labels_of(tree, LABEL_TABLES, FINDINGS)
+    volumes = _volumes(tree, version)
+    labels = labels_of(tree, LABEL_TABLES, FINDINGS)
     raw = {name for name, (_, kind) in volumes.items() if kind == RAW}
     calibrations, uncalibrated = calibrations_of(tree, METADATA, raw)
     left_out = uncalibrated | _left_out(tree, volumes)
@@ -108,15 +110,21 @@ def read(
             records.append(replace(record, masks=maps.find(path) if use_maps else {}))
     if one_per_scan:
         records = _first_of_each_scan(records)
-        notices.append(f"one_per_scan keeps {len(records):,} of {len(everything):,} volumes")
-    notices = [*PUBLICATION.compare(everything), *notices, *about_labels, *_reasons(left_out)]
-    unlabelled = [Path(record.image).name for record in records if record.labels is None]
-    notices += [f"{len(unlabelled):,} volumes have no labels ({first_few(unlabelled)})"] * bool(unlabelled)
-    records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *maps.notices()))
+        add_notice(f"one_per_scan keeps {len(records):,} of {len(everything):,} volumes")
+    _give_reasons(left_out)
+    maps.add_notices()
+    return finish(
+        PUBLICATION,
+        records,
+        findings=FINDINGS,
+        structures=maps.structures,
+        val_fraction=val_fraction,
+        seed=seed,
+        published=everything,
+    )
 
 
-def _volumes(tree: Tree, version: str | None) -> tuple[dict[str, tuple[Path, str]], list[str]]:
+def _volumes(tree: Tree, version: str | None) -> dict[str, tuple[Path, str]]:
     """Return name -> (file, version), sorted by patient, scan and reconstruction."""
     paths: dict[str, list[Path]] = {FIXED: [], RAW: []}
     for path in tree.volumes():
@@ -133,13 +141,14 @@ def _volumes(tree: Tree, version: str | None) -> tuple[dict[str, tuple[Path, str
         raise DatasetError(tree.root, problem, f"Download train_fixed and valid_fixed from {PUBLICATION.where}")
     both = [name for name, kinds in found.items() if len(kinds) > 1]
     wanted = version or FIXED
-    about = f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({first_few(both)})"
+    if both:
+        add_notice(f"{len(both):,} volumes are there in both versions; the {wanted} one is read ({first_few(both)})")
     chosen = {}
     for name in sorted(found, key=_key):
         kinds = found[name]
         told = wanted if wanted in kinds else next(iter(kinds))
         chosen[name] = (kinds[told], version or told)  # what the option says of a folder's only version counts
-    return chosen, [about] * bool(both)
+    return chosen
 
 
 def _key(name: str) -> list[tuple[int, str]]:
@@ -177,11 +186,12 @@ def _left_out(tree: Tree, volumes: Mapping[str, object]) -> dict[str, str]:
     return reasons
 
 
-def _reasons(left_out: Mapping[str, str]) -> list[str]:
+def _give_reasons(left_out: Mapping[str, str]) -> None:
     names: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         names.setdefault(reason, []).append(name)
-    return [f"{len(listed):,} volumes left out: {reason} ({first_few(listed)})" for reason, listed in names.items()]
+    for reason, listed in names.items():
+        add_notice(f"{len(listed):,} volumes left out: {reason} ({first_few(listed)})")
 
 
 def _mask_folder(files: list[Path], base: Path, masks: str | None) -> Path | None:

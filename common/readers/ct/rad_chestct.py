@@ -13,21 +13,21 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ...files.errors import DatasetError
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...records import Corpus, Record
+from ..registry import reader
 from ..support.copies import one_each
+from ..support.finish import finish
 from ..support.organ_maps import OrganMaps, inside, skipped
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import one_spelling
-from ..support.splits import hold_out, separate_patients
 from ..support.suffixes import stem
 from ..support.tables import blank, number, read_table
 from ..support.tree import Tree, require_root
@@ -74,6 +74,7 @@ METADATA = ("CT_Scan_Metadata_Complete_35747.csv",)
 VOLUME, PATIENT = "NoteAcc_DEID", "MRN_DEID"
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     val_fraction: float | None = None,
@@ -101,39 +102,41 @@ def read(
     if not volumes:
         problem = "no volume in it is named like trn00001.npz"
         raise DatasetError(base, problem, f"Unpack the archives there; they are at {PUBLICATION.where}")
-    labels, notices = _labels(tree)
-    patients, about_patients = _patients(tree, volumes)
+    labels = _labels(tree)
+    patients = _patients(tree, volumes)
     maps = OrganMaps(inside(base, masks), base, list(volumes.values()))
+    splits = SPLIT if val_fraction is None else SPLIT | {"val": "train"}
     records = [
         Record(
             image=str(path),
             patient_id=patients.get(name, name),
-            split=SPLIT[name[:3]],
+            split=splits[name[:3]],
             source=PUBLICATION.name,
             labels=labels.get(name),
             masks=maps.find(path),
         )
         for name, path in sorted(volumes.items())
     ]
-    notices = [*PUBLICATION.compare(records), *notices, *about_patients, *maps.notices()]
-    unlabelled = [Path(record.image).name for record in records if record.labels is None]
-    notices += [f"{len(unlabelled):,} volumes have no labels ({first_few(unlabelled)})"] * bool(unlabelled)
-    if val_fraction is not None:
-        records = [replace(record, split="train") if record.split == "val" else record for record in records]
-    records, about_shared = separate_patients(records, shared_patients, f"{base}: trn, val and tst")
-    if val_fraction is not None:
-        records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *about_shared))
+    maps.add_notices()
+    return finish(
+        PUBLICATION,
+        records,
+        findings=FINDINGS,
+        structures=maps.structures,
+        shared_patients=shared_patients,
+        split_by=f"{base}: trn, val and tst",
+        val_fraction=val_fraction,
+        seed=seed,
+    )
 
 
-def _labels(tree: Tree) -> tuple[dict[str, tuple[float, ...]], list[str]]:
+def _labels(tree: Tree) -> dict[str, tuple[float, ...]]:
     """Return volume -> labels, an abnormality being there where any location has it."""
     labels: Once[tuple[float, ...]] = Once()
-    notices = []
     for table in LABEL_TABLES:
         path = tree.find((table,))
         if path is None:
-            notices.append(f"{table} is missing")
+            add_notice(f"{table} is missing")
             continue
         lines = read_table(path, (VOLUME,))
         columns = defaultdict(list)
@@ -148,7 +151,7 @@ def _labels(tree: Tree) -> tuple[dict[str, tuple[float, ...]], list[str]]:
         labels.read(((line, name, stem(name), row) for line, name, row in rows), path)
     if not labels.of:
         raise DatasetError(tree.root, f"no label table in it ({', '.join(LABEL_TABLES)})", "Download the tables")
-    return labels.of, notices
+    return labels.of
 
 
 def _any(texts: pd.DataFrame, token: str, path: Path) -> np.ndarray:
@@ -167,11 +170,12 @@ def _any(texts: pd.DataFrame, token: str, path: Path) -> np.ndarray:
     return texts.isin(positive).to_numpy().any(axis=1).astype(float)
 
 
-def _patients(tree: Tree, volumes: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
-    """Return volume -> patient, and a notice where volumes have none and count as patients of their own."""
+def _patients(tree: Tree, volumes: Mapping[str, Path]) -> dict[str, str]:
+    """Return volume -> patient; those without one count as patients of their own, which is said."""
     path = tree.find(METADATA)
     if path is None:
-        return {}, [f"{METADATA[0]} is missing: each volume counts as a patient"]
+        add_notice(f"{METADATA[0]} is missing: each volume counts as a patient")
+        return {}
     table = read_table(path, (VOLUME, PATIENT))
     stated = [(stem(name), text) for name, text in zip(table[VOLUME], table[PATIENT], strict=True) if not blank(text)]
     spelling = one_spelling([text for _, text in stated], "patients")
@@ -180,8 +184,7 @@ def _patients(tree: Tree, volumes: Mapping[str, Path]) -> tuple[dict[str, str], 
         if patients.setdefault(name, spelling[text]) != spelling[text]:
             problem = f"{name} has two patients, {patients[name]} and {text}"
             raise DatasetError(path, problem, "Get the publisher's file again")
-    lone = sorted(volumes.keys() - patients.keys())
-    text = (
-        f"{len(lone):,} volumes have no patient in {path.name} and count as patients of their own ({first_few(lone)})"
-    )
-    return patients, [text] * bool(lone)
+    if lone := sorted(volumes.keys() - patients.keys()):
+        what = f"volumes have no patient in {path.name} and count as patients of their own"
+        add_notice(f"{len(lone):,} {what} ({first_few(lone)})")
+    return patients

@@ -19,12 +19,13 @@ import pandas as pd
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 from ...records import Corpus, Record
+from ..registry import reader
 from ..support.copies import first_few_below
+from ..support.finish import finish
 from ..support.organ_maps import OrganMaps, inside
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import canonical
-from ..support.splits import hold_out
 from ..support.tables import read_table
 from ..support.tree import require_root
 
@@ -48,6 +49,28 @@ TABLES = ("train_2024.csv", "train.csv")
 TEST_SHARE = 647 / 3_147
 
 
+def images_folder(base: Path) -> Path:
+    """Return the folder of patients' folders, below which label maps are sought by path.
+
+    Args:
+        base: the publisher's folder, or one that holds it.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    # By name and not by walking: 1.5 million slices lie below.
+    if (base / "train_images").is_dir():
+        return base / "train_images"
+    below = [path / "train_images" for path in sorted(base.iterdir()) if (path / "train_images").is_dir()]
+    if len({path.resolve() for path in below}) > 1:
+        raise DatasetError(base, f"several folders train_images ({first_few(below)})", "Point the root at one of them")
+    if below:
+        return below[0]
+    problem = "no folder train_images in it"
+    raise DatasetError(base, problem, f"Unpack the archive there; it is at {PUBLICATION.where}")
+
+
+@reader(PUBLICATION, layout_root=images_folder)
 def read(
     root: str | os.PathLike[str],
     masks: str | None = None,
@@ -93,35 +116,20 @@ def read(
     if not records:
         problem = f"it holds no series of the {len(labels):,} patients of the table"
         raise DatasetError(images, problem, f"Unpack the images there; they are at {PUBLICATION.where}")
-    notices = PUBLICATION.compare(records)
-    notices += [f"{len(unlisted):,} series are of no patient in the table ({first_few(unlisted)})"] * bool(unlisted)
-    absent = sorted(labels.keys() - {record.patient_id for record in records})
-    notices += [f"{len(absent):,} patients of the table are not here ({first_few(absent)})"] * bool(absent)
-    records = hold_out(records, test_fraction, seed, "test", "test_fraction")
-    records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices.append(f"{test_fraction:.1%} of the studies drawn as test with seed {seed}: there is no official split")
-    return Corpus(PUBLICATION.name, tuple(records), FINDINGS, maps.structures, (), (*notices, *maps.notices()))
-
-
-def images_folder(base: Path) -> Path:
-    """Return the folder of patients' folders, below which label maps are sought by path.
-
-    Args:
-        base: the publisher's folder, or one that holds it.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    # By name and not by walking: 1.5 million slices lie below.
-    if (base / "train_images").is_dir():
-        return base / "train_images"
-    below = [path / "train_images" for path in sorted(base.iterdir()) if (path / "train_images").is_dir()]
-    if len({path.resolve() for path in below}) > 1:
-        raise DatasetError(base, f"several folders train_images ({first_few(below)})", "Point the root at one of them")
-    if below:
-        return below[0]
-    problem = "no folder train_images in it"
-    raise DatasetError(base, problem, f"Unpack the archive there; it is at {PUBLICATION.where}")
+    if unlisted:
+        add_notice(f"{len(unlisted):,} series are of no patient in the table ({first_few(unlisted)})")
+    if absent := sorted(labels.keys() - {record.patient_id for record in records}):
+        add_notice(f"{len(absent):,} patients of the table are not here ({first_few(absent)})")
+    maps.add_notices()
+    return finish(
+        PUBLICATION,
+        records,
+        findings=FINDINGS,
+        structures=maps.structures,
+        test_fraction=test_fraction,
+        val_fraction=val_fraction,
+        seed=seed,
+    )
 
 
 def _series(images: Path) -> list[Path]:

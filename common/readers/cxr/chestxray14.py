@@ -11,26 +11,20 @@ and part of COVIDx re-use these images. Beside the publisher's files, `masks/<st
 called images are read.
 """
 
-import math
 import os
-from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from ...files.errors import DatasetError
-from ...files.notices import add_notice, first_few
-from ...files.text import read_lines
-from ...records import Box, Corpus, Record
+from ...files.notices import add_notice
+from ...records import Corpus, Record
+from ..registry import reader
 from ..support.annotations import landmarks_of, masks_of
 from ..support.copies import first_few_below, one_each
+from ..support.finish import finish
 from ..support.publication import Publication
-from ..support.spelling import canonical
-from ..support.splits import hold_out, separate_patients
 from ..support.suffixes import stem
-from ..support.tables import blank, number, read_rows, read_table
 from ..support.tree import Tree, require_root
+from ._chestxray14_tables import boxes_of, label_table, listed_splits, present_lines
 
 PUBLICATION = Publication(
     name="chestxray14",
@@ -55,16 +49,9 @@ FINDINGS = (
     *("Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening", "Hernia"),
 )
 NO_FINDING = "No Finding"
-BOX_NAMES = {"Infiltrate": "Infiltration"}
-BOX_FRAME = 1024.0
-LABEL_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
-LISTS = {
-    "train": ("train_val_list.txt", "train_val_list_NIH.txt"),
-    "test": ("test_list.txt", "test_list_NIH.txt"),
-}
-COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "View Position")
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     val_fraction: float = 0.1,
@@ -87,7 +74,7 @@ def read(
     base = require_root(root, f"ChestX-ray14 is at {PUBLICATION.where}")
     mask_root = base / "masks"
     tree = Tree(base, skip=[mask_root])
-    whole, table_path = _label_table(tree)
+    whole, table_path = label_table(tree, PUBLICATION.where)
     # By stem, for mirrors keep the names and not the format; what the table does not name is nothing of the data set.
     named = set(whole["Image Index"].map(stem))
     found = tree.images()
@@ -98,16 +85,15 @@ def read(
         _stem,
         lambda path: (path.parent.name == "images", path.suffix == ".png"),
     )
-    table, notices = _present(whole, table_path, tree, images)
+    table = present_lines(whole, table_path, images, base, PUBLICATION.where)
     if strangers:
-        notices.append(
-            f"{len(strangers)} images are not in {table_path.name} and left out ({first_few_below(base, strangers)})"
-        )
+        lost = first_few_below(base, strangers)
+        add_notice(f"{len(strangers)} images are not in {table_path.name} and left out ({lost})")
     paths = list(images.values())
     masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))}, paths, (base,))
     places, landmarks = landmarks_of(base / "landmarks.csv", paths, (base,))
-    boxes, about_boxes = _boxes(tree, images)
-    listed = _listed(tree)
+    boxes = boxes_of(tree, images)
+    listed = listed_splits(tree)
     records = []
     for name, labels, patient, view in table.itertuples(index=False):
         if listed and stem(name) not in listed:
@@ -127,82 +113,23 @@ def read(
             )
         )
     if len(records) < len(table):
-        notices.append(f"{len(table) - len(records)} images are in neither list and left out")
-    records, about_patients = separate_patients(records, shared_patients, f"{base}: the train and test lists")
-    if not listed:
-        records = hold_out(records, test_fraction, seed, "test", "test_fraction")
-        names = ", ".join(options[0] for options in LISTS.values())
-        notices.append(
-            f"{names} are missing: {test_fraction:.0%} of the patients drawn as test, not the official split"
-        )
-    records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices = [*PUBLICATION.compare(records), *notices, *about_boxes, *about_patients]
-    structures = tuple(sorted({structure for files in masks.values() for structure in files}))
-    return Corpus(PUBLICATION.name, tuple(records), FINDINGS, structures, landmarks, tuple(notices))
+        add_notice(f"{len(table) - len(records)} images are in neither list and left out")
+    return finish(
+        PUBLICATION,
+        records,
+        findings=FINDINGS,
+        structures=sorted({structure for files in masks.values() for structure in files}),
+        landmarks=landmarks,
+        shared_patients=shared_patients,
+        split_by=f"{base}: the train and test lists",
+        test_fraction=None if listed else test_fraction,
+        val_fraction=val_fraction,
+        seed=seed,
+    )
 
 
 def _stem(path: Path) -> str:
     return stem(path.name)
-
-
-def _label_table(tree: Tree) -> tuple[pd.DataFrame, Path]:
-    path = tree.find(LABEL_TABLES)
-    if path is None:
-        problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if tree.paths else "the folder is empty"
-        raise DatasetError(tree.root, problem, f"Get it from {PUBLICATION.where}")
-    return _once(read_table(path, COLUMNS)[list(COLUMNS)], path), path
-
-
-def _present(table: pd.DataFrame, path: Path, tree: Tree, images: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
-    """The lines of images that are here."""
-    here = table["Image Index"].map(stem).isin(set(images))
-    present = table[here].copy()
-    if present.empty:
-        problem = f"it names {len(table)} images ({first_few(table['Image Index'])}) and none of them is in {tree.root}"
-        raise DatasetError(path, problem, f"Unpack the image archives there; they are at {PUBLICATION.where}")
-    notices = []
-    if len(present) < len(table):
-        lost = table["Image Index"][~here]
-        notices.append(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
-    present["Patient ID"] = _patients(present, path)
-    return present, notices
-
-
-def _once(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Leave out lines that repeat another one."""
-    again = table.duplicated()
-    twice = table["Image Index"][table["Image Index"].duplicated() & ~again]
-    if len(twice):
-        problem = f"{len(twice)} images have several lines that contradict each other ({first_few(twice)})"
-        raise DatasetError(path, problem, "Get the publisher's file again")
-    if again.any():
-        add_notice(
-            f"{path.name} has {again.sum()} lines twice, which count once ({first_few(table['Image Index'][again])})"
-        )
-    return table[~again]
-
-
-def _patients(table: pd.DataFrame, path: Path) -> list[str]:
-    """The patients' numbers as the publisher writes them; an image without one has its own in its name."""
-    blanks = table["Image Index"][table["Patient ID"].map(blank)]
-    if len(blanks):
-        add_notice(f"{path.name}: {len(blanks)} images have no patient, which their names tell ({first_few(blanks)})")
-    pairs = zip(table["Image Index"], table["Patient ID"], strict=True)
-    return [canonical(name.partition("_")[0] if blank(text) else text) for name, text in pairs]
-
-
-def _listed(tree: Tree) -> dict[str, str]:
-    """Return stem -> "train" or "test" from the publisher's lists; nothing unless both are there."""
-    paths = {split: tree.find(names) for split, names in LISTS.items()}
-    listed: dict[str, str] = {}
-    for split, path in paths.items():
-        if path is None:
-            return {}
-        for name in read_lines(path):
-            # Some mirrors list paths.
-            if listed.setdefault(stem(name.rpartition("/")[2]), split) != split:
-                raise DatasetError(path, f"{name} is in the other list too", "Get the publisher's lists again")
-    return listed
 
 
 def _labels(text: str, name: str) -> tuple[float, ...]:
@@ -212,29 +139,3 @@ def _labels(text: str, name: str) -> tuple[float, ...]:
         problem = f"{name} has the unknown label {sorted(unknown)[0]!r}"
         raise DatasetError("Finding Labels", problem, f"Known are {', '.join(FINDINGS)} and {NO_FINDING}")
     return tuple(float(finding in stated) for finding in FINDINGS)
-
-
-def _boxes(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, list[Box]], list[str]]:
-    """Read name, finding, x, y, width, height; the header has a comma inside a name, so by position."""
-    path = tree.find(("BBox_List_2017.csv",))
-    if path is None:
-        return {}, ["BBox_List_2017.csv is missing: no boxes"]
-    boxes = defaultdict(list)
-    names = {}
-    (_, *lines), _ = read_rows(path)
-    once = {tuple(fields): line for line, fields in reversed(lines)}
-    if len(once) < len(lines):
-        add_notice(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
-    for (name, finding, *texts), line in reversed(once.items()):
-        try:
-            x, y, width, height = (number(text) / BOX_FRAME for text in texts[:4])
-        except ValueError:
-            x = y = width = height = math.nan
-        edges = [min(max(edge, 0.0), 1.0) for edge in (y, x, y + height, x + width)]
-        if not (edges[0] < edges[2] and edges[1] < edges[3]):
-            problem = f"line {line}: {name}: {texts[:4]} are not x, y, width, height"
-            raise DatasetError(path, problem, "Get the publisher's file again")
-        names[stem(name)] = name
-        boxes[stem(name)].append(Box(BOX_NAMES.get(finding, finding), *edges))
-    lost = sorted(names[known] for known in set(boxes) - set(images))
-    return boxes, [f"{path.name} names {len(lost)} images that are not here ({first_few(lost)})"] if lost else []

@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...records import Corpus, Record
+from ..registry import reader
 from ..support.copies import first_few_below, one_each
+from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import SPLIT_FOLDERS, canonical, folded, spelled
-from ..support.splits import hold_out, separate_patients
 from ..support.suffixes import stem
 from ..support.tables import read_table
 from ..support.tree import Tree, require_root
@@ -42,6 +43,7 @@ TABLES = {"train": "trainLabels.csv", "test": "retinopathy_solution.csv"}
 NAME = re.compile(r"(\d+)_(?:left|right)")
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     val_fraction: float = 0.1,
@@ -71,7 +73,7 @@ def read(
     if not images:
         problem = "no image in it is named like 10_left.jpeg"
         raise DatasetError(base, problem, f"Unpack train and test there; they are at {PUBLICATION.where}")
-    listed, labels, notices = _tables(tree, images)
+    listed, labels = _tables(tree, images)
     records = [
         Record(
             image=str(path),
@@ -83,23 +85,26 @@ def read(
         for name, path in sorted(images.items())
     ]
     if strangers:
-        notices.append(
-            f"{len(strangers)} images are not named like 10_left.jpeg and left out ({first_few_below(base, strangers)})"
-        )
-    records, about_patients = separate_patients(records, shared_patients, f"{base}: train and test")
-    records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices = [*PUBLICATION.compare(records), *notices, *about_patients]
-    return Corpus(PUBLICATION.name, tuple(records), GRADES if labels else (), (), (), tuple(notices))
+        lost = first_few_below(base, strangers)
+        add_notice(f"{len(strangers)} images are not named like 10_left.jpeg and left out ({lost})")
+    return finish(
+        PUBLICATION,
+        records,
+        findings=GRADES if labels else (),
+        shared_patients=shared_patients,
+        split_by=f"{base}: train and test",
+        val_fraction=val_fraction,
+        seed=seed,
+    )
 
 
-def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]], list[str]]:
-    """Return split and label of the images that the tables name, and notices."""
+def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]]]:
+    """Return split and label of the images that the tables name."""
     told: Once[tuple[str, tuple[float, ...]]] = Once("grade or split")
-    notices = []
     for split, table_name in TABLES.items():
         path = tree.find((table_name,))
         if path is None:
-            notices.append(f"{table_name} is missing: no grades of the {split} images")
+            add_notice(f"{table_name} is missing: no grades of the {split} images")
             continue
         lines = [
             (line, image, stem(image), (split, _one_hot(level, f"line {line}: {image}", path)))
@@ -108,9 +113,9 @@ def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dic
         told.read((line for line in lines if line[2] in images), path)
         lost = [image for _, image, name, _ in lines if name not in images]
         if lost:
-            notices.append(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
+            add_notice(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
     listed = {name: split for name, (split, _) in told.of.items()}
-    return listed, {name: label for name, (_, label) in told.of.items()}, notices
+    return listed, {name: label for name, (_, label) in told.of.items()}
 
 
 def _one_hot(level: str, where: str, path: Path) -> tuple[float, ...]:

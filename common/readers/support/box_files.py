@@ -9,7 +9,7 @@ from typing import Any
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 from ...files.text import read_json
-from .folder_boxes import Boxes, Edges, Rectangle
+from .boxes import Boxes, Edges, Rectangle
 from .tables import blank, number, read_table
 
 IMAGE_COLUMNS = ("image", "image_id", "img_name", "file_name")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...files.errors import DatasetError
+from ...files.notices import add_notice
 from ...records import ORGANS
 from .copies import digest_of, first_few_below
 from .matching import match
@@ -58,16 +59,15 @@ class OrganMaps:
         """`Corpus.structures`."""
         return (ORGANS,) if self._found else ()
 
-    def notices(self) -> list[str]:
-        """Say which volumes have none, and which label maps belong to no volume."""
+    def add_notices(self) -> None:
+        """Say which volumes have none, once all were asked for, and which label maps belong to no volume."""
         if self.folder is None:
-            return []
-        lost, bare = self._lost, self._bare
-        lines = [f"{len(lost):,} label maps belong to no volume here ({first_few_below(self.folder, lost)})"] * bool(
-            lost
-        )
-        text = f"{len(bare):,} volumes have no label map ({first_few_below(self.root, bare)})"
-        return lines + [text] * bool(bare)
+            return
+        if self._lost:
+            lost = first_few_below(self.folder, self._lost)
+            add_notice(f"{len(self._lost):,} label maps belong to no volume here ({lost})")
+        if self._bare:
+            add_notice(f"{len(self._bare):,} volumes have no label map ({first_few_below(self.root, self._bare)})")
 
 
 def inside(root: Path, option: str | None) -> Path | None:

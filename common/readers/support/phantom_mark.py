@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...files import write_atomically
+from ...files.notices import add_notice
 from ...records import Corpus
 
 MARK = "phantom.json"
@@ -52,8 +53,9 @@ def name_phantoms(corpus: Corpus) -> Corpus:
         dict.fromkeys(corpus.name if name is None else source for name, source in zip(names, sources, strict=True))
     )
     counts = Counter(source for name, source in zip(names, sources, strict=True) if name is not None)
-    notices = [f"{count:,} images are of a phantom ({MARK}), named {source}" for source, count in counts.items()]
-    return replace(corpus, name=name, records=records, notices=(*corpus.notices, *notices))
+    for source, count in counts.items():
+        add_notice(f"{count:,} images are of a phantom ({MARK}), named {source}")
+    return replace(corpus, name=name, records=records)
 
 
 def _mark(folder: Path, marks: dict[Path, str | None]) -> str | None:

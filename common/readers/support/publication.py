@@ -19,7 +19,7 @@ class Publication:
         images: number published; None where there is no publisher.
         patients: number published.
         splits: images in the publisher's own lists, by our split names; a validation share that we draw
-            counts with "train".
+            counts with "train". Empty where there is no official split and the reader draws one.
         files: what the root should hold, one phrase each.
         volumes: its images are CT volumes.
     """

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ...files.errors import DatasetError, SharedPatients
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...files.text import read_json
 from ...records import SPLITS, Corpus, Record
 from .matching import match
@@ -109,8 +109,8 @@ def apply_split(corpus: Corpus, root: str | os.PathLike[str], split_file: str, s
             raise SharedPatients(split_file, f"patient {record.patient_id} is in {both}", remedy)
         if place[0] == split_part:
             kept.append(replace(record, split=place[1]))
-    notice = f"{len(corpus) - len(kept)} images are in the other part of {split_file} and left out"
-    return replace(corpus, records=tuple(kept), notices=(*corpus.notices, notice))
+    add_notice(f"{len(corpus) - len(kept)} images are in the other part of {split_file} and left out")
+    return replace(corpus, records=tuple(kept))
 
 
 def image_names(records: Sequence[Record], root: str | os.PathLike[str]) -> list[str]:

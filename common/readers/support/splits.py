@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...files.errors import DatasetError, SharedPatients
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...records import Record
 
 SHARED = ("error", "drop", "separate")
@@ -51,17 +51,14 @@ def hold_out(records: Sequence[Record], share: float, seed: int, to: str, option
     return [replace(r, split=to) if r.split == "train" and r.patient_id in chosen else r for r in records]
 
 
-def separate_patients(records: Sequence[Record], shared: str, where: str) -> tuple[list[Record], list[str]]:
-    """Deal with patients that occur in two splits.
+def separate_patients(records: Sequence[Record], shared: str, where: str) -> list[Record]:
+    """Deal with patients that occur in two splits, and say so.
 
     Args:
         records: with splits.
         shared: the reader's option `shared_patients`: "error", "drop" (their images leave the training
             and validation splits) or "separate" (numbering restarts in each split, so they are other people).
         where: the list or folder that gave the splits.
-
-    Returns:
-        Records, and notices.
 
     Raises:
         SharedPatients: there are some and `shared` is "error".
@@ -75,7 +72,7 @@ def separate_patients(records: Sequence[Record], shared: str, where: str) -> tup
         example[record.patient_id, record.split] = record.image
     both = sorted(patient for patient, names in splits.items() if len(names) > 1)
     if not both:
-        return list(records), []
+        return list(records)
     if shared == "error":
         names = sorted(splits[both[0]])
         problem = f"{len(both)} patients are in two splits, such as {both[0]} in {' and '.join(names)}: "
@@ -83,16 +80,17 @@ def separate_patients(records: Sequence[Record], shared: str, where: str) -> tup
         remedy = "Correct the split, or set shared_patients to 'drop' (train without them) or 'separate' "
         raise SharedPatients(where, problem, remedy + "(where numbering restarts in each split)")
     if shared == "separate":
-        renamed = [
-            replace(r, patient_id=f"{r.split}/{r.patient_id}") if r.patient_id in set(both) else r for r in records
-        ]
-        return renamed, [f"{len(both)} patient numbers occur in two splits and are taken for different patients"]
+        add_notice(f"{len(both)} patient numbers occur in two splits and are taken for different patients")
+        apart = set(both)
+        return [replace(r, patient_id=f"{r.split}/{r.patient_id}") if r.patient_id in apart else r for r in records]
     return _drop(records, splits, both)
 
 
-def _drop(records: Sequence[Record], splits: dict[str, set[str]], both: list[str]) -> tuple[list[Record], list[str]]:
+def _drop(records: Sequence[Record], splits: dict[str, set[str]], both: list[str]) -> list[Record]:
     """Keep a shared patient only in the split that matters most: test, then val, then train."""
     home = {patient: next(s for s in ("test", "val", "train") if s in splits[patient]) for patient in both}
     kept = [record for record in records if home.get(record.patient_id, record.split) == record.split]
-    notice = f"{len(records) - len(kept)} images left out: their patients ({first_few(both)}) are in a later split too"
-    return kept, [notice]
+    add_notice(
+        f"{len(records) - len(kept)} images left out: their patients ({first_few(both)}) are in a later split too"
+    )
+    return kept

@@ -9,10 +9,10 @@ from pathlib import Path
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 from ...records import SPLITS, Record
-from .copies import equal_files, first_few_below
-from .folder_table import FolderTable, Row
-from .spelling import SPLIT_FOLDERS, folded, one_spelling, spelled
-from .suffixes import below
+from ..support.copies import equal_files, first_few_below
+from ..support.spelling import SPLIT_FOLDERS, folded, one_spelling, spelled
+from ..support.suffixes import below
+from ._table import FolderTable, Row
 
 ALIKE_SPLITS = re.compile(r"imagest[rs]|.*\b(train|val|valid|test)(ing|ation)?(set)?\d*\b.*")
 

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from ...files.errors import DatasetError
 from ...records import Corpus
-from ..support.folder_layout import Layout
-from ..support.folder_table import read_folder_table
+from ..registry import reader
+from ..support.finish import finish
 from ..support.organ_maps import OrganMaps, inside, skipped
 from ..support.publication import Publication
-from ..support.splits import hold_out, separate_patients
 from ..support.tree import Tree, require_root
+from ._layout import Layout
+from ._table import read_folder_table
 
 PUBLICATION = Publication(
     name="ct_folder",
@@ -29,6 +30,7 @@ PUBLICATION = Publication(
 )
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     name: str | None = None,
@@ -86,13 +88,19 @@ def read(
         table.match_images(found, (base,))
     maps = OrganMaps(inside(base, masks), base, found)
     layout = Layout(base, tree.names, table, None, patient_pattern, split_folders)
-    corpus = name or base.name
-    records = layout.records(found, corpus)
+    name = name or base.name
+    records = layout.records(found, name)
     records = [replace(record, masks=maps.find(path)) for path, record in zip(found, records, strict=True)]
-    records, about_patients = separate_patients(records, shared_patients, str(base))
-    if not any(record.split == "test" for record in records):
-        records = hold_out(records, test_fraction, seed, "test", "test_fraction")
-    if not any(record.split == "val" for record in records):
-        records = hold_out(records, val_fraction, seed, "val", "val_fraction")
-    notices = (*about_patients, *maps.notices())
-    return Corpus(corpus, tuple(records), layout.findings, maps.structures, (), notices)
+    maps.add_notices()
+    return finish(
+        PUBLICATION,
+        records,
+        name=name,
+        findings=layout.findings,
+        structures=maps.structures,
+        shared_patients=shared_patients,
+        split_by=str(base),
+        test_fraction=test_fraction,
+        val_fraction=val_fraction,
+        seed=seed,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...files.errors import DatasetError
-from ...files.notices import first_few
+from ...files.notices import add_notice, first_few
 from ...records import Calibration
 from ..support.repeats import Once
 from ..support.suffixes import stem
@@ -18,20 +18,17 @@ ORIENTATION = "ImageOrientationPatient"
 SUPINE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # rows to the patient's left, columns to the back
 
 
-def labels_of(
-    tree: Tree, tables: Sequence[str], findings: Sequence[str]
-) -> tuple[dict[str, tuple[float, ...]], list[str]]:
-    """Return volume -> labels in the order of `findings`, and a notice per table that is missing.
+def labels_of(tree: Tree, tables: Sequence[str], findings: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return volume -> labels in the order of `findings`; a table that is missing is said.
 
     Raises:
         DatasetError: no table at all, a column missing, a value that is neither 0 nor 1, or lines that contradict.
     """
     labels: Once[tuple[float, ...]] = Once()
-    notices = []
     for table in tables:
         path = tree.find((table,))
         if path is None:
-            notices.append(f"{table} is missing")
+            add_notice(f"{table} is missing")
             continue
         lines = read_table(path, ("VolumeName", *findings), findings)[["VolumeName", *findings]]
         said = (
@@ -43,7 +40,7 @@ def labels_of(
         raise DatasetError(
             tree.root, f"no label table in it ({', '.join(tables)})", "Download multi_abnormality_labels"
         )
-    return labels.of, notices
+    return labels.of
 
 
 def calibrations_of(

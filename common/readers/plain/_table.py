@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
-from .matching import match
-from .spelling import SPLIT_FOLDERS, one_spelling, spelled
-from .tables import blank, number, read_table, require_column
+from ..support.matching import match
+from ..support.spelling import SPLIT_FOLDERS, one_spelling, spelled
+from ..support.tables import blank, number, read_table, require_column
 
 CLASS_BLANKS = ("none", "n/a", "na")  # which may be classes, too
 

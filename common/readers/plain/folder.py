@@ -21,18 +21,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..files.errors import DatasetError
-from ..files.notices import add_notice
-from ..records import Corpus
-from .support.annotations import landmarks_of, masks_of
-from .support.box_files import read_boxes, read_polygons
-from .support.copies import first_few_below
-from .support.folder_boxes import listed
-from .support.folder_layout import Layout
-from .support.folder_table import read_folder_table
-from .support.publication import Publication
-from .support.splits import hold_out, separate_patients
-from .support.tree import Tree, require_root
+from ...files.errors import DatasetError
+from ...files.notices import add_notice
+from ...records import Corpus
+from ..registry import reader
+from ..support.annotations import landmarks_of, masks_of
+from ..support.box_files import read_boxes, read_polygons
+from ..support.boxes import listed
+from ..support.copies import first_few_below
+from ..support.finish import finish
+from ..support.publication import Publication
+from ..support.tree import Tree, require_root
+from ._layout import Layout
+from ._table import read_folder_table
 
 PUBLICATION = Publication(
     name="folder",
@@ -44,6 +45,7 @@ PUBLICATION = Publication(
 )
 
 
+@reader(PUBLICATION)
 def read(
     root: str | os.PathLike[str],
     name: str | None = None,
@@ -133,7 +135,7 @@ def read(
     places, landmarks = landmarks_of(base / landmarks_csv, found, bases) if landmarks_csv else ({}, ())
     if listed_only:
         found = listed(found, annotated)
-    corpus = name or base.name
+    name = name or base.name
     records = [
         replace(
             record,
@@ -141,16 +143,23 @@ def read(
             landmarks=places.get(path, {}),
             boxes=tuple(box for file in annotated for box in file.of(path)),
         )
-        for path, record in zip(found, layout.records(found, corpus), strict=True)
+        for path, record in zip(found, layout.records(found, name), strict=True)
     ]
     for file in annotated:
-        file.tell()
-    records, notices = separate_patients(records, shared_patients, str(base))
-    if not any(record.split == "test" for record in records):
-        records = hold_out(records, test_fraction, seed, "test", "test_fraction")
-    if not any(record.split == "val" for record in records):
-        records = hold_out(records, val_fraction, seed, "val", "val_fraction")
+        file.add_notices()
     bare = [Path(record.image) for record in records if len(record.masks) < len(mask_folders)]
     if bare:
         add_notice(f"{len(bare)} images lack a mask ({first_few_below(base, bare)})")
-    return Corpus(corpus, tuple(records), layout.findings, tuple(mask_folders), landmarks, tuple(notices))
+    return finish(
+        PUBLICATION,
+        records,
+        name=name,
+        findings=layout.findings,
+        structures=tuple(mask_folders),
+        landmarks=landmarks,
+        shared_patients=shared_patients,
+        split_by=str(base),
+        test_fraction=test_fraction,
+        val_fraction=val_fraction,
+        seed=seed,
+    )

@@ -1,4 +1,4 @@
-"""Which boxes around findings an image of a plain folder has, by the files that may come with it."""
+"""Which boxes around findings an image has, by a file that may come with it."""
 
 import math
 from collections import defaultdict
@@ -94,7 +94,7 @@ class Boxes:
             return ()
         return tuple(self._box(rectangle, name, rectangle.size or own) for rectangle in rectangles)
 
-    def tell(self) -> None:
+    def add_notices(self) -> None:
         """Say which images had none, once all were asked for."""
         for names, what in (
             (self._unlisted, f"are not in {self.path.name}"),

@@ -1,0 +1,1 @@
+"""Folders that no publisher laid out: options tell what is where."""
