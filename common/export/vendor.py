@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..readers import READERS
+from ..readers import reader_modules
 from .asked import data_sets, of_config, of_source
 from .imports import Target
 from .reach import Reach
@@ -30,8 +30,9 @@ def vendor(bundle: Path, out: Path, configs: Mapping[str, Any]) -> None:
     about = f"Code of the exported bundle {bundle.name}; `{SHARED}` below is what it needs of what bundles share."
     (scripts / "__init__.py").write_text(f'"""{about}"""\n')
     reach = Reach(COMMON)
-    for dataset in data_sets(bundle, configs, READERS):
-        reach.ask(Target(("readers",), dataset), "the data sets")
+    readers = reader_modules()
+    for dataset in sorted(data_sets(bundle, configs, readers)):
+        reach.ask(Target(tuple(readers[dataset].split(".")[1:]), None), "the data sets")
     for name, config in configs.items():
         for asked in of_config(config):
             reach.ask_dotted(asked, f"{name}.yaml")

@@ -1,7 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 from contract_workshop import Workshop
+
+
+def takes_volumes(bundle: Path) -> bool:
+    """Whether its metadata says that its images have three dimensions."""
+    formats = json.loads((bundle / "configs" / "metadata.json").read_text())["network_data_format"]
+    return len(formats["inputs"]["image"]["spatial_shape"]) == 3
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +36,7 @@ def workshop(fork_server, request, tmp_path_factory):
 
     def open_shop(bundle: Path) -> Workshop:
         if bundle not in shops:
-            phantom = request.getfixturevalue("phantom_ct" if bundle.name.startswith("ct_") else "phantom")
+            phantom = request.getfixturevalue("phantom_ct" if takes_volumes(bundle) else "phantom")
             shops[bundle] = Workshop(bundle, phantom, fork_server, tmp_path_factory.mktemp(bundle.name))
         return shops[bundle]
 

@@ -56,7 +56,8 @@ labels = {name.lower(): int(number) for number, name in names.items() if name.lo
 for number, image in enumerate(images):
     data = {"image": str(image), "image_path": str(image), "model": folder.name}
     before = transforms(parser, "preprocessing", "pre_transforms")
-    assert folder.name.startswith("ct_") or any(isinstance(transform, LoadImaged) for transform in before)
+    volumes = len(formats["inputs"][image_key]["spatial_shape"]) == 3
+    assert volumes or any(isinstance(transform, LoadImaged) for transform in before)
     for transform in before:
         data = transform(data)
     inferer = asked(parser, "inferer") or SimpleInferer()

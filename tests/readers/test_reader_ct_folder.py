@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import itk
@@ -91,16 +88,14 @@ def test_the_readers_of_ct_say_so():
     assert volumes == {"ct_rate", "rad_chestct", "ratic", "ct_folder"}
 
 
-def test_check_data_reads_volumes(tmp_path):
+def test_check_data_reads_volumes(tmp_path, python):
     root = write(tmp_path / "ct")
     cut = root / "p1" / "cut.nii.gz"
     cut.write_bytes((root / "p1" / "a.nii.gz").read_bytes()[:-9])
     save_nifti(root / "organs" / "b.nii.gz", np.ones((4, 5, 5), np.uint8))
     (next((root / "p3" / "series.7").glob("*-1"))).unlink()
-    command = [sys.executable, ROOT / "scripts" / "check_data.py", "ct_folder", root, "--option", "masks=organs"]
-    command = [*map(str, command), "--workers", "1"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT, env=environment)
+    options = ["--option", "masks=organs", "--workers", "1"]
+    done = python(ROOT / "scripts" / "check_data.py", "ct_folder", root, *options)
     assert done.returncode == 1, done.stderr
     assert "Sizes: 4 x 5 x 6 (4)" in done.stdout
     assert "cut.nii.gz: its gzip data are cut or corrupt" in done.stdout

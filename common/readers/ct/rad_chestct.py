@@ -2,7 +2,8 @@
 
 3,630 of 36,316 non-contrast chest CT volumes are public: .npz, clipped to [-1000, 1000] HU, 0.8 mm isotropic. 84
 abnormalities at 52 locations from the reports by rules; the literature compares 16 classes with CT-RATE's. The names
-of the files give the split: 2,286 trn and 360 val, taken together for training, and 984 tst. Access on request.
+of the files give the split: 2,646 for training, of which 360 are named val (2,286 trn), and 984 for testing (tst).
+Access on request.
 
 Pitfalls: the first axis runs from head to feet. A column is `abnormality*location`, and an image has an abnormality
 where any location has it; tokens must match as a whole, since `nodule` begins `nodulegr1cm`. Calcification stands for
