@@ -44,7 +44,9 @@ class Package:
         for table in self.tables.values():
             found |= {key: Target(module, key) for key, module in table.items()}
         for statement in self._imports:
-            found |= dict(targets(statement, self.parts))
+            for bound, (module, name) in targets(statement, self.parts):
+                own = module == self.parts  # `from . import module`
+                found[bound] = Target((*module, name or ""), None) if own else Target(module, name)
         return found
 
     @cached_property

@@ -48,7 +48,14 @@ LIBRARY = {
         Slow = slow = 1
     """,
     "late/slower.py": "Slower = 2\n",
-    "deep/__init__.py": "from .used import help\nfrom .idle import idle\ndef work():\n    return help()\n",
+    "deep/__init__.py": """
+        from . import shim
+        from .used import help
+        from .idle import idle
+        def work():
+            return help()
+    """,
+    "deep/shim.py": "",
     "deep/used.py": "def help(): pass\n",
     "deep/idle.py": "def idle(): pass\n",
     "deep/inner/__init__.py": '"""Nothing."""\n',
@@ -73,6 +80,7 @@ CASES = {
     "late": {"late/__init__.py", "late/slow.py", "late/slower.py"},
     "deep.work": DEEP,
     "deep.idle": {*DEEP, "deep/idle.py"},
+    "deep.shim": {*DEEP, "deep/shim.py"},
 }
 
 
@@ -172,16 +180,16 @@ def test_data_sets_are_those_that_the_bundle_speaks_of(tmp_path):
     assert data_sets(tmp_path, {"train": {"dataset": "four"}}, known) == known - {"five"}
 
 
-# Lines of Python below `scripts/common`; all of `common` would be 26,000.
+# Lines of Python below `scripts/common`, with some room to grow; all of `common` but export is 26,800.
 LINES = {
-    "ct_diagnosis_classification": 17_500,
-    "cxr_ace": 15_000,
-    "cxr_adam": 15_200,
-    "cxr_adam_v2": 15_200,
-    "cxr_leader": 16_000,
-    "cxr_srhrs": 15_000,
-    "image_classification": 13_000,
-    "image_segmentation": 13_600,
+    "ct_diagnosis_classification": 18_500,
+    "cxr_ace": 16_000,
+    "cxr_adam": 16_000,
+    "cxr_adam_v2": 16_000,
+    "cxr_leader": 16_800,
+    "cxr_srhrs": 16_000,
+    "image_classification": 13_800,
+    "image_segmentation": 14_400,
 }
 
 
@@ -222,15 +230,15 @@ def test_every_import_of_an_export_finds_its_module_and_name(bundle, vendored):
             if isinstance(node, ast.ImportFrom) and node.level:
                 folder = [package, *package.parents][node.level - 1].joinpath(*(node.module or "").split("."))
                 for alias in node.names:
-                    assert finds(folder, alias.name), f"{path.relative_to(root)}: {ast.unparse(node)}"
+                    assert finds(folder, alias.name, path), f"{path.relative_to(root)}: {ast.unparse(node)}"
 
 
-def finds(module: Path, name: str) -> bool:
+def finds(module: Path, name: str, asking: Path) -> bool:
     """Whether a module has a name at its top, or a package a module of that name."""
     if (module / f"{name}.py").is_file() or (module / name / "__init__.py").is_file():
         return True
     file = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
-    if not file.is_file():
+    if not file.is_file() or file == asking:  # an import does not define what it imports
         return False
     words = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
     bound = {
