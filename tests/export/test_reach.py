@@ -60,6 +60,9 @@ LIBRARY = {
     "deep/idle.py": "def idle(): pass\n",
     "deep/inner/__init__.py": '"""Nothing."""\n',
     "deep/inner/core.py": "core = 1\n",
+    "beside/__init__.py": "from . import effect\nfrom .thing import Thing\n",
+    "beside/effect.py": "SEEN = True\n",
+    "beside/thing.py": "from . import effect\nclass Thing: pass\n",
     "unused/__init__.py": "x = 1\n",
     "computed.py": "import importlib\ndef get(name):\n    return importlib.import_module('.' + name, __package__)\n",
 }
@@ -78,6 +81,7 @@ CASES = {
     "late.Slower": {"late/__init__.py", "late/slower.py"},
     "late.slow": {"late/__init__.py", "late/slow.py"},  # a name like its module's
     "late": {"late/__init__.py", "late/slow.py", "late/slower.py"},
+    "beside.Thing": {"beside/__init__.py", "beside/thing.py", "beside/effect.py"},  # a module, not a name of one
     "deep.work": DEEP,
     "deep.idle": {*DEEP, "deep/idle.py"},
     "deep.shim": {*DEEP, "deep/shim.py"},
