@@ -67,8 +67,7 @@ class Reach:
     def _ask_of(self, package: Package, name: str) -> None:
         if name not in self._asked[package.parts]:
             self._asked[package.parts].add(name)
-            own_module = package.offers[name] == Target(package.parts, name)  # `from . import module`
-            self.ask(Target((*package.parts, name), None) if own_module else package.offers[name], str(package.path))
+            self.ask(package.offers[name], str(package.path))
 
     def _ship(self, place: Parts, where: str) -> Package | None:
         """Take a module, or a package's own code, with all that it imports."""
