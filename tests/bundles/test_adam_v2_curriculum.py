@@ -21,6 +21,7 @@ def differing(one, other):
     return {name for name in one if not torch.equal(one[name], other[name])} | (one.keys() ^ other.keys())
 
 
+@pytest.mark.slow
 def test_a_stage_is_one_run_through_its_granularities_and_resumes_exactly_at_their_border(
     images, output_root, tmp_path
 ):

@@ -22,7 +22,14 @@ def gradients(network, x):
     return [parameter.grad.clone() for parameter in network.parameters()]
 
 
-@pytest.mark.parametrize("architecture", [*PAPER, "swin_unetr", "resnet10"])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "swin3d_t",
+        "resnet10",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("r3d_18", "mvit_v2_s", "swin_unetr")),
+    ],
+)
 def test_checkpointing_changes_nothing(architecture):
     plain, spared = small(architecture), small(architecture, checkpointing=True)
     spared.load_state_dict(plain.state_dict())

@@ -32,6 +32,7 @@ def test_the_traced_network_has_no_trace_of_the_head(architecture):
         assert torch.allclose(kept(x), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_onnx_graph_has_no_trace_of_the_head(tmp_path):
     import onnx
 

@@ -53,6 +53,7 @@ def train(module, handlers=(), segmentation=True):
     return trainer
 
 
+@pytest.mark.slow
 def test_following_the_dynamics_changes_no_bit(tmp_path):
     plain, followed = network(), network()
     train(plain)
@@ -71,8 +72,18 @@ def test_without_segmentation_the_same_command_trains_one_task():
     assert not torch.equal(module.classifier.weight, before)
 
 
-@pytest.mark.parametrize("architecture", ["r3d_18", "mvit_v2_s", "swin3d_t"])
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(
+    ("architecture", "checkpointing"),
+    [
+        ("swin3d_t", True),
+        ("swin3d_t", False),
+        *(
+            pytest.param(architecture, checkpointing, marks=pytest.mark.slow)
+            for architecture in ("r3d_18", "mvit_v2_s")
+            for checkpointing in (False, True)
+        ),
+    ],
+)
 def test_every_backbone_has_a_second_derivative(architecture, checkpointing):
     module, losses = network(architecture, checkpointing=checkpointing), loss_function()
     batch = [Volumes()[type("Key", (), {"index": index})] for index in range(2)]

@@ -84,7 +84,7 @@ def test_the_chain_equals_its_stages_run_alone_one_after_the_other(configs, outp
     assert not equal(last_network(alone, "b"), last_network(alone, "c"))  # where it starts matters
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_a_kill_in_the_second_stage_resumes_there(configs, output_root, tmp_path, how):
     whole = tmp_path / "whole"
     assert command(configs, whole) == 0

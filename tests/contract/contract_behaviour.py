@@ -174,6 +174,12 @@ def graphs(shop: Workshop) -> list[str]:
 
 
 SLOW = {"graphs"}
+# Half a minute each; what is special to processes is in methods, and in the toy.
+SLOW_OF = {
+    "ct_diagnosis_classification": {"two_processes"},
+    "image_classification": {"two_processes"},
+    "image_segmentation": {"two_processes"},
+}
 CHECKS: dict[str, Callable[[Workshop], list[str]]] = {
     check.__name__: check
     for check in (

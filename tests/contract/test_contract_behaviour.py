@@ -4,17 +4,20 @@ import subprocess
 import sys
 
 import pytest
-from contract_behaviour import CHECKS, SLOW
+from contract_behaviour import CHECKS, SLOW, SLOW_OF
 from contract_workshop import HERE
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
 
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CHECKS]
+JOBS = [
+    pytest.param(bundle, name, marks=[pytest.mark.slow] if name in SLOW | SLOW_OF.get(bundle.name, set()) else [])
+    for bundle in [TOY, *BUNDLES]
+    for name in CHECKS
+]
 
 
-@pytest.mark.parametrize("check", NAMES)
-@pytest.mark.parametrize("bundle", [TOY, *BUNDLES], ids=lambda path: path.name)
+@pytest.mark.parametrize(("bundle", "check"), JOBS, ids=lambda it: getattr(it, "name", it))
 def test_bundle_does(check, bundle, workshop):
     problems = CHECKS[check](workshop(bundle))
     assert not problems, "\n".join(problems)
