@@ -8,6 +8,7 @@ paper's size needs about two minutes of CPU. Results are appended to scripts/ben
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.benchmarks.parts import PARTS, machine, rounded
@@ -15,10 +16,10 @@ from common.benchmarks.parts import PARTS, machine, rounded
 RESULTS = Path(__file__).with_name("benchmark_results.jsonl")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
-    chosen = parser.parse_args().parts or list(PARTS)
+    chosen = parser.parse_args(words).parts or list(PARTS)
     unknown = set(chosen) - set(PARTS)
     if unknown:
         parser.error(f"unknown parts {sorted(unknown)}; known are {', '.join(PARTS)}")

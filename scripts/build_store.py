@@ -7,6 +7,7 @@ python scripts/build_store.py folder /data/fundus --size 512 --channels 3
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 
 from common.files.errors import DatasetError
 from common.images.store.store import Store
@@ -14,7 +15,7 @@ from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=1, choices=(1, 3), help="1 grey, 3 colour")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         corpus = read(arguments.dataset, arguments.root, **parse_options(arguments.option))

@@ -14,6 +14,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -28,8 +29,8 @@ from common.teachers.embedding_table import EDGES, row_key
 from common.views import AugmentedCrop
 
 
-def main() -> int:
-    arguments = _arguments()
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _arguments(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     told = ("image_size", "channels", "mean", "std", "architecture", "part")
     foreign = {name: getattr(arguments, name) for name in told}
@@ -89,7 +90,7 @@ def _key_map(pairs: list[str]) -> dict[str, str] | None:
     return dict((pair.rpartition("=")[0], pair.rpartition("=")[2]) for pair in pairs) or None
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("expert", nargs="?", help="encoder file, run folder, TorchScript, ONNX or weights")
     parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
@@ -129,7 +130,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_intermixed_args()  # a first argument that may be left out needs all of them together
+    arguments = parser.parse_intermixed_args(words)  # a first argument that may be left out needs all of them together
     if arguments.list == (arguments.expert is not None):
         parser.error("give either an expert or --list")
     return arguments

@@ -25,14 +25,14 @@ from common.records import SPLITS, Corpus
 SHOWN = 10
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--quick", action="store_true", help="do not open the images")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         source = find_reader(arguments.dataset).publication
         corpus, overlap = read_anyway(arguments.dataset, arguments.root, parse_options(arguments.option))

@@ -6,6 +6,7 @@ Example:
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.command.last_words import cause
@@ -14,7 +15,7 @@ from common.export import ExportError, add_onnx, add_torchscript, export_bundle,
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", help="name below bundles/, or a bundle's folder")
     parser.add_argument("--run", type=Path, required=True, help="output folder of a training run")
@@ -25,7 +26,7 @@ def main() -> int:
     )
     parser.add_argument("--ts", action="store_true", help="add models/model.ts (TorchScript)")
     parser.add_argument("--onnx", action="store_true", help="add models/model.onnx")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     bundle = ROOT / "bundles" / options.bundle
     if not bundle.is_dir():
         bundle = Path(options.bundle).resolve()

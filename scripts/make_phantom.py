@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.phantom import write_phantom
@@ -14,7 +15,7 @@ CT_WRITERS = {"ct_rate": write_ct_rate, "ratic": write_ratic}
 UNITS = {"chestxray14": "images", "ct_rate": "volumes", "ratic": "patients"}
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument("--layout", choices=UNITS, default="chestxray14", help="whose data set it looks like")
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("--thickness", type=float, help="mm between the slices of a CT (5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; the files are the same for any number")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.thickness is not None and options.layout not in CT_WRITERS:
         parser.error(f"--thickness is {options.thickness}, but {options.layout} has no slices: leave it out")
     start = time.perf_counter()

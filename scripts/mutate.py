@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,11 +154,11 @@ def judge_group(group: list[Mutation]) -> list[tuple[bool, str]]:
         return [judge(mutation, root) for mutation in group]
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="run the mistakes whose description or file contains this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes to share the work")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     mutations = [m for m in read_tables() if options.only.lower() in f"{m.mistake} {m.file}".lower()]
     if not mutations:
         print(f"no mistake below {TABLES} contains {options.only!r}")

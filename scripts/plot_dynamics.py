@@ -11,21 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.reporting import dynamics_figure
+from common.reporting.dynamics import dynamics_figure, smoothed
 
 
-def smoothed(points: Sequence[Sequence[float]], width: int) -> list[tuple[int, float]]:
-    """Means of `width` points each at the last of their iterations; what is left over at the end is dropped."""
-    groups = [points[start : start + width] for start in range(0, len(points) - width + 1, width)]
-    return [(int(group[-1][0]), sum(value for _, value in group) / width) for group in groups]
-
-
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="run folders; their names are the legend")
     parser.add_argument("--out", type=Path, default=Path("dynamics.png"), help="PNG, PDF or SVG")
     parser.add_argument("--smooth", type=int, default=1, metavar="N", help="points per mean (not of the sharpness)")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.smooth < 1:
         parser.error(f"--smooth is {options.smooth}; it must be 1 or more")
     if absent := [run for run in options.runs if not (run / "dynamics.json").is_file()]:

@@ -1,6 +1,8 @@
 """Say what the quickstart made: the probe's curve, Dice from both starts, and what to open."""
 
+import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
@@ -31,8 +33,8 @@ def dice(start: str) -> float:
     return report["metrics"]["dice"]
 
 
-def main() -> None:
-    """Print the summary."""
+def main(words: Sequence[str] | None = None) -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args(words)
     finetuned, scratch = dice("finetuned"), dice("scratch")
     print("Probe of the ACE encoder while it was pre-trained, on images it never saw:")
     print("\n".join(probe_curve()))

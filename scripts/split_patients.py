@@ -9,6 +9,7 @@ the test list are never pre-trained on; what is left out of pre-training is divi
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.files.errors import DatasetError
@@ -17,7 +18,7 @@ from common.readers.support.options import parse_options
 from common.readers.support.split_file import draw_split
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
     parser.add_argument("root", help="the downloaded folder")
@@ -26,7 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     parser.add_argument("--val-share", type=float, default=0.2, help="of these patients (default: %(default)s)")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         corpus = read(arguments.dataset, arguments.root, **parse_options(arguments.option))
         split = draw_split(corpus, arguments.root, arguments.count, arguments.seed, arguments.val_share)

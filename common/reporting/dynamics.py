@@ -158,3 +158,9 @@ def dynamics_figure(runs: Mapping[str, Curves]) -> Figure:
         axes.set(xlabel="iteration", ylabel=CURVES[name])
         axes.legend(fontsize="small")
     return figure
+
+
+def smoothed(points: Sequence[Sequence[float]], width: int) -> list[tuple[int, float]]:
+    """Means of `width` points each at the last of their iterations; what is left over at the end is dropped."""
+    groups = [points[start : start + width] for start in range(0, len(points) - width + 1, width)]
+    return [(int(group[-1][0]), sum(value for _, value in group) / width) for group in groups]

@@ -22,15 +22,15 @@ CLIP = (-1000, 1000)  # [P] Hounsfield units
 
 
 class Segmenter(Protocol):
-    """A back end.
+    """A back end."""
 
-    Attributes:
-        names: of the labels, to their values; 0 is everything else.
-        identity: what decides its labels.
-    """
+    @property
+    def names(self) -> Mapping[str, int]:
+        """Of the labels, to their values; 0 is everything else."""
 
-    names: Mapping[str, int]
-    identity: Mapping[str, str]
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What decides its labels."""
 
     def __call__(self, volume: Volume) -> np.ndarray:
         """Label a volume of `SPACING` and `CLIP`: integers (D, H, W) as in `names`."""

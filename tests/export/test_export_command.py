@@ -1,27 +1,15 @@
 """What `scripts/export_bundle.py` says when it cannot export."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import yaml
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "export_bundle.py"
+from script_main import script_main
 
 
 @pytest.fixture
-def command(monkeypatch):
-    spec = importlib.util.spec_from_file_location("export_bundle", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["export_bundle.py", *map(str, arguments)])
-        return module.main()
-
-    return run
+def command():
+    main = script_main("export_bundle")
+    return lambda *arguments: main([*map(str, arguments)])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,8 @@
 import importlib.metadata
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(Path(__file__).parent), str(TESTS.parent / "scripts"), str(TESTS / "data" / "volumes")]
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-import segment_ct
 from ct_files import index_volume, ras_affine, save_nifti
+from script_main import script_main
 from segment_standin import IDS, NAMES, octant, places_of
 
 from common.phantom.ct import write_ct_rate, write_ratic
@@ -24,7 +24,7 @@ SHAPE = (16, 20, 24)  # 48 x 25 x 18 mm: two voxels or more on either side of th
 
 
 def run(root, out, *words):
-    return segment_ct.main([str(root), str(out), *map(str, words)])
+    return script_main("segment_ct")([str(root), str(out), *map(str, words)])
 
 
 def check(image, path, names=IDS):

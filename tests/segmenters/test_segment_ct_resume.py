@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 import pytest
-import segment_ct
 from ct_files import index_volume, save_nifti
+from script_main import script_main
 
 from common.readers import read
 
@@ -28,7 +28,7 @@ def root(tmp_path):
 
 
 def run(root, *words):
-    return segment_ct.main([str(root), str(root.parent / "masks"), *map(str, words)])
+    return script_main("segment_ct")([str(root), str(root.parent / "masks"), *map(str, words)])
 
 
 def start(root):
@@ -125,4 +125,4 @@ def test_what_cannot_be_asked(root, standin, monkeypatch, capsys):
     (root / "v1.nii").unlink()
     monkeypatch.setitem(sys.modules, "totalsegmentator.map_to_binary", None)
     assert "pip install -r requirements-segmentation.txt" in refused()
-    assert "no such folder" in (segment_ct.main([str(root / "nowhere"), "x"]), capsys.readouterr().err)[1]
+    assert "no such folder" in (script_main("segment_ct")([str(root / "nowhere"), "x"]), capsys.readouterr().err)[1]

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+from script_main import script_main
 
 STUDY = {
     "seeds": [0, 1, 2],
@@ -43,6 +41,7 @@ class Workplace:
 
     def __init__(self, root: Path):
         self.root, self.output, self.content = root, root / "runs", copy.deepcopy(STUDY)
+        self.main = script_main("study")
         self.data, self.cells = root / "chests", root / "studies" / "trial" / "cells"
         self.data.mkdir()
         for bundle in ("cxr_adam", "cxr_leader", "image_segmentation"):
@@ -58,11 +57,8 @@ class Workplace:
         return file
 
     def run(self, *arguments: str) -> int:
-        import study
-
-        command = [sys.executable, str(Path(__file__).with_name("fake_bundle.py"))]
         places = ["--data", f"chests={self.data}", "--output-root", str(self.output)]
-        return study.main([str(self.save()), *places, *arguments], command)
+        return self.main([str(self.save()), *places, *arguments])
 
     def start(self, *arguments: str) -> multiprocessing.Process:
         """Run in another process."""
@@ -81,11 +77,11 @@ class Workplace:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    import study
-
     monkeypatch.setattr("common.studies.cells.ROOT", tmp_path)
     monkeypatch.setattr("common.studies.run.ROOT", tmp_path)
-    monkeypatch.setattr(study, "WAIT_S", 0.05)
+    monkeypatch.setattr("common.studies.runner.WAIT_S", 0.05)
+    stand_in = [sys.executable, str(Path(__file__).with_name("fake_bundle.py"))]
+    monkeypatch.setattr("common.studies.session.BUNDLE", stand_in)
     monkeypatch.delenv("CXR_DATA", raising=False)
     previous = signal.getsignal(signal.SIGTERM)
     yield Workplace(tmp_path)

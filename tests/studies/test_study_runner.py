@@ -214,16 +214,14 @@ def test_a_dry_run_prints_commands_and_starts_nothing(workplace, capsys):
 
 
 def test_data_folders_come_from_the_environment_too(workplace, monkeypatch, capsys):
-    import study
-
     arguments = [str(workplace.save()), "--dry-run", "--output-root", str(workplace.output)]
-    assert study.main(arguments) == 2
+    assert workplace.main(arguments) == 2
     assert "where is the data set chests? Give --data chests=FOLDER" in capsys.readouterr().err
     monkeypatch.setenv("CXR_DATA", str(workplace.root))
-    assert study.main(arguments) == 0
+    assert workplace.main(arguments) == 0
     assert f"--dataset_dir {workplace.data}" in capsys.readouterr().out
-    assert study.main([*arguments, "--data", "heads=x"]) == 2
-    assert study.main([*arguments, "--only", "byol"]) == 2
+    assert workplace.main([*arguments, "--data", "heads=x"]) == 2
+    assert workplace.main([*arguments, "--only", "byol"]) == 2
     assert "known are random, adam, leader" in capsys.readouterr().err
 
 

@@ -1,13 +1,12 @@
 """scripts/cache_embeddings.py: which words it takes, and what it writes or refuses to write."""
 
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from script_main import script_main
 
 from common.images import PatchRule, RegionSource, StoreRegions, open_store
 from common.networks import build_encoder
@@ -16,8 +15,6 @@ from common.readers import read
 from common.teachers import load_expert
 from common.teachers.embedding_table import read_table
 from common.views import AugmentedCrop
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "cache_embeddings.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +25,18 @@ def phantom(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def command(phantom, tmp_path, monkeypatch):
+def command(phantom, tmp_path):
     """Runs the command; returns its exit status."""
+    main = script_main("cache_embeddings")
 
     def run(*words, dataset=("chestxray14", str(phantom))):
         expert, out, *flags = words
         given = [*([] if expert is None else [str(expert)]), *dataset, str(out), *map(str, flags)]
         given += ["--stores", str(tmp_path / "stores"), "--store-size", "64"]
-        monkeypatch.setattr(sys, "argv", ["cache_embeddings.py", *given])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        return ended.value.code
+        try:
+            return main(given)
+        except SystemExit as ended:  # of the parser
+            return ended.code
 
     return run
 
