@@ -12,20 +12,19 @@ python scripts/cache_embeddings.py --list chestxray14 /data/ChestX-ray14 items.c
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from common.files import DatasetError
 from common.images import PatchRule, RegionSource, StoreRegions, open_store
+from common.networks.key_map import parse_key_map
 from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
 from common.teachers import CachedExpert, load_expert, remember
-from common.teachers.embedding_table import EDGES, row_key
+from common.teachers.item_list import write_list
 from common.views import AugmentedCrop
 
 
@@ -36,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     foreign = {name: getattr(arguments, name) for name in told}
     try:
         foreign["options"] = parse_options(arguments.architecture_option, "--architecture-option") or None
-        foreign["key_map"] = _key_map(arguments.key_map)
+        foreign["key_map"] = parse_key_map(arguments.key_map) or None
         expert = None if arguments.list else load_expert(arguments.expert, "expert", **foreign)
         if isinstance(expert, CachedExpert):
             raise ValueError(
@@ -58,7 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
         dataset = StoreRegions([regions], AugmentedCrop(1, area=None), seed=0)
         root = None if arguments.absolute else Path(arguments.root).resolve()
         if expert is None:
-            count = _write_list(dataset, Path(arguments.out), root)
+            count = write_list(dataset, Path(arguments.out), root)
             print(f"{count:,} images and patches: {arguments.out}")
             return 0
         cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
@@ -67,27 +66,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     print(f"{len(dataset):,} images and patches, {cached.embed_dim} numbers each: {arguments.out}")
     return 0
-
-
-def _write_list(dataset: StoreRegions, out: Path, root: Path | None) -> int:
-    if out.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"{out} is no kind of list; its name must end in .csv or .parquet.")
-    rows = {}
-    for file, edges in dict.fromkeys(dataset.keys()):  # what recurs is listed once
-        name = file if root is None else os.path.relpath(file, root)
-        rows[row_key(name, edges)] = name, *edges
-    table = pd.DataFrame(list(rows.values()), columns=["source", *EDGES])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
-    return len(table)
-
-
-def _key_map(pairs: list[str]) -> dict[str, str] | None:
-    """Names hold no "=", but regular expressions may."""
-    for pair in pairs:
-        if "=" not in pair:
-            raise ValueError(f"--key-map {pair!r} is not OLD=NEW; write for example '^trunk[.]='.")
-    return dict((pair.rpartition("=")[0], pair.rpartition("=")[2]) for pair in pairs) or None
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:

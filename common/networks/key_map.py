@@ -1,7 +1,7 @@
 """Bring other projects' names of weights to timm's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -34,3 +34,18 @@ def rename(weights: Mapping[str, Tensor], key_map: Mapping[str, str]) -> dict[st
         if new:
             renamed[new] = value
     return renamed
+
+
+def parse_key_map(pairs: Iterable[str]) -> dict[str, str]:
+    """Read a key map from a command line's words OLD=NEW.
+
+    Raises:
+        ValueError: a word without "=".
+    """
+    found = {}
+    for pair in pairs:
+        old, equals, new = pair.rpartition("=")  # names hold no "=", but regular expressions may
+        if not equals:
+            raise ValueError(f"--key-map {pair!r} is not OLD=NEW; write for example '^trunk[.]='.")
+        found[old] = new
+    return found
