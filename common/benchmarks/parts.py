@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from ..studies.machine import processor
 from .ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
 from .loss import measure_loss
 from .step import measure_step
@@ -116,11 +117,9 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
 
 def machine() -> dict[str, Any]:
     """Where and with what the figures were measured."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "processor": model,
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

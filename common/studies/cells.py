@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ..files import write_atomically
 from .check import StudyError
 from .plan import Cell
 
@@ -66,7 +66,7 @@ class Ledger:
     def write(self, record: Record) -> None:
         """Keep a record in place of an earlier one of the same cell."""
         content = {"format": FORMAT} | record
-        write_atomically(self.folder / f"{record['cell']}.json", json.dumps(content, indent=1) + "\n")
+        write_whole(self.folder / f"{record['cell']}.json", json.dumps(content, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,13 @@ def numbers(content: Any, prefix: str = "") -> dict[str, float]:
     return {prefix[:-1]: content} if isinstance(content, int | float) and not isinstance(content, bool) else {}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a kill leaves the earlier one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a kill leaves the earlier one or the new one; what old kills left is cleared."""
     for left in path.parent.glob(f".{path.name}.*"):
         with suppress(FileNotFoundError):  # another process may be clearing up as well
             if time.time() - left.stat().st_mtime > LEFTOVER_S:
                 left.unlink()
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_atomically(text, path)
 
 
 def config_file(bundle: str, name: str) -> str:

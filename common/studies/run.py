@@ -3,19 +3,18 @@
 import json
 import os
 import platform
-import resource
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .cells import ROOT, Record, Status, config_file, numbers
 from .check import StudyError
+from .machine import children_cpu, commit, hardware, package_version
 from .plan import Cell, fill
 
 PACKAGES = ("torch", "monai", "timm")
@@ -119,7 +118,7 @@ def run_cell(
     status = known[cell.id][1]
     run_dir, log = places.run_dir(cell, status), places.output_root / "logs" / f"{status.run_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    resumed, commit, begin, cpu = log.exists(), _commit(), time.monotonic(), _children_cpu()
+    resumed, head, begin, cpu = log.exists(), commit(), time.monotonic(), children_cpu()
     for command in commands(cell, known, places):
         code = _run(command, log, lock, deadline)
         if code != 0:
@@ -134,12 +133,12 @@ def run_cell(
         "numbers": files,
         "facts": facts,
         "seconds": round(time.monotonic() - begin, 1),
-        "cpu_seconds": round(_children_cpu() - cpu, 2),
+        "cpu_seconds": round(children_cpu() - cpu, 2),
         "resumed": resumed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit,
-        "hardware": _hardware(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": head,
+        "hardware": hardware(),
+        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         "digest": status.digest,
         "spec": status.spec,
     }
@@ -209,44 +208,3 @@ def _at(content: Any, key: str) -> Any:
             raise CellFailedError(f"no {key} in a result file; correct `facts` in the study")
         content = content[name]
     return content
-
-
-def _commit() -> str:
-    """The commit, with `-dirty` where more differs than the studies, which results are written to."""
-    options: dict[str, Any] = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 20, "check": True}
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()
-        changes = subprocess.run(["git", "status", "--porcelain", "--", ".", ":!studies"], **options).stdout
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return f"{commit}-dirty" if changes.strip() else commit
-
-
-def _hardware() -> dict[str, Any]:
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    gpus = [
-        line.partition(":")[2].strip()
-        for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-        for line in file.read_text().splitlines()
-        if line.startswith("Model:")
-    ]
-    return {"processor": models[0] if models else platform.processor(), "cores": _cores(), "gpus": gpus}
-
-
-def _children_cpu() -> float:
-    """CPU seconds of the children that have ended: what other programs do on the machine does not count in it."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

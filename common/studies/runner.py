@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..files import locked_if_free
-from .cells import Ledger, Status, statuses, write_atomically
+from .cells import Ledger, Status, statuses, write_whole
 from .plan import Cell, Study
 from .run import CellFailedError, OutOfTimeError, Places, encoder_file, run_cell
 from .table import markdown, summarise
@@ -94,8 +94,8 @@ def write_table(study: Study, ledger: Ledger) -> str:
     """Write table.md and table.json beside the cells; returns the Markdown."""
     summary = summarise(study, statuses(study.name, study.cells, ledger))
     text = markdown(study, summary)
-    write_atomically(ledger.folder.parent / "table.json", json.dumps(summary, indent=1) + "\n")
-    write_atomically(ledger.folder.parent / "table.md", text)
+    write_whole(ledger.folder.parent / "table.json", json.dumps(summary, indent=1) + "\n")
+    write_whole(ledger.folder.parent / "table.md", text)
     return text
 
 

@@ -79,6 +79,7 @@ class Workplace:
 def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr("common.studies.cells.ROOT", tmp_path)
     monkeypatch.setattr("common.studies.run.ROOT", tmp_path)
+    monkeypatch.setattr("common.studies.machine.ROOT", tmp_path)
     monkeypatch.setattr("common.studies.runner.WAIT_S", 0.05)
     stand_in = [sys.executable, str(Path(__file__).with_name("fake_bundle.py"))]
     monkeypatch.setattr("common.studies.session.BUNDLE", stand_in)
