@@ -82,7 +82,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr("common.studies.machine.ROOT", tmp_path)
     monkeypatch.setattr("common.studies.runner.WAIT_S", 0.05)
     stand_in = [sys.executable, str(Path(__file__).with_name("fake_bundle.py"))]
-    monkeypatch.setattr("common.studies.session.BUNDLE", stand_in)
+    monkeypatch.setattr("common.studies.command.BUNDLE", stand_in)
     monkeypatch.delenv("CXR_DATA", raising=False)
     previous = signal.getsignal(signal.SIGTERM)
     yield Workplace(tmp_path)
