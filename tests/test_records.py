@@ -69,6 +69,7 @@ def test_the_fingerprint_ignores_folders_and_sees_everything_else():
         {"boxes": (Box("F", 0, 0, 1, 1),)},
         {"landmarks": {"apex": (0.1, 0.2)}},
         {"masks": {"lung": "/a/m.png"}},
+        {"label_map": "/a/m.nii.gz"},
     ]
     prints = {corpus.fingerprint()}
     for change in changes:

@@ -69,6 +69,7 @@ def _print_contents(corpus: Corpus) -> None:
     for structure in corpus.structures:
         print(f"  mask {structure:15} {sum(structure in record.masks for record in records):8,}")
     for what, count in (
+        ("label maps", sum(record.label_map is not None for record in records)),
         ("boxes", sum(len(record.boxes) for record in records)),
         ("images with landmarks", sum(bool(record.landmarks) for record in records)),
     ):

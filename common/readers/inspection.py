@@ -18,7 +18,7 @@ from ..images.decode import image_size, read_image
 from ..images.store.worker import resize
 from ..records import Record
 from ..volumes import read_volume
-from ..volumes.doubts import collected
+from ..volumes.doubts import collect_doubts
 from ..volumes.organs import read_label_map
 from .support.tree import Tree
 
@@ -74,14 +74,14 @@ def inspect(record: Record) -> Inspection:
 def inspect_volume(record: Record) -> Inspection:
     """Read a record's CT volume and compare its label map's grid with it."""
     problems = []
-    with collected() as doubts:
+    with collect_doubts() as doubts:
         try:
             volume = read_volume(record.image, record.calibration)
         except UnreadableImage as error:
             return Inspection(record, None, None, (str(error),))
-        for path in record.masks.values():
+        if record.label_map is not None:
             try:
-                read_label_map(path, volume)
+                read_label_map(record.label_map, volume)
             except UnreadableImage as error:
                 problems.append(str(error))
     problems += map(str, doubts)
@@ -117,7 +117,8 @@ def unread_images(records: Sequence[Record], root: Path, volumes: bool = False) 
     tree = Tree(root)
     with collect_notices():  # the reader has said it
         found = tree.volumes() if volumes else tree.images()
-    used = {os.path.realpath(path) for record in records for path in (record.image, *record.masks.values())}
+    files = (path for record in records for path in (record.image, record.label_map, *record.masks.values()) if path)
+    used = set(map(os.path.realpath, files))
     return [path for path in found if os.path.realpath(path) not in used]
 
 

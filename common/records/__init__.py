@@ -1,5 +1,5 @@
 """What a reader returns: one record per image, and the corpus that holds them."""
 
-from .corpus import IGNORE, ORGANS, SPLITS, Box, Calibration, Corpus, Record
+from .corpus import IGNORE, SPLITS, Box, Calibration, Corpus, Record
 
-__all__ = ["IGNORE", "ORGANS", "SPLITS", "Box", "Calibration", "Corpus", "Record"]
+__all__ = ["IGNORE", "SPLITS", "Box", "Calibration", "Corpus", "Record"]

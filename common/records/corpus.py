@@ -14,7 +14,6 @@ from pathlib import PurePath
 
 SPLITS = ("train", "val", "test")
 IGNORE = 255  # value of a mask, or of a label map in memory, where no label is known
-ORGANS = "organs"  # the one key of `Record.masks` in a corpus of CT volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,14 @@ class Record:
         source: name of the data set.
         labels: one number per finding of the corpus, in its order; nan is unknown; one-hot for classes that
             exclude each other; None without labels.
-        masks: structure -> mask file.
+        masks: structure -> file of its mask alone.
         boxes: rectangles around findings.
         landmarks: name -> (row, col) as fractions of (height, width).
         view: projection ("PA", "AP", ...) where it is known.
         study_id: examination that this image is one series or reconstruction of, where there may be several.
         calibration: of a CT volume whose publisher gives it in a table.
+        label_map: file of integers on a CT volume's grid, one for each structure. It names them itself, or by a table
+            that a recipe chooses, so that nobody knows which there are before it is read: they are no `masks`.
     """
 
     image: str
@@ -81,6 +82,7 @@ class Record:
     view: str | None = None
     study_id: str | None = None
     calibration: Calibration | None = None
+    label_map: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,5 +162,7 @@ class Corpus:
                 facts.append(["study", record.study_id])
             if record.calibration is not None:
                 facts.append(["calibration", astuple(record.calibration)])
+            if record.label_map is not None:
+                facts.append(["label map"])
             digest.update(json.dumps(facts).encode())
         return digest.hexdigest()[:12]

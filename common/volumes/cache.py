@@ -23,7 +23,6 @@ from ..files.errors import DatasetError
 from ..files.full_disk import written_to
 from ..files.journal import Journal, Line
 from ..files.quarantine import CRASHED, Quarantined, named, nothing_left, quarantined
-from ..records import ORGANS as ORGAN_MAPS
 from ..records import Corpus, Record
 from .entries import HOUNSFIELD, ORGANS, PART, prepare_entry, stamps_of
 from .preparation import Preparation
@@ -186,7 +185,7 @@ def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
     kept = replace(corpus, records=tuple(corpus.records[number] for number in good))
     entries = tuple(lines[number] for number in good)
     refused = tuple(
-        Quarantined(record.masks[ORGAN_MAPS], **entry["refused_organs"])
+        Quarantined(str(record.label_map), **entry["refused_organs"])
         for record, entry in zip(kept.records, entries, strict=True)
         if "refused_organs" in entry
     )

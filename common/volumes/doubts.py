@@ -11,7 +11,7 @@ class Doubt(UserWarning):
 
     Args:
         text: what it is, what was assumed, and what to do where that is wrong.
-        path: the file; None inside a format's own module, which `read.explained` completes.
+        path: the file; None inside a format's own module, which `read.file_errors` completes.
     """
 
     def __init__(self, text: str, path: str | os.PathLike[str] | None = None):
@@ -28,7 +28,7 @@ def doubt(text: str) -> None:
 
 
 @contextmanager
-def collected() -> Iterator[list[Doubt]]:
+def collect_doubts() -> Iterator[list[Doubt]]:
     """Gather doubts instead of showing them; the list is filled when the block ends."""
     found: list[Doubt] = []
     with warnings.catch_warnings(record=True) as said:

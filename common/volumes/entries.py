@@ -14,7 +14,7 @@ import numpy as np
 from ..files.errors import UnreadableImage
 from ..files.journal import Line
 from ..files.stamps import stamp
-from .doubts import collected
+from .doubts import collect_doubts
 from .preparation import Preparation
 from .task import Task
 
@@ -74,7 +74,7 @@ def stamps_of(place: Path) -> list[list[int]]:
 
 
 def _write(preparation: Preparation, place: Path, task: Task) -> None:
-    with collected() as doubts:
+    with collect_doubts() as doubts:
         prepared = preparation.prepare(task)
     draft = place.with_name(f"{place.name}.{os.getpid()}{PART}")
     shutil.rmtree(draft, ignore_errors=True)

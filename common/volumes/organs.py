@@ -10,7 +10,7 @@ from ..files.errors import UnreadableImage, Unusable
 from ..records import IGNORE
 from .geometry import canonical
 from .label_names import label_names
-from .read import explained, module_of
+from .read import file_errors, module_of
 from .structures import ids_of
 from .volume import Volume
 
@@ -39,7 +39,7 @@ def read_organs(
     if not structures or len(structures) >= IGNORE or len(set(structures)) != len(structures):
         raise ValueError(f"structures is {list(structures)}; name 1 to {IGNORE - 1} different ones")
     values = read_label_map(path, like)
-    with explained(Path(path)):
+    with file_errors(Path(path)):
         return renumbered(values, label_names(Path(path), label_table), structures)
 
 
@@ -85,7 +85,7 @@ def read_label_map(path: str | os.PathLike[str], like: Volume) -> np.ndarray:
         UnreadableImage: no integers, or another shape or affine than the volume's.
     """
     place = Path(path)
-    with explained(place):
+    with file_errors(place):
         module = module_of(place)
         if not hasattr(module, "load_labels"):
             raise Unusable("a label map is one file of NIfTI, MHA or NRRD", "Convert it")

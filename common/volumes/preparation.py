@@ -9,7 +9,7 @@ import numpy as np
 
 from ..files.errors import UnreadableImage
 from .organs import read_organs
-from .read import explained, read_volume
+from .read import file_errors, read_volume
 from .resample import body_box, resample, resampled_grid
 from .task import Task
 from .volume import Grid
@@ -87,7 +87,7 @@ class Preparation:
         values = resample(volume.hounsfield, volume.grid, grid, order=1)
         if self.body_margin is None:
             return Prepared(values, organs, grid, refused)
-        with explained(task.place):
+        with file_errors(task.place):
             box = body_box(values, [round(self.body_margin / step) for step in self.spacing])
         z, y, x = (first + side.start * step for first, side, step in zip(grid.origin, box, self.spacing, strict=True))
         values, organs = values[box], None if organs is None else organs[box]

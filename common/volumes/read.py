@@ -48,7 +48,7 @@ def read_with_file_grid(
 ) -> tuple[Volume, FileGrid]:
     """Read one CT volume as `read_volume` does, and where the file's own voxels lie."""
     place = Path(path)
-    with explained(place):
+    with file_errors(place):
         module = module_of(place)
         if calibration is None:
             values, affine = module.load(place)
@@ -88,7 +88,7 @@ def module_of(path: Path) -> ModuleType:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
     """Turn whatever a format's library raises into one kind of error that names the file, and complete its doubts."""
     try:
         with warnings.catch_warnings(record=True) as said:

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from ..files.stamps import file_hash, stamp
-from ..records import ORGANS, Calibration, Record
+from ..records import Calibration, Record
 from .itk_formats import voxel_files
 from .label_names import sidecars
 
@@ -33,7 +33,7 @@ class Task:
             record: of a corpus of CT volumes.
             organs: label maps are wanted.
         """
-        return cls(record.image, record.masks.get(ORGANS) if organs else None, record.calibration)
+        return cls(record.image, record.label_map if organs else None, record.calibration)
 
     @property
     def place(self) -> Path:

@@ -48,8 +48,8 @@ def test_labels_patients_and_masks(tmp_path):
     labels = [record.labels[0] for record in corpus.records]
     assert labels[:3] == [1, 0, 1] and np.isnan(labels[3]) and labels[4] == 0
     assert [record.patient_id for record in corpus.records] == ["x", "y", "z", "z", "y"]
-    assert [bool(record.masks) for record in corpus.records] == [True, False, True, False, False]
-    assert corpus.structures == ("organs",) and corpus.findings == ("nodule",)
+    assert [record.label_map is not None for record in corpus.records] == [True, False, True, False, False]
+    assert corpus.structures == () and corpus.findings == ("nodule",)
     assert "3 volumes have no label map" in "\n".join(corpus.notices)
 
 
@@ -59,10 +59,10 @@ def test_two_volumes_of_one_name_have_masks_by_their_folders(tmp_path):
         save_nifti(tmp_path / "masks" / patient / "CT.nii.gz", np.ones((4, 5, 6), np.uint8))
     corpus = read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks"))
     for record in corpus.records:
-        assert Path(record.masks["organs"]).parent.name == Path(record.image).parent.name
+        assert Path(record.label_map).parent.name == Path(record.image).parent.name
     (tmp_path / "masks" / "p2" / "CT.nii.gz").unlink()  # segmentation was interrupted
     first, second = read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks")).records
-    assert "p1" in first.masks["organs"] and not second.masks, "another patient's"
+    assert "p1" in first.label_map and second.label_map is None, "another patient's"
 
 
 def test_what_does_not_fit(tmp_path):

@@ -65,15 +65,15 @@ def test_patients_scans_splits_and_labels(tmp_path):
         assert record.labels == tuple(map(float, labels_of(name)))
         assert record.study_id == name[:-2] and record.patient_id == name.rsplit("_", 2)[0]
         assert record.split == ("test" if name.startswith("valid") else "train")
-        assert record.calibration is None and f"ts_total/{name.split('_')[0]}_fixed" in record.masks["organs"]
-    assert corpus.structures == ("organs",) and corpus.findings[0] == "Medical material"
+        assert record.calibration is None and f"ts_total/{name.split('_')[0]}_fixed" in record.label_map
+    assert corpus.structures == () and corpus.findings[0] == "Medical material"
     text = "\n".join(corpus.notices)
     assert "8 images here, 50,188 published" in text
     assert "1 volumes left out: no chest (valid_2_a_1)" in text
     assert "1 volumes left out: no distance between slices (train_11755_a_3)" in text
     assert len(FINDINGS) == 18 and "train_14384_a_2" in UNUSABLE
     volume = read_volume(corpus.records[0].image)
-    assert read_organs(corpus.records[0].masks["organs"], ["heart"], volume).sum() > 0
+    assert read_organs(corpus.records[0].label_map, ["heart"], volume).sum() > 0
 
 
 def test_one_reconstruction_per_scan_and_validation_by_patient(tmp_path):
@@ -88,7 +88,7 @@ def test_one_reconstruction_per_scan_and_validation_by_patient(tmp_path):
 def test_the_first_version_needs_its_table_and_the_second_must_not_have_it(tmp_path):
     root = write(tmp_path, version="")
     corpus = read("ct_rate", root)
-    assert len(corpus) == 6 and not corpus.structures
+    assert len(corpus) == 6 and not any(record.label_map for record in corpus.records)
     for record in corpus.records:
         assert record.calibration == Calibration(1.0, -8192.0, (SPACING[0], 0.75, 0.75))
     record = corpus.records[0]
@@ -137,11 +137,11 @@ def test_raw_volumes_without_spacing_or_turned_are_left_out(tmp_path):
 
 def test_masks_of_ones_own_and_none(tmp_path):
     root = write(tmp_path, masks=False)
-    assert read("ct_rate", root).structures == ()
+    assert not any(record.label_map or record.masks for record in read("ct_rate", root).records)
     save_nifti(root / "mine" / "train_2_a_1.nii.gz", np.ones((4, 5, 6), np.uint8))
     save_nifti(root / "mine" / "train_99_a_1.nii.gz", np.ones((4, 5, 6), np.uint8))
     corpus = read("ct_rate", root, masks="mine")
-    assert [bool(record.masks) for record in corpus.records] == [False, False, False, True, False, False]
+    assert [record.label_map is not None for record in corpus.records] == [False, False, False, True, False, False]
     text = "\n".join(corpus.notices)
     assert "1 label maps belong to no volume here (train_99_a_1.nii.gz)" in text
     assert "5 volumes have no label map" in text

@@ -70,9 +70,9 @@ def test_the_published_masks_meet_their_series(tmp_path):
     affine[:3, 3] = [-(x + 5 * SPACING[2]), -(y + 4 * SPACING[1]), z]
     save_nifti(tmp_path / "segmentations" / "1000500.nii", ras, affine)
     corpus = read("ratic", tmp_path, masks="segmentations")
-    (record,) = [record for record in corpus.records if record.masks]
+    (record,) = [record for record in corpus.records if record.label_map]
     assert record.image.endswith("1000500") and "6 volumes have no label map" in "\n".join(corpus.notices)
-    organs = read_organs(record.masks["organs"], ["kidney_left"], read_volume(record.image), label_table="ratic")
+    organs = read_organs(record.label_map, ["kidney_left"], read_volume(record.image), label_table="ratic")
     assert np.array_equal(organs, (np.indices((4, 5, 6))[2] >= 3).astype(np.uint8))
 
 

@@ -63,9 +63,9 @@ def test_maps_lie_on_the_voxels_of_their_files(tmp_path, standin):
         check(root / image, out / f"{image.split('.')[0]}.nii.gz")
     assert len(standin.calls) == 3
     corpus = read("ct_folder", root, masks=str(out))
-    assert len(corpus) == 3 and all(record.masks for record in corpus.records) and corpus.structures == ("organs",)
+    assert len(corpus) == 3 and all(record.label_map for record in corpus.records)
     for record in corpus.records:
-        organs = read_organs(record.masks["organs"], NAMES[:8], read_volume(record.image))
+        organs = read_organs(record.label_map, NAMES[:8], read_volume(record.image))
         assert len(np.unique(organs)) >= 8
 
 
@@ -105,11 +105,11 @@ def test_ratic_and_ct_rate_find_every_map_inside_their_own_folder(tmp_path, stan
     for _ in range(2):
         assert run(ratic, ratic / "organs", "--dataset", "ratic", "--structures", "liver,spleen") == 0
     corpus = read("ratic", ratic, masks="organs")
-    assert len(corpus) == 2 and len(standin.calls) == len(corpus) and all(record.masks for record in corpus.records)
+    assert len(corpus) == 2 and len(standin.calls) == len(corpus) and all(record.label_map for record in corpus.records)
     for record in corpus.records:
         patient, series = record.image.split("/")[-2:]
-        assert record.masks["organs"] == str(ratic / "organs" / patient / f"{series}.nii.gz")
-        assert read_organs(record.masks["organs"], ("liver", "spleen"), read_volume(record.image)).any()
+        assert record.label_map == str(ratic / "organs" / patient / f"{series}.nii.gz")
+        assert read_organs(record.label_map, ("liver", "spleen"), read_volume(record.image)).any()
     standin.calls.clear()
     rate = write_ct_rate(tmp_path / "rate", 2, size=48, thickness=10.0, seed=3)
     for _ in range(2):
@@ -117,8 +117,8 @@ def test_ratic_and_ct_rate_find_every_map_inside_their_own_folder(tmp_path, stan
     corpus = read("ct_rate", rate, masks="masks")
     assert len(standin.calls) == len(corpus) == 2
     for record in corpus.records:
-        assert record.masks["organs"].startswith(str(rate / "masks")) and "masks" not in record.image
-        check(record.image, Path(record.masks["organs"]), ("liver", "spleen"))
+        assert record.label_map.startswith(str(rate / "masks")) and "masks" not in record.image
+        check(record.image, Path(record.label_map), ("liver", "spleen"))
 
 
 def test_raw_ct_rate_and_rad_chestct_lie_where_their_readers_put_them(tmp_path, standin):
@@ -135,7 +135,7 @@ def test_raw_ct_rate_and_rad_chestct_lie_where_their_readers_put_them(tmp_path, 
     maps = OrganMaps(tmp_path / "masks", root, [Path(record.image) for record in records])
     for record in records:
         volume = read_volume(record.image, record.calibration)
-        found = read_organs(maps.find(Path(record.image))["organs"], ["liver"], volume)
+        found = read_organs(maps.find(Path(record.image)), ["liver"], volume)
         # The first octant: where the axes to the right, front and head are all below their middle.
         side = np.argwhere(found).mean(0) > (np.array(SHAPE) - 1) / 2
         assert side.tolist() == [False, True, True] and 0.05 < found.mean() < 0.2
@@ -154,4 +154,4 @@ def test_real_volumes_and_a_series(tmp_path, standin, cxr_data):
     made = nibabel.load(tmp_path / "masks" / "example_ct_dicom.nii.gz")
     one, other = (nibabel.as_closest_canonical(image) for image in (published, made))
     assert one.shape == other.shape and np.allclose(one.affine, other.affine, atol=1e-2)
-    assert all(record.masks for record in read("ct_folder", root, masks=str(tmp_path / "masks")).records)
+    assert all(record.label_map for record in read("ct_folder", root, masks=str(tmp_path / "masks")).records)

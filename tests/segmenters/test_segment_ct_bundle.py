@@ -98,9 +98,9 @@ def test_masks_lie_where_the_phantom_has_them(bundle, tmp_path, python):
     done = python(script, tmp_path / "ct", tmp_path / "masks", *options, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert done.returncode == 0 and "2 made" in done.stdout, done.stderr
     for record in read("ct_folder", tmp_path / "ct", masks=str(tmp_path / "masks")).records:
-        made, truth = nibabel.load(record.masks["organs"]), nibabel.load(record.image.replace("/ct/", "/truth/"))
+        made, truth = nibabel.load(record.label_map), nibabel.load(record.image.replace("/ct/", "/truth/"))
         assert made.shape == truth.shape and np.allclose(made.affine, truth.affine, atol=1e-5)
-        found = read_organs(record.masks["organs"], list(CHANNELS.values())[1:], read_volume(record.image))
+        found = read_organs(record.label_map, list(CHANNELS.values())[1:], read_volume(record.image))
         wanted = np.asarray(nibabel.as_closest_canonical(truth).dataobj)[::-1, ::-1].transpose(2, 1, 0)
         for part, least in enumerate(LEAST, 1):
             dice = 2 * ((found == part) & (wanted == part)).sum() / ((found == part).sum() + (wanted == part).sum())

@@ -53,7 +53,7 @@ def test_killed_in_the_middle_it_goes_on(root, standin):
     done = {name: (root.parent / "masks" / name).stat().st_mtime_ns for name in maps(root)}
     (root.parent / "masks" / ".v3.nii.gz.part").write_bytes(b"\x1f\x8b half")
     assert list(done) == ["v1.nii.gz", "v2.nii.gz"] and standin.journal() == [100, 200, 300]
-    assert sum(bool(r.masks) for r in read("ct_folder", root, masks=str(root.parent / "masks")).records) == 2
+    assert sum(r.label_map is not None for r in read("ct_folder", root, masks=str(root.parent / "masks")).records) == 2
     standin.pause = 0.0
     assert run(root) == 0
     assert standin.journal() == [100, 200, 300, 300, 400, 500] and len(maps(root)) == 5

@@ -55,7 +55,7 @@ def test_nothing_is_prepared_twice(tmp_path, monkeypatch):
         replace(
             record,
             image=record.image.replace("/data/", "/moved/"),
-            masks={key: path.replace("/data/", "/moved/") for key, path in record.masks.items()},
+            label_map=record.label_map and record.label_map.replace("/data/", "/moved/"),
         )
         for record in corpus.records
     ]
@@ -72,7 +72,7 @@ def test_other_content_settings_or_calibration_is_another_volume(tmp_path):
     labels = np.full(SHAPE, 1, np.uint8)
     save_nifti(tmp_path / "data" / "m" / "v0.nii.gz", labels, ras_affine(SPACING))
     assert (opened(corpus, tmp_path / "cache").organs(0) == 2).all()
-    record = replace(corpus.records[0], calibration=Calibration(1.0, -50.0, SPACING), masks={})
+    record = replace(corpus.records[0], calibration=Calibration(1.0, -50.0, SPACING), label_map=None)
     shifted = opened(replace(corpus, records=(record,)), tmp_path / "cache").hounsfield(0)
     assert np.array_equal(np.sort(shifted.ravel()), np.sort(values_of(90).ravel() - 50))
 

@@ -21,14 +21,16 @@ def write(root, count=4):
     records = []
     for number in range(count):
         image = save_nifti(root / f"v{number}.nii.gz", values_of(number), ras_affine(SPACING))
-        masks = {}
+        label_map = None
         if number % 2 == 0:
             organs = np.where(values_of(number) % 3 == 0, 5, 0).astype(np.uint8)
-            masks = {"organs": str(save_nifti(root / "m" / f"v{number}.nii.gz", organs, ras_affine(SPACING)))}
+            label_map = str(save_nifti(root / "m" / f"v{number}.nii.gz", organs, ras_affine(SPACING)))
         split = ("train", "test")[number % 2]
         labels = (float(number), 1.0)
-        records.append(Record(str(image), f"p{number}", split, "toy", labels, masks, study_id=f"s{number}"))
-    return Corpus("toy", tuple(records), ("A", "B"), ("organs",))
+        records.append(
+            Record(str(image), f"p{number}", split, "toy", labels, study_id=f"s{number}", label_map=label_map)
+        )
+    return Corpus("toy", tuple(records), ("A", "B"))
 
 
 def opened(corpus, directory, workers=1, preparation=PREPARATION):

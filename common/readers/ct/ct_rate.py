@@ -107,7 +107,7 @@ def read(
         everything.append(record)
         if name not in left_out:
             use_maps = masks is not None or kind == FIXED
-            records.append(replace(record, masks=maps.find(path) if use_maps else {}))
+            records.append(replace(record, label_map=maps.find(path) if use_maps else None))
     if one_per_scan:
         records = _first_of_each_scan(records)
         add_notice(f"one_per_scan keeps {len(records):,} of {len(everything):,} volumes")
@@ -117,7 +117,6 @@ def read(
         PUBLICATION,
         records,
         findings=FINDINGS,
-        structures=maps.structures,
         val_fraction=val_fraction,
         seed=seed,
         published=everything,

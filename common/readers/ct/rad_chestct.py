@@ -114,7 +114,7 @@ def read(
             split=splits[name[:3]],
             source=PUBLICATION.name,
             labels=labels.get(name),
-            masks=maps.find(path),
+            label_map=maps.find(path),
         )
         for name, path in sorted(volumes.items())
     ]
@@ -123,7 +123,6 @@ def read(
         PUBLICATION,
         records,
         findings=FINDINGS,
-        structures=maps.structures,
         shared_patients=shared_patients,
         split_by=f"{base}: trn, val and tst",
         val_fraction=val_fraction,

@@ -109,7 +109,7 @@ def read(
                 split="train",
                 source=PUBLICATION.name,
                 labels=labels[patient],
-                masks=maps.find(series),
+                label_map=maps.find(series),
                 study_id=patient,
             )
         )
@@ -125,7 +125,6 @@ def read(
         PUBLICATION,
         records,
         findings=FINDINGS,
-        structures=maps.structures,
         test_fraction=test_fraction,
         val_fraction=val_fraction,
         seed=seed,

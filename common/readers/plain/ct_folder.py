@@ -90,14 +90,13 @@ def read(
     layout = Layout(base, tree.names, table, None, patient_pattern, split_folders)
     name = name or base.name
     records = layout.records(found, name)
-    records = [replace(record, masks=maps.find(path)) for path, record in zip(found, records, strict=True)]
+    records = [replace(record, label_map=maps.find(path)) for path, record in zip(found, records, strict=True)]
     maps.add_notices()
     return finish(
         PUBLICATION,
         records,
         name=name,
         findings=layout.findings,
-        structures=maps.structures,
         shared_patients=shared_patients,
         split_by=str(base),
         test_fraction=test_fraction,

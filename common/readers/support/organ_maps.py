@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ...files.errors import DatasetError
 from ...files.notices import add_notice
-from ...records import ORGANS
 from .copies import digest_of, first_few_below
 from .matching import match
 from .suffixes import stem
@@ -42,22 +41,15 @@ class OrganMaps:
         found.refuse_contrary(lambda name: digest_of(by_name[name]), folder)
         self._map_of = {volume: by_name[name] for volume, name in found.name_of.items()}
         self._lost = [by_name[name] for name in found.lost]
-        self._found: set[Path] = set()
         self._bare: list[Path] = []
 
-    def find(self, image: Path) -> dict[str, str]:
-        """Return `Record.masks` of one volume: its label map, or nothing."""
+    def find(self, image: Path) -> str | None:
+        """Return `Record.label_map` of one volume."""
         place = self._map_of.get(image)
         if place is None:
             self._bare.append(image)
-            return {}
-        self._found.add(place)
-        return {ORGANS: str(place)}
-
-    @property
-    def structures(self) -> tuple[str, ...]:
-        """`Corpus.structures`."""
-        return (ORGANS,) if self._found else ()
+            return None
+        return str(place)
 
     def add_notices(self) -> None:
         """Say which volumes have none, once all were asked for, and which label maps belong to no volume."""

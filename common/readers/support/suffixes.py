@@ -36,7 +36,7 @@ def below(path: Path, base: Path) -> str:
     return text[len(root) :] if text.startswith(root) else ""
 
 
-def known(path: Path) -> bool:
+def has_known_suffix(path: Path) -> bool:
     """Whether a file has the suffix of an image or a volume."""
     return path.name.lower().endswith((*SUFFIXES, *VOLUME_SUFFIXES))
 
@@ -59,7 +59,7 @@ def is_slice(path: Path) -> bool:
 def _nameless_kind(path: Path) -> str | None:
     """The format of a file whose suffix tells none; archives name DICOM files by their UID."""
     # Text beside them must not be taken for images.
-    if path.suffix.lower() in OTHERS or known(path):
+    if path.suffix.lower() in OTHERS or has_known_suffix(path):
         return None
     try:
         with path.open("rb") as file:

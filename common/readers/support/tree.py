@@ -10,7 +10,7 @@ from pathlib import Path
 from ...files.errors import DatasetError
 from ...files.notices import add_notice
 from .copies import equal_files, first_few_below, without_nested
-from .suffixes import is_image, is_slice, is_volume, known
+from .suffixes import has_known_suffix, is_image, is_slice, is_volume
 
 CLUTTER = {"__MACOSX", "Thumbs.db"}
 
@@ -119,7 +119,9 @@ class Tree:
         best = {}
         for path in paths:
             group = [place for place in self._same.get(path, ()) if place.path in wanted]
-            best[path] = min(group, key=lambda place: (not known(place.path), place.linked)).path if group else path
+            best[path] = (
+                min(group, key=lambda place: (not has_known_suffix(place.path), place.linked)).path if group else path
+            )
         more = [path for path in paths if best[path] != path]
         if more:
             add_notice(
