@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import locked, locked_if_free, write_atomically
-from ..readers.support.organ_maps import place_below
+from ..readers.support.label_maps import place_below
 
 SETTINGS, FAILURES = "segment_ct.json", "failures.json"
 LOCKS = ".locks"  # hidden, as drafts are: readers take neither for label maps

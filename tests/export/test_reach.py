@@ -14,6 +14,7 @@ from common.export.reach import Reach
 from common.export.rewrite import ExportError
 from common.export.vendor import vendor
 from common.inert import inert
+from common.readers import find_reader
 
 LIBRARY = {
     "__init__.py": """
@@ -222,7 +223,8 @@ def test_an_export_is_no_larger_than_it_needs_to_be(bundle, vendored):
     assert lines <= LINES[bundle]
     rooms = {path.relative_to(vendored(bundle)).parts[0] for path in files}
     assert not rooms & {"phantom", "export", "data", "studies", "benchmarks"}
-    assert ("volumes" in rooms) == bundle.startswith("ct_")
+    dataset = yaml.safe_load((ROOT / "bundles" / bundle / "configs" / "train.yaml").read_text())["dataset"]
+    assert ("volumes" in rooms) == find_reader(dataset).publication.volumes
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)

@@ -12,7 +12,7 @@ from segment_standin import IDS, NAMES, octant, places_of
 
 from common.phantom.ct import write_ct_rate, write_ratic
 from common.readers import read
-from common.readers.support.organ_maps import OrganMaps
+from common.readers.support.label_maps import LabelMaps
 from common.records import Calibration, Record
 from common.segmenters import totalsegmentator
 from common.segmenters.output import Output
@@ -132,7 +132,7 @@ def test_raw_ct_rate_and_rad_chestct_lie_where_their_readers_put_them(tmp_path, 
     ]
     output, segmenter = Output(tmp_path / "masks", root), totalsegmentator.TotalSegmentator("cpu")
     assert segment_all(records, output, segmenter, NAMES, progress=False).made == 2
-    maps = OrganMaps(tmp_path / "masks", root, [Path(record.image) for record in records])
+    maps = LabelMaps(tmp_path / "masks", root, [Path(record.image) for record in records])
     for record in records:
         volume = read_volume(record.image, record.calibration)
         found = read_organs(maps.find(Path(record.image)), ["liver"], volume)

@@ -24,7 +24,7 @@ from ...records import Calibration, Corpus, Record
 from ..registry import reader
 from ..support.copies import one_each
 from ..support.finish import finish
-from ..support.organ_maps import OrganMaps, inside, skipped
+from ..support.label_maps import LabelMaps, inside
 from ..support.publication import Publication
 from ..support.suffixes import stem
 from ..support.tree import Tree, require_root
@@ -94,13 +94,13 @@ def read(
     base = require_root(root, f"CT-RATE is at {PUBLICATION.where}")
     if version not in (None, FIXED, RAW):
         raise DatasetError("version", f"the value is {version!r}", f"It must be {FIXED}, {RAW} or null")
-    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    tree = Tree(base, skip=[inside(base, masks)])
     volumes = _volumes(tree, version)
     labels = labels_of(tree, LABEL_TABLES, FINDINGS)
     raw = {name for name, (_, kind) in volumes.items() if kind == RAW}
     calibrations, uncalibrated = calibrations_of(tree, METADATA, raw)
     left_out = uncalibrated | _left_out(tree, volumes)
-    maps = OrganMaps(_mask_folder(tree.paths, base, masks), base, [path for path, _ in volumes.values()])
+    maps = LabelMaps(_mask_folder(tree.paths, base, masks), base, [path for path, _ in volumes.values()])
     everything, records = [], []
     for name, (path, kind) in volumes.items():
         record = _record(name, path, labels, calibrations)

@@ -25,7 +25,7 @@ from ...records import Corpus, Record
 from ..registry import reader
 from ..support.copies import one_each
 from ..support.finish import finish
-from ..support.organ_maps import OrganMaps, inside, skipped
+from ..support.label_maps import LabelMaps, inside
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import one_spelling
@@ -97,7 +97,7 @@ def read(
         DatasetError: no volume, no label table, a column or class missing, or shared patients.
     """
     base = require_root(root, f"RAD-ChestCT is at {PUBLICATION.where}")
-    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    tree = Tree(base, skip=[inside(base, masks)])
     named = [path for path in tree.volumes() if path.suffix == ".npz" and NAME.fullmatch(stem(path.name))]
     volumes = one_each(named, base, lambda path: stem(path.name), lambda path: 0)
     if not volumes:
@@ -105,7 +105,7 @@ def read(
         raise DatasetError(base, problem, f"Unpack the archives there; they are at {PUBLICATION.where}")
     labels = _labels(tree)
     patients = _patients(tree, volumes)
-    maps = OrganMaps(inside(base, masks), base, list(volumes.values()))
+    maps = LabelMaps(inside(base, masks), base, list(volumes.values()))
     splits = SPLIT if val_fraction is None else SPLIT | {"val": "train"}
     records = [
         Record(

@@ -22,7 +22,7 @@ from ...records import Corpus, Record
 from ..registry import reader
 from ..support.copies import first_few_below
 from ..support.finish import finish
-from ..support.organ_maps import OrganMaps, inside
+from ..support.label_maps import LabelMaps, inside
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import canonical
@@ -95,7 +95,7 @@ def read(
     images = images_folder(base)
     labels = _labels(images.parent)
     listed = _series(images)
-    maps = OrganMaps(inside(base, masks), images, listed)
+    maps = LabelMaps(inside(base, masks), images, listed)
     records, unlisted = [], []
     for series in listed:
         patient = canonical(series.parent.name)

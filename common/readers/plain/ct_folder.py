@@ -13,7 +13,7 @@ from ...files.errors import DatasetError
 from ...records import Corpus
 from ..registry import reader
 from ..support.finish import finish
-from ..support.organ_maps import OrganMaps, inside, skipped
+from ..support.label_maps import LabelMaps, inside
 from ..support.publication import Publication
 from ..support.tree import Tree, require_root
 from ._layout import Layout
@@ -75,7 +75,7 @@ def read(
     base = require_root(root, "The reader 'ct_folder' takes any folder of CT volumes.")
     if classes and not class_column:
         raise DatasetError("classes", "it is given without class_column", "Name the column of labels_csv that has them")
-    tree = Tree(base, skip=skipped([inside(base, masks)]))
+    tree = Tree(base, skip=[inside(base, masks)])
     found = tree.volumes()
     if not found:
         remedy = "Check the key that names the folder; a DICOM series lies in a folder of its own"
@@ -86,7 +86,7 @@ def read(
         columns |= {"split_column": split_column, "view_column": None}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
         table.match_images(found, (base,))
-    maps = OrganMaps(inside(base, masks), base, found)
+    maps = LabelMaps(inside(base, masks), base, found)
     layout = Layout(base, tree.names, table, None, patient_pattern, split_folders)
     name = name or base.name
     records = layout.records(found, name)

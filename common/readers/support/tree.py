@@ -52,12 +52,12 @@ class Tree:
 
     Args:
         root: the folder.
-        skip: folders to leave out.
+        skip: folders to leave out; None is none.
     """
 
-    def __init__(self, root: Path, skip: Iterable[Path] = ()):
+    def __init__(self, root: Path, skip: Iterable[Path | None] = ()):
         self.root = root
-        left_out = {os.path.realpath(folder) for folder in skip}
+        left_out = {os.path.realpath(folder) for folder in skip if folder is not None}
         places = list(_walk(str(root), os.path.realpath(root), left_out, (), set(), False)) if root.is_dir() else []
         self.paths = [place.path for place in places]
         by_file = defaultdict(list)

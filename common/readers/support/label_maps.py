@@ -1,6 +1,6 @@
 """The folder of label maps, one per CT volume, that a reader of CT takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...files.errors import DatasetError
@@ -11,29 +11,25 @@ from .suffixes import stem
 from .tree import Tree
 
 
-class OrganMaps:
+class LabelMaps:
     """Finds the label map of a volume by its path below the root, or by the end of it that is unique.
 
     Args:
         folder: of label maps (NIfTI, MHA, NRRD) named like their volumes, whatever the suffix; None has none.
         root: of the volumes.
         volumes: all of them.
-        option: the reader's option that named the folder.
 
     Raises:
         DatasetError: a folder that is missing or holds no label map, or one that may belong to several volumes.
     """
 
-    def __init__(self, folder: Path | None, root: Path, volumes: Sequence[Path], option: str = "masks"):
+    def __init__(self, folder: Path | None, root: Path, volumes: Sequence[Path]):
         self.root = root
         files = [] if folder is None else Tree(folder).volumes()
         if folder is not None and not files:
             problem = "no such folder" if not folder.is_dir() else "no label map in it"
-            raise DatasetError(
-                folder,
-                problem,
-                f"Make them (scripts/segment_ct.py), correct the option {option}, or leave it out to do without",
-            )
+            remedy = "Make them (scripts/segment_ct.py), correct the option masks, or leave it out to do without"
+            raise DatasetError(folder, problem, remedy)
         self.folder = folder
         by_name = {} if folder is None else {str(path.relative_to(folder)): path for path in files}
         # A volume may be a folder whose name holds points, and label maps are named by all of it.
@@ -65,11 +61,6 @@ class OrganMaps:
 def inside(root: Path, option: str | None) -> Path | None:
     """Return the folder that an option names, relative to the root; None where it names none."""
     return None if option is None else root / Path(option).expanduser()
-
-
-def skipped(folders: Iterable[Path | None]) -> list[Path]:
-    """Return the folders in which no volume is to be looked for."""
-    return [folder for folder in folders if folder is not None]
 
 
 def place_below(root: Path, path: Path) -> str:
