@@ -79,9 +79,11 @@ def images(tmp_path):
     return folder
 
 
-def run(rooms, script, *words):
-    command = [sys.executable, "-c", RUN, rooms, ROOT / "scripts" / script, *words]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=100, cwd=ROOT)
+@pytest.fixture
+def run(rooms, tmp_path, python):
+    """Run a script of the repository where the readers have one more room."""
+    (tmp_path / "run.py").write_text(RUN)
+    return lambda script, *words: python(tmp_path / "run.py", rooms, ROOT / "scripts" / script, *words)
 
 
 def test_one_file_is_a_data_set(toy, images):
@@ -107,16 +109,16 @@ def test_its_options_are_those_of_its_function(toy, images):
         read("toyset", images)
 
 
-def test_commands_know_it(rooms, images):
+def test_commands_know_it(rooms, images, run):
     (rooms / "toys" / "toy_volumes.py").write_text(TOY.replace("VOLUMES", "True").replace("toy_set", "toy_volumes"))
-    done = run(rooms, "check_data.py", "toy_set", images, "--workers", "1")
+    done = run("check_data.py", "toy_set", images, "--workers", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     for line in ("toy_set: 3 images of 3 patients", "Toy data is obtained from https://toy.example", "licence: CC0"):
         assert line in done.stdout
     assert "official split: none" in done.stdout and "No problems found." in done.stdout
-    told = run(rooms, "build_store.py", "--help")
+    told = run("build_store.py", "--help")
     assert re.search(r"one of .*\btoy_set\b", " ".join(told.stdout.split())), told.stdout + told.stderr
-    told = run(rooms, "segment_ct.py", "--help").stdout  # of volumes alone
+    told = run("segment_ct.py", "--help").stdout  # of volumes alone
     assert "toy_volumes" in told and "ct_rate" in told and "toy_set" not in told and "eyepacs" not in told
 
 
