@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ class Output:
         path = self.path(image)
         lock = self.folder / LOCKS / f"{path.relative_to(self.folder)}.lock"
         with locked_if_free(lock) as mine:
+            for draft in path.parent.glob(f".{escape(path.name)}.*") if mine is not None else ():
+                draft.unlink()  # a killed process's
             yield mine is not None and not path.is_file()
             # Who opened the file before it goes finds the label map finished.
             if mine is not None and path.is_file():

@@ -1,6 +1,5 @@
 """From volumes to label maps on the volumes' own voxels, one after another."""
 
-import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..files.errors import UnreadableImage
+from ..files.full_disk import FULL
 from ..images.formats.nifti_writer import write_nifti
 from ..records import Record
 from ..volumes import Volume
@@ -73,7 +73,7 @@ def segment_all(
             except UnreadableImage as error:
                 reason = str(error)
             except OSError as error:
-                if error.errno == errno.ENOSPC:
+                if error.errno in FULL:
                     raise
                 reason = f"{record.image}: {error}"
             except Exception as error:  # of a back end: one odd volume must not end a week's work

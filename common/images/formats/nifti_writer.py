@@ -1,17 +1,18 @@
 """Writing NIfTI: whole or not at all, label maps with the header in which TotalSegmentator names its labels."""
 
 import gzip
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ...files import write_durably
+
 LEVEL = 1  # of compression: a label map shrinks a hundredfold at any, and the others take many times as long
 
 
 def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray, names: Mapping[str, int] | None = None) -> None:
-    """Write a `.nii.gz` file; a kill leaves the earlier one or the new one, and a hidden draft beside it.
+    """Write a `.nii.gz` file; a kill leaves the earlier one or the new one.
 
     Args:
         path: of the file; its folder is made.
@@ -27,14 +28,8 @@ def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray, names: Mappi
     image.header.set_xyzt_units("mm")
     if names is not None:
         image.header.extensions.append(Nifti1Extension(0, label_table(names).encode()))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    with draft.open("wb") as file:
-        # Without name and time in the gzip header, the same values are the same bytes.
-        file.write(gzip.compress(image.to_bytes(), LEVEL, mtime=0))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    # Without name and time in the gzip header, the same values are the same bytes.
+    write_durably(gzip.compress(image.to_bytes(), LEVEL, mtime=0), path)
 
 
 def label_table(names: Mapping[str, int]) -> str:
