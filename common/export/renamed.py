@@ -27,6 +27,8 @@ RENAMED = {
     **{f"common.data.{name}": f"common.sampling.{name}" for name in ("SampleKey", "SeededSampler", "generator_for")},
     "common.data.read": "common.readers.read",
     "common.data.volumes": "common.volumes",
+    "common.losses.ExpertLoss": "common.losses.EmbeddingMSE",
+    "common.losses.UnitMSE": "common.losses.EmbeddingMSE",
     "common.engines.merged_config": "common.command.merged_config",
     "common.engines.refuse_foreign_code": "common.command.refuse_foreign_code",
     "common.engines.refuse_unknown_keys": "common.command.refuse_unknown_keys",

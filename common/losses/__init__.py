@@ -2,7 +2,7 @@
 
 from .classification import LabelLoss
 from .contrastive import CosineRegression, InBatchInfoNCE
-from .expert import ExpertLoss
+from .embedding_mse import EmbeddingMSE
 from .injuries import InjuryLoss, InjuryOutputs
 from .label_map import LabelMapLoss
 from .location_scale import LocationScale
@@ -11,12 +11,11 @@ from .memory_bank import MemoryBank
 from .multitask import MultitaskLoss
 from .segmentation import DiceBCE
 from .self_distillation import MultiCropDistillation, SelfDistillation
-from .unit_mse import UnitMSE
 
 __all__ = [
     "CosineRegression",
     "DiceBCE",
-    "ExpertLoss",
+    "EmbeddingMSE",
     "InBatchInfoNCE",
     "InjuryLoss",
     "InjuryOutputs",
@@ -28,5 +27,4 @@ __all__ = [
     "MultiCropDistillation",
     "MultitaskLoss",
     "SelfDistillation",
-    "UnitMSE",
 ]

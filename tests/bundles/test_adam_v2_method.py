@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from bundles.cxr_adam_v2.scripts.method import AdamV2
-from common.losses import MultiCropDistillation, UnitMSE
+from common.losses import EmbeddingMSE, MultiCropDistillation
 from common.views import QUARTERS
 
 WIDTH, CODES, B = 6, 7, 3
@@ -51,8 +51,8 @@ def make(**options) -> AdamV2:
         "view": GivenCrops(),
         "head": nn.Linear(WIDTH, CODES),
         "localisation": MultiCropDistillation(CODES),
-        "composition": UnitMSE(),
-        "decomposition": UnitMSE(),
+        "composition": EmbeddingMSE(),
+        "decomposition": EmbeddingMSE(),
     }
     return AdamV2(**(defaults | options))
 

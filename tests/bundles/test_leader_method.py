@@ -9,7 +9,7 @@ from bundles.cxr_leader.scripts.heads import ExpertHead
 from bundles.cxr_leader.scripts.method import LeADER
 from bundles.cxr_leader.scripts.views import RegionView
 from common.engines import parameter_groups
-from common.losses import ExpertLoss
+from common.losses import EmbeddingMSE
 from common.networks import ProjectionHead
 from common.teachers import Expert, NetworkExpert
 from common.views import AugmentedCrop, crop_resize
@@ -61,7 +61,7 @@ def make(**options) -> LeADER:
     defaults = {
         "encoder": Mean(),
         "view": RegionView(AugmentedCrop(SIDE, area=(0.8, 1.0), flip=0.5)),
-        "loss": ExpertLoss(),
+        "loss": EmbeddingMSE(),
         "disease_expert": Counting(Mean(DISEASE, 2), SIDE),
         "disease_head": ExpertHead(WIDTH, DISEASE, 5),
         "anatomy_expert": Counting(Mean(ANATOMY, 3), SIDE),

@@ -6,7 +6,14 @@ import torch.nn.functional as F
 
 from bundles.cxr_ace.scripts.heads import DenseHead
 from bundles.cxr_adam.scripts.heads import UnitHead
-from common.losses import CosineRegression, InBatchInfoNCE, MatchingLoss, MemoryBank, MultiCropDistillation, UnitMSE
+from common.losses import (
+    CosineRegression,
+    EmbeddingMSE,
+    InBatchInfoNCE,
+    MatchingLoss,
+    MemoryBank,
+    MultiCropDistillation,
+)
 from common.networks import ProjectionHead
 
 
@@ -56,7 +63,7 @@ LOSSES = {
     "matching": lambda: MatchingLoss()(A, B, torch.eye(4).repeat(3, 1, 1)),
     "matching, softmax": lambda: MatchingLoss(normalisation="softmax")(A, B, torch.eye(4).repeat(3, 1, 1)),
     "self-distillation": lambda: MultiCropDistillation(8)(A, B[:2], {0: 0, 1: 1}),
-    "unit error": lambda: UnitMSE()(A, B),
+    "unit error": lambda: EmbeddingMSE()(A, B),
 }
 
 

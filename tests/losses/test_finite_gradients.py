@@ -10,7 +10,7 @@ from common import losses
 from common.losses import (
     CosineRegression,
     DiceBCE,
-    ExpertLoss,
+    EmbeddingMSE,
     InBatchInfoNCE,
     InjuryLoss,
     LabelLoss,
@@ -21,7 +21,6 @@ from common.losses import (
     MultiCropDistillation,
     MultitaskLoss,
     SelfDistillation,
-    UnitMSE,
 )
 
 UNKNOWN = math.nan
@@ -98,8 +97,7 @@ CALLS = {
     "CosineRegression": lambda x: CosineRegression()(x.view(6, 4), x.view(6, 4).flip(0)),
     "DiceBCE": lambda x: DiceBCE()(x[None], torch.zeros(1, 2, 3, 4, dtype=torch.uint8))["loss"],
     "DiceBCE of nothing": lambda x: DiceBCE()(x[None], torch.full((1, 2, 3, 4), 255, dtype=torch.uint8))["loss"],
-    "ExpertLoss": lambda x: ExpertLoss()(x.view(6, 4), x.view(6, 4).flip(0)),
-    "ExpertLoss of weight 0": lambda x: ExpertLoss(False)(x.view(6, 4), 0 * x.view(6, 4), torch.zeros(6)),
+    "EmbeddingMSE of weight 0": lambda x: EmbeddingMSE(False)(x.view(6, 4), 0 * x.view(6, 4), torch.zeros(6)),
     "InjuryLoss": injuries,
     "LabelLoss of nothing": no_label,
     "LabelLoss": label_of(1.0),
@@ -117,8 +115,8 @@ CALLS = {
     "MemoryBank, some pruned": pruned(0.5, 0.02),
     "MultiCropDistillation": distilled,
     "SelfDistillation": lambda x: SelfDistillation(4)(*x.view(6, 1, 4)[:4]),
-    "UnitMSE": lambda x: UnitMSE()(x, x.flip(1)),
-    "UnitMSE, joint": lambda x: UnitMSE(joint=True)(x, x.flip(1)),
+    "EmbeddingMSE": lambda x: EmbeddingMSE()(x, x.flip(1)),
+    "EmbeddingMSE, joint": lambda x: EmbeddingMSE(joint=True)(x, x.flip(1)),
     "mean over the overlap, none": lambda x: overlap_mean(x.view(2, 3, 2, 2), torch.zeros(2, 2, 2)).sum(),
 }
 
