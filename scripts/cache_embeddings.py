@@ -23,7 +23,7 @@ from common.images import PatchRule, RegionSource, StoreRegions, open_store
 from common.networks.key_map import parse_key_map
 from common.readers import read, reader_modules
 from common.readers.support.options import parse_options
-from common.teachers import CachedExpert, load_expert, remember
+from common.teachers import CachedExpert, cached_expert, load_expert
 from common.teachers.item_list import write_list
 from common.views import AugmentedCrop
 
@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
             count = write_list(dataset, Path(arguments.out), root)
             print(f"{count:,} images and patches: {arguments.out}")
             return 0
-        cached = remember(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
+        cached = cached_expert(expert, [dataset], arguments.out, arguments.device, arguments.batch_size, root)
     except (DatasetError, OSError, ValueError, RuntimeError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

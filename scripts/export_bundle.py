@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.command.last_words import cause
+from common.command.excepthook import cause
 from common.export import ExportError, add_onnx, add_torchscript, export_bundle, largest_difference
 
 ROOT = Path(__file__).resolve().parent.parent

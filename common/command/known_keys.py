@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engines import interruptions
-from . import last_words
+from . import excepthook
 from .given import Command, calling_command, current_command
 from .literal import read_literally
 from .places import component, lookup
@@ -32,7 +32,7 @@ def refuse_unknown_keys() -> None:
     """
     command = current_command()
     if command is not None:
-        last_words.install()
+        excepthook.install()
         interruptions.install()
         read_literally({key.replace("#", "::"): path for key, path in command.paths.items()})
     else:

@@ -8,7 +8,7 @@ class NonFiniteLoss(RuntimeError):  # noqa: N818  (named for what it reports)
 
     def __init__(self, losses: dict[str, float], iteration: int, files: list[str]):
         parts = ", ".join(f"{name} = {value:g}" for name, value in losses.items())
-        super().__init__(f"non-finite loss in iteration {iteration} ({parts}). {_whose(files)}")
+        super().__init__(f"non-finite loss in iteration {iteration} ({parts}). {_advice(files)}")
 
 
 class NonFiniteGradient(RuntimeError):  # noqa: N818  (likewise)
@@ -17,10 +17,10 @@ class NonFiniteGradient(RuntimeError):  # noqa: N818  (likewise)
     def __init__(self, parameters: list[str], iteration: int, files: list[str]):
         more = f" and {len(parameters) - 4} more" if len(parameters) > 4 else ""
         what = f"the gradient of {', '.join(parameters[:4])}{more} is not finite" if parameters else "a norm overflows"
-        super().__init__(f"finite losses with non-finite gradients in iteration {iteration}: {what}. {_whose(files)}")
+        super().__init__(f"finite losses with non-finite gradients in iteration {iteration}: {what}. {_advice(files)}")
 
 
-def _whose(files: list[str]) -> str:
+def _advice(files: list[str]) -> str:
     shown = ", ".join(files[:64]) + (f" and {len(files) - 64} more" if len(files) > 64 else "")
     return (
         f"Files of the batch in this process: {shown or 'unknown, since the batch has no `source`'}. "

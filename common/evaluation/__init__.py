@@ -3,11 +3,11 @@
 from .best import KeepBest
 from .classification import ClassificationReport
 from .encoding import (
+    EmbeddingCollapse,
     EncodingInferer,
     LandmarkRetrieval,
     NearestNeighbours,
     PatchProbe,
-    Spread,
     encoding_batch,
     save_metrics,
 )
@@ -22,6 +22,7 @@ from .stop_early import StopEarly
 
 __all__ = [
     "ClassificationReport",
+    "EmbeddingCollapse",
     "EncodingInferer",
     "KeepBest",
     "LandmarkRetrieval",
@@ -35,7 +36,6 @@ __all__ = [
     "SaveReport",
     "SegmentationReport",
     "Sharpness",
-    "Spread",
     "StopEarly",
     "better_than",
     "encoding_batch",

@@ -125,7 +125,7 @@ class NearestNeighbours(ProbeMetric):
         )
 
 
-class Spread(ProbeMetric):
+class EmbeddingCollapse(ProbeMetric):
     """`probes.spread` over an evaluator's run: the collapse diagnostics."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..command.last_words import cause
+from ..command.excepthook import cause
 from ..inert import inert
 from ..networks.exported import ExportedNetwork
 from .card import model_card

@@ -6,7 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from ..command.last_words import cause
+from ..command.excepthook import cause
 from ..inert import inert
 from .rewrite import TARGET, ExportError
 

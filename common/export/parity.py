@@ -11,7 +11,7 @@ from .bundle import Exported
 from .isolation import isolated_environment
 from .rewrite import ExportError
 
-STRANGER = """\
+ISOLATED_SCRIPT = """\
 import importlib.util
 import sys
 
@@ -47,7 +47,7 @@ def largest_difference(exported: Exported) -> float:
         folder = Path(scratch)
         torch.save(exported.images, folder / "probe.pt")
         done = subprocess.run(
-            [sys.executable, "-c", STRANGER, str(folder / "probe.pt"), str(folder / "answer.pt")],
+            [sys.executable, "-c", ISOLATED_SCRIPT, str(folder / "probe.pt"), str(folder / "answer.pt")],
             cwd=exported.folder,
             env=isolated_environment(folder),
             capture_output=True,

@@ -6,11 +6,11 @@ from .embedding_mse import EmbeddingMSE
 from .injuries import InjuryLoss, InjuryOutputs
 from .label_map import LabelMapLoss
 from .location_scale import LocationScale
-from .matching import MatchingLoss
 from .memory_bank import MemoryBank
 from .multitask import MultitaskLoss
 from .segmentation import DiceBCE
 from .self_distillation import MultiCropDistillation, SelfDistillation
+from .token_matching import MatchingLoss
 
 __all__ = [
     "CosineRegression",

@@ -8,8 +8,8 @@ from .description import EncoderDescription
 from .encoder_file import describe_encoder, save_encoder
 from .encoders import Encoder, Encoding
 from .heads import ProjectionHead
-from .matching import LoadReport, PoorMatchError
 from .segmentation import SegmentationNetwork
+from .weight_matching import LoadReport, PoorMatchError
 
 __all__ = [
     "Classifier",

@@ -13,8 +13,8 @@ from .description import CHEST_MEAN, CHEST_STD, EncoderDescription, default_norm
 from .encoder_file import describe_encoder, read_encoder
 from .encoders import Encoder, architecture_family, pretrained_normalisation
 from .layouts import FoundWeights, find_weights
-from .matching import LoadReport, fill, sound_weights
 from .stem import convert_stem, stem_channels
+from .weight_matching import LoadReport, fill, sound_weights
 
 Values = float | Sequence[float]
 

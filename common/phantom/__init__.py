@@ -2,9 +2,8 @@
 
 from .anatomy import Form, Trunk, build_trunk, sample_form
 from .findings import PREVALENCE
-from .patient import Patient, make_patient, whose
+from .patient import Patient, make_patient, patients_and_visits
 from .radiograph import STRUCTURES, PlacedBox, Radiograph, make_radiograph
-from .volume import Volume, voxelise
 from .writer import write_phantom
 
 __all__ = [
@@ -15,12 +14,10 @@ __all__ = [
     "PlacedBox",
     "Radiograph",
     "Trunk",
-    "Volume",
     "build_trunk",
     "make_patient",
     "make_radiograph",
+    "patients_and_visits",
     "sample_form",
-    "voxelise",
-    "whose",
     "write_phantom",
 ]

@@ -73,7 +73,7 @@ def visits(seed: int, patient: int) -> int:
     return int(stream(seed, 0, patient).choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1]))
 
 
-def whose(seed: int, count: int) -> list[tuple[int, int]]:
+def patients_and_visits(seed: int, count: int) -> list[tuple[int, int]]:
     """Patient (from 1) and follow-up (from 0) of the first `count` images; a longer list starts with the shorter."""
     pairs: list[tuple[int, int]] = []
     patient = 1

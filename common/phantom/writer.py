@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..readers.support.phantom_mark import write_mark
-from .patient import whose
+from .patient import patients_and_visits
 from .radiograph import Radiograph, make_radiograph
 
 ENTRY_HEADER = (
@@ -48,7 +48,7 @@ def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int 
     write_mark(out, "chestxray14", seed)
     for folder in ("images", "masks/lung", "masks/heart", "masks/clavicle"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    jobs = whose(seed, count)
+    jobs = patients_and_visits(seed, count)
     job = partial(_write_one, out, seed, size)
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:

@@ -94,7 +94,7 @@ class RunStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            return patiently(self.client.get_run, run_id).info.status
+            return with_retries(self.client.get_run, run_id).info.status
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise TrackingError(self.uri, error) from error
@@ -169,7 +169,7 @@ class RunStore:
     def _ask(self, action: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Call MLflow, and make its errors ours."""
         try:
-            return patiently(action, *arguments, **named)
+            return with_retries(action, *arguments, **named)
         except (TrackingError, ValueError):
             raise
         except Exception as error:  # of MLflow, its database's driver, its HTTP client, or the system
@@ -228,7 +228,7 @@ class RunStore:
         return name
 
 
-def patiently(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
+def with_retries(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call, and again while another process holds the database."""
     end, pause = time.monotonic() + PATIENCE, 0.1
     while True:

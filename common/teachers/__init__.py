@@ -3,7 +3,7 @@
 from .expert import Expert, NetworkExpert
 from .expert_cached import CachedExpert
 from .expert_file import encoder_expert, load_expert, seeded_expert
-from .expert_memory import remember
+from .expert_memory import cached_expert
 from .momentum import MomentumTeacher
 from .student_teacher import StudentTeacher
 
@@ -13,8 +13,8 @@ __all__ = [
     "MomentumTeacher",
     "NetworkExpert",
     "StudentTeacher",
+    "cached_expert",
     "encoder_expert",
     "load_expert",
-    "remember",
     "seeded_expert",
 ]

@@ -15,7 +15,7 @@ from ..inert import literal
 from ..networks import Encoder, build_encoder, load_encoder
 from ..networks.checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint
 from ..networks.file_kinds import misfit, stand_in
-from ..networks.matching import sound_weights
+from ..networks.weight_matching import sound_weights
 from .embedding_table import SUFFIXES
 from .expert import Expert, NetworkExpert
 from .expert_cached import CachedExpert

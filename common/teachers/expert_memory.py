@@ -23,7 +23,7 @@ PART = 2048  # items: at most so much work is lost by a kill
 logger = logging.getLogger(__name__)
 
 
-def remember(
+def cached_expert(
     expert: Expert,
     datasets: Sequence[StoreRegions],
     path: str | Path,

@@ -135,7 +135,7 @@ def open_volumes(
                 missing = {name: task for name, task in tasks.items() if name not in lines}
                 lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
-    _tell(cache, len(corpus), bool(preparation.structures))
+    _log_summary(cache, len(corpus), bool(preparation.structures))
     return cache
 
 
@@ -194,7 +194,7 @@ def _opened(corpus: Corpus, place: Path, lines: Sequence[Line]) -> VolumeCache:
     return VolumeCache(kept, place, entries, bad, refused)
 
 
-def _tell(cache: VolumeCache, count: int, structures: bool) -> None:
+def _log_summary(cache: VolumeCache, count: int, structures: bool) -> None:
     """Say at every opening what is left out, since who trains is often not who prepared."""
     name, place = cache.corpus.name, cache.directory / INDEX
     if cache.quarantine:

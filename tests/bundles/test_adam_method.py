@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bundles.cxr_adam.scripts.heads import UnitHead
+from bundles.cxr_adam.scripts.heads import MoCoProjectionHead
 from bundles.cxr_adam.scripts.method import Adam
 from common.losses import MemoryBank
 
@@ -35,7 +35,7 @@ class GivenCrops:
 def make(threshold=0.4, **options) -> Adam:
     torch.manual_seed(0)
     contrast = MemoryBank(OUT, BANK, threshold=threshold)
-    return Adam(NormedEncoder(), GivenCrops(), UnitHead(WIDTH, out_dim=OUT), contrast, **options)
+    return Adam(NormedEncoder(), GivenCrops(), MoCoProjectionHead(WIDTH, out_dim=OUT), contrast, **options)
 
 
 def batch(seed=1, size=4) -> dict:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from bundles.cxr_ace.scripts.heads import DenseHead
-from bundles.cxr_adam.scripts.heads import UnitHead
+from bundles.cxr_adam.scripts.heads import MoCoProjectionHead
 from common.losses import (
     CosineRegression,
     EmbeddingMSE,
@@ -27,7 +27,7 @@ def noise(*shape, seed=0):
 
 def test_adam_prunes_the_same_keys_as_in_full_precision():
     torch.manual_seed(0)
-    head, contrast = UnitHead(32, out_dim=8), MemoryBank(8, 4096, threshold=0.3)
+    head, contrast = MoCoProjectionHead(32, out_dim=8), MemoryBank(8, 4096, threshold=0.3)
     x = noise(16, 32)
     full = head(x)
     with mixed():

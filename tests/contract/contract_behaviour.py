@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from common.export import Exported, ExportError, add_onnx, add_torchscript
-from common.export.parity import STRANGER
+from common.export.parity import ISOLATED_SCRIPT
 
 
 def smoke(shop: Workshop) -> list[str]:
@@ -116,7 +116,7 @@ def export(shop: Workshop) -> list[str]:
     probe = torch.load(folder.parent / "probe.pt", weights_only=True)
     torch.save(probe["images"], shop.folder / "images.pt")
     script = shop.folder / "stranger.py"
-    script.write_text(STRANGER)
+    script.write_text(ISOLATED_SCRIPT)
     answer = shop.folder / "answer.pt"
     problems = shop.failures(shop.stranger("parity", [str(script), str(shop.folder / "images.pt"), str(answer)]))
     if problems:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts import toy
 from toy_bundle.scripts.children import CONFIG, command_in_child, exit_code, in_child, newest, query
 
-from common.command import last_words
+from common.command import excepthook
 from common.engines import interruptions
 from common.reporting import Tracking
 
@@ -152,7 +152,7 @@ def test_an_ignored_signal_stays_ignored():
 
 def test_ctrl_c_leaves_with_130(capsys):
     with pytest.raises(SystemExit) as end:
-        last_words._report(KeyboardInterrupt, KeyboardInterrupt(), None)
+        excepthook._report(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert end.value.code == 130 and "The same command goes on" in capsys.readouterr().err
 
 

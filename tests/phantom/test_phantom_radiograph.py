@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.phantom import PREVALENCE, STRUCTURES, make_patient, make_radiograph, voxelise, whose
+from common.phantom import PREVALENCE, STRUCTURES, make_patient, make_radiograph, patients_and_visits
 from common.phantom.findings import place_findings
 from common.phantom.patient import stream
 from common.phantom.projection import Projector
@@ -15,7 +15,7 @@ PAIRS = ("lung_apex", "dome", "costophrenic", "hilum", "clavicle_medial", "rib6_
 
 @pytest.fixture(scope="module")
 def made():
-    return [make_radiograph(SEED, *pair, size=SIZE, matched=True) for pair in whose(SEED, 12)]
+    return [make_radiograph(SEED, *pair, size=SIZE, matched=True) for pair in patients_and_visits(SEED, 12)]
 
 
 def points_inside(solid, count=4000, depth=0.0):
@@ -109,31 +109,13 @@ def test_structures_are_where_they_belong(made):
         assert item.image[lung & ~heart].mean() < item.image[heart].mean()
 
 
-def test_volume_and_projection_are_the_same_patient():
-    person = make_patient(SEED, 2)
-    volume = voxelise(person, spacing=(6.0, 4.0, 4.0))
-    lungs = person.trunk.lungs.values()
+def test_projected_lungs_hold_as_much_as_the_solids():
+    lungs = make_patient(SEED, 2).trunk.lungs.values()
     parallel = Projector(160, field=(480.0, 480.0), distance=1e7)
     projected = sum(float(parallel.solid(lung, step=2.0).depth.sum()) for lung in lungs) * 9.0
-    inside = 0
     z, y, x = np.meshgrid(*(np.arange(-240, 240, s) for s in (6.0, 4.0, 4.0)), indexing="ij")
     inside = sum(int((lung.value(z, y, x) < 0).sum()) for lung in lungs) * 96.0
     assert projected == pytest.approx(inside, rel=0.02)
-    numbers = [volume.names.index(name) for name in ("lung_left", "lung_right")]
-    labelled = np.isin(volume.labels, numbers)
-    assert labelled.sum() * 96.0 == pytest.approx(inside, rel=0.08)  # vessels and bones are painted over
-    assert (volume.hounsfield[labelled] == -720).all()
-    assert volume.hounsfield[volume.labels == 0].max() == -1000
-
-
-def test_findings_change_the_volume_at_their_place():
-    person = make_patient(SEED, 2)
-    mass = place_findings(person.trunk, stream(SEED, 3, 2), stream(SEED, 4, 2, 0))["Mass"]
-    healthy = voxelise(person, spacing=(6.0, 4.0, 4.0))
-    ill = voxelise(person, [mass], spacing=(6.0, 4.0, 4.0))
-    changed = np.argwhere(healthy.hounsfield != ill.hounsfield) * [6, 4, 4] + np.array(healthy.origin)
-    assert len(changed) > 20
-    assert (changed >= np.array(mass.solid.low) - 1).all() and (changed <= np.array(mass.solid.high) + 1).all()
 
 
 def test_tiny_pictures_are_refused():

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predi
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from common.phantom import PREVALENCE, make_patient, make_radiograph, whose
+from common.phantom import PREVALENCE, make_patient, make_radiograph, patients_and_visits
 from common.phantom.radiograph import pose
 
 SEED = 0
@@ -23,7 +23,7 @@ SEED = 0
 def make(count, size):
     job = partial(_make_one, size)
     with ProcessPoolExecutor(2) as pool:
-        return list(pool.map(job, whose(SEED, count), chunksize=4))
+        return list(pool.map(job, patients_and_visits(SEED, count), chunksize=4))
 
 
 def _make_one(size, pair):
@@ -49,7 +49,7 @@ def spread(images):
 
 
 def test_landmarks_move_in_a_small_sample():
-    pairs = whose(SEED, 80)
+    pairs = patients_and_visits(SEED, 80)
     points = [np.array(list(make_patient(SEED, patient).landmarks.values())) for patient, _ in pairs]
     spots = np.array([pose(SEED, *pair).points(at)[0] for pair, at in zip(pairs, points, strict=True)])
     deviation = spots.std(0)

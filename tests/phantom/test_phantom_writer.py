@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.phantom import make_radiograph, whose, write_phantom
+from common.phantom import make_radiograph, patients_and_visits, write_phantom
 
 ROOT = Path(__file__).parents[2]
 COUNT, SIZE, SEED = 14, 64, 11
@@ -54,7 +54,7 @@ def test_every_positive_has_its_box_in_the_publishers_frame(out):
 
 
 def test_files_hold_what_was_made(out):
-    pair = whose(SEED, COUNT)[5]
+    pair = patients_and_visits(SEED, COUNT)[5]
     made = make_radiograph(SEED, *pair, size=SIZE)
     assert np.array_equal(np.asarray(Image.open(out / "images" / made.name)), made.image)
     written = [row for row in csv.DictReader((out / "landmarks.csv").open()) if row["image"] == made.name]

@@ -190,9 +190,9 @@ def test_a_locked_database_is_tried_again(monkeypatch):
             raise answer
         return answer
 
-    assert store.patiently(act) == 7
+    assert store.with_retries(act) == 7
     with pytest.raises(KeyError):
-        store.patiently({}.__getitem__, "x")
+        store.with_retries({}.__getitem__, "x")
 
 
 def test_metrics_of_any_shape_become_numbers():

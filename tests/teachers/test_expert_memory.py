@@ -17,7 +17,7 @@ from common.images import PatchRule, RegionSource, StoreRegions, open_store
 from common.networks import save_encoder
 from common.phantom import write_phantom
 from common.readers import read
-from common.teachers import CachedExpert, NetworkExpert, expert_memory, remember, seeded_expert
+from common.teachers import CachedExpert, NetworkExpert, cached_expert, expert_memory, seeded_expert
 from common.teachers.embedding_table import read_table
 from common.views import AugmentedCrop, crop_resize
 
@@ -59,7 +59,7 @@ def counted(weights: str = "counted") -> NetworkExpert:
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_it_is_asked_about_every_item_without_augmentation(dataset, tmp_path, suffix):
     expert = counted()
-    cached = remember(expert, [dataset], tmp_path / f"cache{suffix}", batch_size=4)
+    cached = cached_expert(expert, [dataset], tmp_path / f"cache{suffix}", batch_size=4)
     batch = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
     boxes = batch["patch"].float() * 64
     expected = Counted()(crop_resize(batch["image"], boxes, SIZE))
@@ -71,35 +71,35 @@ def test_it_is_asked_about_every_item_without_augmentation(dataset, tmp_path, su
 def test_it_is_asked_once(dataset, tmp_path):
     first, second = counted(), counted()
     path = tmp_path / "cache.npz"
-    told = [remember(expert, [dataset, dataset], path) for expert in (first, second)]
+    told = [cached_expert(expert, [dataset, dataset], path) for expert in (first, second)]
     assert (first.network.asked, second.network.asked) == (len(dataset), 0)
     assert [file.name for file in tmp_path.glob("[!.]*")] == ["cache.npz"]
-    assert remember(told[0], [dataset], path) is told[0]
+    assert cached_expert(told[0], [dataset], path) is told[0]
 
 
 def test_only_what_is_missing_is_asked_about(dataset, tmp_path):
     source = dataset.sources[0]
     fewer = StoreRegions([RegionSource(source.store.subset(limit=2), patches=PatchRule(anywhere=1))], dataset.view, 0)
-    remember(counted(), [fewer], tmp_path / "cache.npz")
+    cached_expert(counted(), [fewer], tmp_path / "cache.npz")
     expert = counted()
-    cached = remember(expert, [dataset], tmp_path / "cache.npz")
+    cached = cached_expert(expert, [dataset], tmp_path / "cache.npz")
     assert expert.network.asked == len(dataset) - len(fewer)
     cached.check(dataset.keys())
 
 
 def test_a_folder_holds_one_file_per_expert_and_size(dataset, tmp_path):
     for name in ("one", "two", "one"):
-        remember(counted(name), [dataset], tmp_path)
+        cached_expert(counted(name), [dataset], tmp_path)
     expected = {f"{counted(name).fingerprint}-16px-of-64px.npz" for name in ("one", "two")}
     assert {path.name for path in tmp_path.glob("[!.]*")} == expected
 
 
 def test_names_may_be_relative_to_a_folder(dataset, phantom, tmp_path):
     names = {os.path.relpath(record.image, phantom) for record in dataset.corpus.records}
-    remember(counted(), [dataset], tmp_path / "cache.npz", root=phantom).check(dataset.keys())
+    cached_expert(counted(), [dataset], tmp_path / "cache.npz", root=phantom).check(dataset.keys())
     assert set(read_table(tmp_path / "cache.npz").files) == names
     again = counted()
-    remember(again, [dataset], tmp_path / "cache.npz", root=phantom)
+    cached_expert(again, [dataset], tmp_path / "cache.npz", root=phantom)
     assert again.network.asked == 0
 
 
@@ -126,7 +126,7 @@ def test_files_that_end_alike_are_embedded_each(alike, tmp_path, order):
     for root in (None, base):
         for folder in order:
             expert = counted()
-            cached = remember(expert, [datasets[folder]], tmp_path / f"{root is None}.npz", root=root)
+            cached = cached_expert(expert, [datasets[folder]], tmp_path / f"{root is None}.npz", root=root)
             assert expert.network.asked == 1
         for folder, shade in (("one/sub", 10), ("one", 90), ("other/one", 170)):
             batch = torch.utils.data.default_collate([datasets[folder][0]])
@@ -135,9 +135,9 @@ def test_files_that_end_alike_are_embedded_each(alike, tmp_path, order):
 
 def test_two_data_sets_with_the_same_names_below_their_roots_have_a_table_each(alike, tmp_path):
     base, datasets = alike
-    remember(counted(), [datasets["one"]], tmp_path / "cache.npz", root=base / "one")
+    cached_expert(counted(), [datasets["one"]], tmp_path / "cache.npz", root=base / "one")
     with pytest.raises(ValueError, match=r"another data set's folder"):
-        remember(counted(), [datasets["other/one"]], tmp_path / "cache.npz", root=base / "other/one")
+        cached_expert(counted(), [datasets["other/one"]], tmp_path / "cache.npz", root=base / "other/one")
 
 
 def test_patches_that_round_to_the_same_edges_are_one(dataset, tmp_path):
@@ -148,32 +148,32 @@ def test_patches_that_round_to_the_same_edges_are_one(dataset, tmp_path):
             return [(0.1, 0.1, 0.5, 0.5), (0.1, 0.1, 0.5, 0.5 + 1e-9)]
 
     items = StoreRegions([RegionSource(dataset.sources[0].store, patches=Twice())], dataset.view, 0)
-    remember(counted(), [items], tmp_path / "cache.npz").check(items.keys())
+    cached_expert(counted(), [items], tmp_path / "cache.npz").check(items.keys())
 
 
 def test_another_expert_s_file_is_refused(dataset, tmp_path):
     one, two = counted("one"), counted("two")
-    remember(one, [dataset], tmp_path / "cache.npz")
+    cached_expert(one, [dataset], tmp_path / "cache.npz")
     with pytest.raises(ValueError, match=f'"expert": "{one.fingerprint}".*"expert": "{two.fingerprint}"'):
-        remember(two, [dataset], tmp_path / "cache.npz")
+        cached_expert(two, [dataset], tmp_path / "cache.npz")
 
 
 def test_the_same_graph_with_another_normalisation_is_asked_anew(dataset, tmp_path):
     plain, normalised = NetworkExpert(Counted(), SIZE), NetworkExpert(Counted(), SIZE, mean=0.5, std=0.25)
-    told = [remember(expert, [dataset], tmp_path)._table for expert in (plain, normalised)]
+    told = [cached_expert(expert, [dataset], tmp_path)._table for expert in (plain, normalised)]
     torch.testing.assert_close(told[1][:, 0], (told[0][:, 0] - 0.5) / 0.25)
-    remember(plain, [dataset], tmp_path / "one.npz")
+    cached_expert(plain, [dataset], tmp_path / "one.npz")
     with pytest.raises(ValueError, match="another expert"):
-        remember(normalised, [dataset], tmp_path / "one.npz")
+        cached_expert(normalised, [dataset], tmp_path / "one.npz")
 
 
 def test_wrong_kinds_of_file_and_expert_are_refused(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"\.npz or \.parquet"):
-        remember(counted(), [dataset], tmp_path / "cache.csv")
+        cached_expert(counted(), [dataset], tmp_path / "cache.csv")
     trainable = NetworkExpert(nn.Sequential(nn.Flatten(), nn.Linear(SIZE * SIZE, 2)), SIZE)
     trainable.network[1].bias.requires_grad_()
     with pytest.raises(RuntimeError, match="trainable"):
-        remember(trainable, [dataset], tmp_path / "cache.npz")
+        cached_expert(trainable, [dataset], tmp_path / "cache.npz")
 
 
 def test_an_embedding_that_is_not_finite_is_named(dataset, tmp_path):
@@ -182,7 +182,7 @@ def test_an_embedding_that_is_not_finite_is_named(dataset, tmp_path):
             return images.mean((2, 3)).log() * float("nan")
 
     with pytest.raises(ValueError, match=r"embedding of .*00000001_000\.png that is not finite"):
-        remember(NetworkExpert(Bad(), SIZE), [dataset], tmp_path / "cache.npz")
+        cached_expert(NetworkExpert(Bad(), SIZE), [dataset], tmp_path / "cache.npz")
 
 
 def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monkeypatch, python):
@@ -224,15 +224,15 @@ def test_killed_it_goes_on_and_ends_with_the_same_table(phantom, tmp_path, monke
     store = open_store(read("chestxray14", phantom), tmp_path / "stores", 64, progress=False)
     rule = PatchRule(boxes=False, anywhere=1)
     items = StoreRegions([RegionSource(store, patches=rule)], AugmentedCrop(1, area=None), 0)
-    again = remember(expert, [items], tmp_path / "again.npz", batch_size=4)
+    again = cached_expert(expert, [items], tmp_path / "again.npz", batch_size=4)
     table = read_table(tmp_path / "again.npz")
     assert np.array_equal(table.embeddings, whole.embeddings) and isinstance(again, CachedExpert)
 
 
 def test_killed_between_the_whole_table_and_its_parts_removal_it_goes_on(dataset, tmp_path):
     path = tmp_path / "cache.npz"
-    whole = remember(counted(), [dataset], path)
+    whole = cached_expert(counted(), [dataset], path)
     parts = tmp_path / "cache.npz.parts"
     parts.mkdir()
     (parts / "00000.npz").write_bytes(path.read_bytes())
-    assert torch.equal(remember(counted(), [dataset], path)._table, whole._table)
+    assert torch.equal(cached_expert(counted(), [dataset], path)._table, whole._table)

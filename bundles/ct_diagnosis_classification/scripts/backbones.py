@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 from bundles.ct_diagnosis_classification.scripts.medical import RESNETS, MedicalResNet, SwinUNETREncoder
 from bundles.ct_diagnosis_classification.scripts.mvit import MViTv2S
 from bundles.ct_diagnosis_classification.scripts.pretrained import load_published

@@ -9,7 +9,7 @@ from monai.networks.nets.resnet import ResNet, resnet_params
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 
 RESNETS: tuple[str, ...] = tuple(resnet_params)
 _WIDTHS = [64, 128, 256, 512]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 from bundles.ct_diagnosis_classification.scripts.video import PATCH
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 

@@ -6,7 +6,7 @@ Shapes: B batch, K logits of the diagnosis, S structures with background, D H W 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 from common.networks.exported import ExportedNetwork
 
 

@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 from common.networks import LoadReport
 from common.networks.checkpoint_reading import read_checkpoint
 from common.networks.layouts import find_weights
-from common.networks.matching import fill_module, sound_weights
+from common.networks.weight_matching import fill_module, sound_weights
 
 logger = logging.getLogger(__name__)
 

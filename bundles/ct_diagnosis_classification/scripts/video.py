@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bundles.ct_diagnosis_classification.scripts.backbone import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
 from torchvision.models.video.resnet import BasicBlock, Conv3DSimple, VideoResNet  # isort: skip

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class UnitHead(nn.Sequential):
+class MoCoProjectionHead(nn.Sequential):
     """Linear, ReLU, Linear; vectors leave with unit length.
 
     Args:

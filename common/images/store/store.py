@@ -139,7 +139,7 @@ class Store:
             for path, height, width in below[["path", "height", "width"]].itertuples(index=False)
         )
 
-    def _tell(self) -> None:
+    def _log_summary(self) -> None:
         """Say at every opening what is left out, since who trains is often not who built."""
         for bad, what, listed in (
             (self._unreadable, "cannot be read", QUARANTINE),
@@ -251,5 +251,5 @@ def open_store(
         (torch.Size([1, 1, 16, 16]), torch.uint8)
     """
     store = Store(build_directory(corpus, Path(directory), size, channels, workers, progress), corpus, min_size)
-    store._tell()
+    store._log_summary()
     return store

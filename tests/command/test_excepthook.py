@@ -12,14 +12,14 @@ from ignite.engine import Engine
 from torch.utils.data import DataLoader, Dataset
 from toy_bundle.scripts.children import CONFIG, command_in_child, exit_code, query
 
+from common.command.excepthook import last_line
 from common.command.given import Command
 from common.command.known_keys import unknown_keys
-from common.command.last_words import last_line
 from common.engines import WeightsCheckpointLoader
 from common.images.decode import read_image
 
 
-def last_words(tmp_path, *words, before=lambda: None):
+def last_line_of(tmp_path, *words, before=lambda: None):
     """The last line of a command that fails."""
     log = tmp_path / "log"
     assert exit_code(command_in_child(log, "--epochs", "1", *words, before=before)) == 1
@@ -33,7 +33,7 @@ def test_a_full_disk_is_the_last_word_and_marks_the_run_as_failed(output_root, t
 
         torch.save = save
 
-    line = last_words(tmp_path, "--output_root", str(output_root), before=fill)
+    line = last_line_of(tmp_path, "--output_root", str(output_root), before=fill)
     expected = rf"CheckpointError: could not write the checkpoint {output_root}/.*\.pt: .*No space left.*Free space or"
     assert re.match(expected, line)
     assert query(output_root, "select status from runs") == [("FAILED",)]
@@ -52,7 +52,7 @@ def test_a_damaged_database_is_named(output_root, tmp_path, harm):
     path = output_root / "mlflow.db"
     content = path.read_bytes()
     path.write_bytes(b"x" * 5000 if harm == "not a database" else content[:4096] + b"\x00\xff" * (len(content) // 4))
-    line = last_words(tmp_path, "--output_root", str(output_root))
+    line = last_line_of(tmp_path, "--output_root", str(output_root))
     assert re.match(rf"TrackingError: MLflow at sqlite:///{path} fails: .*move it away, and a new one is made", line)
 
 
@@ -61,7 +61,7 @@ def test_a_dead_server_is_named_at_once_without_its_password(tmp_path, monkeypat
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:hunter2-secret@127.0.0.1:{port}")
-    line = last_words(tmp_path, "--output_root", str(tmp_path / "runs"))
+    line = last_line_of(tmp_path, "--output_root", str(tmp_path / "runs"))
     assert re.match(
         rf"TrackingError: MLflow at http://127.0.0.1:{port} fails: no connection .*MLFLOW_TRACKING_URI", line
     )
