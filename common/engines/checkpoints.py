@@ -52,7 +52,6 @@ class Checkpoints:
             `validate#handlers` too.
         best_is: whether `max` or `min` of that metric is best.
         best_after: iterations before which no value counts, for metrics that are too good at first.
-        resume: False refuses a directory with checkpoints instead of going on from them.
         extra: further objects with `state_dict` and `load_state_dict`, by name.
 
     Attributes:
@@ -90,7 +89,6 @@ class Checkpoints:
         keep_best: str | None = None,
         best_is: Literal["max", "min"] = "max",
         best_after: int = 0,
-        resume: bool = True,
         extra: Mapping[str, Stateful] | None = None,
     ):
         for name, value in (("every_epochs", every_epochs), ("keep_last", keep_last)):
@@ -104,7 +102,7 @@ class Checkpoints:
         self.keep_last, self.keep_best = keep_last, keep_best
         self.sign = {"max": 1.0, "min": -1.0}[best_is]
         self.best_after = best_after
-        self.resume, self.extra = resume, dict(extra or {})
+        self.extra = dict(extra or {})
         self.best: dict[str, float] = {}
         self.when_best: list[Callable[[], None]] = []
         self._saved_at = 0
@@ -230,11 +228,6 @@ class Checkpoints:
         for folder in (self.directory, self.directory.parent):
             sweep(folder)
         candidates = [path for path in (*self.files(), self.directory / "best.pt") if path.is_file()]
-        if candidates and not self.resume:
-            return None, (
-                f"checkpoints#resume is false but {self.directory} holds checkpoints; "
-                "delete them or choose another run_name"
-            )
         unfit: dict[Path, str] = {}
         for path in candidates:
             try:

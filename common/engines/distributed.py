@@ -50,7 +50,7 @@ def world_size() -> int:
     return dist.get_world_size() if _initialized() else int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def wrap(network: nn.Module, device: torch.device | str, find_unused_parameters: bool = False) -> nn.Module:
+def wrap(network: nn.Module, device: torch.device | str) -> nn.Module:
     """Move a network to the device and, with several processes, share its gradients.
 
     Batch norm layers share their statistics on GPUs. On CPU PyTorch cannot do that, so that one process equals
@@ -59,7 +59,6 @@ def wrap(network: nn.Module, device: torch.device | str, find_unused_parameters:
     Args:
         network: the module whose parameters the optimiser holds.
         device: of this process.
-        find_unused_parameters: for networks of which some parameters get no gradient in some steps.
     """
     device = torch.device(device)
     network = network.to(device)
@@ -67,11 +66,7 @@ def wrap(network: nn.Module, device: torch.device | str, find_unused_parameters:
         return network
     if device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    return nn.parallel.DistributedDataParallel(
-        network,
-        device_ids=[device] if device.type == "cuda" else None,
-        find_unused_parameters=find_unused_parameters,
-    )
+    return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
 def norm_batch(batch_size: int, device: torch.device | str) -> int:

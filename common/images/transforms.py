@@ -46,7 +46,6 @@ class DecodeMasksd(MapTransform):
         structures: the K channels, in order.
         foreground: see `read_mask`.
         ignore: see `read_mask`.
-        image_key: of the decoded picture to compare sizes with.
         allow_missing_keys: do not fail where a key is absent.
     """
 
@@ -56,19 +55,17 @@ class DecodeMasksd(MapTransform):
         structures: Sequence[str],
         foreground: int | Collection[int] | None = None,
         ignore: int | Collection[int] | None = None,
-        image_key: str = "image",
         allow_missing_keys: bool = False,
     ):
         super().__init__(keys, allow_missing_keys)
         if not structures:
             raise ValueError("structures is empty; name at least one mask to decode")
         self.structures, self.foreground, self.ignore = tuple(structures), foreground, ignore
-        self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Decode; raises UnreadableImage naming the file."""
         item = dict(data)
-        image = item.get(self.image_key)
+        image = item.get("image")
         for key in self.key_iterator(item):
             item[key] = self._decode(item[key], image.shape[-2:] if isinstance(image, torch.Tensor) else None)
         return item

@@ -76,7 +76,7 @@ class InjuryLoss(nn.Module):
     """Cross-entropy of binary and of graded injuries, and of the question whether there is any.
 
     L = BCE(binary) + CE(graded) + `any_share` BCE(any), each the mean over its known labels of weight times loss; the
-    weight follows from the label alone and is not divided by (methods E9, E10).
+    weight follows from the label alone and is not divided by, unlike in `torch.nn.CrossEntropyLoss` (methods E9, E10).
     BCE(any) = -[y log(1 - e^S) + (1 - y) S] with S = log p(all healthy), clamped to at most -1e-6, up to where the
     logarithm and its gradient are finite (E20).
 
@@ -86,8 +86,6 @@ class InjuryLoss(nn.Module):
         graded: weights of the grades healthy, low and high of each graded organ, by name; in the paper 1, 2, 4.
         any_weight: weight where there is any injury; in the paper 6.
         any_share: factor of the question; in the paper 0.1.
-        divide_by_weights: divide each mean by the sum of the weights instead of the number of labels, as
-            `torch.nn.CrossEntropyLoss` does.
 
     Raises:
         ValueError: weights that are missing or negative.
@@ -110,7 +108,6 @@ class InjuryLoss(nn.Module):
         graded: Mapping[str, Sequence[float]],
         any_weight: float = 6.0,
         any_share: float = 0.1,
-        divide_by_weights: bool = False,
     ):
         super().__init__()
         for name, weights in graded.items():
@@ -125,7 +122,7 @@ class InjuryLoss(nn.Module):
                 f"{any_share}; expected at least one injury of each kind, and weights of 0 or more."
             )
         self.outputs = InjuryOutputs(tuple(binary), tuple(graded))
-        self.any_weight, self.any_share, self.divide_by_weights = any_weight, any_share, divide_by_weights
+        self.any_weight, self.any_share = any_weight, any_share
         self.register_buffer("binary_weights", torch.tensor(list(binary.values())), persistent=False)
         self.register_buffer("grade_weights", torch.tensor([list(w) for w in graded.values()]), persistent=False)
 
@@ -163,6 +160,4 @@ class InjuryLoss(nn.Module):
 
     def _mean(self, losses: Tensor, weights: Tensor, known: Tensor) -> Tensor:
         """Mean over known labels of weight times loss; 0, with a gradient of 0, where none is known."""
-        weights = weights * known
-        count = weights.sum() if self.divide_by_weights else known.sum()
-        return (losses * weights).sum() / torch.where(count > 0, count, 1)
+        return (losses * weights * known).sum() / known.sum().clamp_min(1)

@@ -82,16 +82,13 @@ class PoorMatchError(ValueError):
         self.report = report
 
 
-def fill(
-    encoder: Encoder, weights: Mapping[str, Tensor], report: LoadReport, min_share: float = MIN_SHARE
-) -> LoadReport:
+def fill(encoder: Encoder, weights: Mapping[str, Tensor], report: LoadReport) -> LoadReport:
     """Copy weights into an encoder's body, resampling position embeddings and window tables to its size.
 
     Args:
         encoder: filled in place, or left as it was if the match is poor.
         weights: by timm's names, with the encoder's channels and normalisation.
         report: source and layout; the rest is filled in.
-        min_share: least share of the encoder's weights that the file must give.
 
     Raises:
         PoorMatchError: fewer matched, the first layer or the positions do not fit, or weights of deeper blocks are
@@ -99,7 +96,7 @@ def fill(
     """
     weights, resampled = _resample(encoder, weights)
     report = replace(report, resampled=tuple(resampled))
-    return fill_module(encoder.body, weights, report, encoder.description.architecture, min_share)
+    return fill_module(encoder.body, weights, report, encoder.description.architecture)
 
 
 def fill_module(
@@ -107,7 +104,6 @@ def fill_module(
     weights: Mapping[str, Tensor],
     report: LoadReport,
     architecture: str,
-    min_share: float = MIN_SHARE,
     new: tuple[str, ...] = (),
 ) -> LoadReport:
     """Copy weights into any module by name, and account for every one of them.
@@ -117,7 +113,6 @@ def fill_module(
         weights: by the module's names.
         report: source, layout and the names that were resampled; the rest is filled in.
         architecture: what to call the module in messages.
-        min_share: least share of the module's weights that the file must give.
         new: beginnings of the names of parts that stay as they are by design; they count neither as missing nor as
             unused.
 
@@ -140,8 +135,8 @@ def fill_module(
         unused=tuple(key for key in weights if key not in ours and counts(key)),
         resampled=tuple(key for key in report.resampled if key in matched),
     )
-    if report.share < min_share:
-        raise PoorMatchError(report, _refusal(architecture, report, min_share))
+    if report.share < MIN_SHARE:
+        raise PoorMatchError(report, _refusal(architecture, report))
     noise = unfilled(report.missing, report.mismatched)
     if noise:
         raise PoorMatchError(report, _blind(architecture, report, noise))
@@ -214,14 +209,14 @@ def _resample(encoder: Encoder, weights: Mapping[str, Tensor]) -> tuple[dict[str
     return new, changed
 
 
-def _refusal(architecture: str, report: LoadReport, min_share: float) -> str:
+def _refusal(architecture: str, report: LoadReport) -> str:
     found = [f"{key} has shape {a}, not {b}" for key, (a, b) in list(report.mismatched.items())[:3]]
     for key in report.missing[:3]:
         close = difflib.get_close_matches(key, report.unused, n=1, cutoff=0.5)
         found.append(f"{key} is missing" + (f" (nearest in the file: {close[0]})" if close else ""))
     return (
         f"{report.source} ({report.layout}) is no {architecture}: it gives {report.share:.0%} of "
-        f"the encoder's weights, {min_share:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
+        f"the encoder's weights, {MIN_SHARE:.0%} are needed. For example, {'; '.join(found)}. The file looks like "
         f"{guess_architecture(report)}. Set architecture (and options) to what the file holds, or give another file."
     )
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from ..files.errors import DatasetError
 from ..records import IGNORE
 from ..sampling import SampleKey, generator_for
 from .cache import VolumeCache
@@ -30,10 +29,8 @@ class VolumeCrops(Dataset):
         frame: voxels (D, H, W) about the volume's centre in which crops lie, each at least the crop's; None takes the
             whole volume. [P] full size 120 x 240 x 240 or 192 x 256 x 256, centre padded or cropped.
         random: draw the place of each crop; False takes the centre.
-        pad: fill a volume that is smaller than the frame (or the crop) with air; False refuses it by name.
 
     Raises:
-        DatasetError: volumes that are too small, where `pad` is False.
         ValueError: sizes or a window that cannot be.
     """
 
@@ -45,7 +42,6 @@ class VolumeCrops(Dataset):
         seed: int,
         frame: Sequence[int] | None = None,
         random: bool = True,
-        pad: bool = True,
     ):
         self.cache, self.seed, self.random = cache, seed, random
         self.crop, self.frame = tuple(crop), None if frame is None else tuple(frame)
@@ -54,9 +50,9 @@ class VolumeCrops(Dataset):
             raise ValueError(f"crop is {self.crop} and window {tuple(window)}; give (D, H, W) and (low, high)")
         if self.frame is not None and any(whole < part for whole, part in zip(self.frame, self.crop, strict=True)):
             raise ValueError(f"frame is {self.frame} and crop {self.crop}; no side of the frame may be shorter")
-        self._look_for_small(self.frame or self.crop, pad)
+        self._report_small(self.frame or self.crop)
 
-    def _look_for_small(self, least: tuple[int, ...], pad: bool) -> None:
+    def _report_small(self, least: tuple[int, ...]) -> None:
         small = [
             index
             for index in range(len(self.cache))
@@ -66,10 +62,6 @@ class VolumeCrops(Dataset):
             return
         first = self.cache.records[small[0]].image
         shape, wanted = (" x ".join(map(str, sizes)) for sizes in (self.cache.shape(small[0]), least))
-        if not pad:
-            problem = f"{len(small)} volumes are smaller than {wanted} voxels; this one has {shape}"
-            remedy = "Set pad to true to fill them with air, lower crop or frame, or leave them out"
-            raise DatasetError(first, problem, remedy)
         message = "%d of %d volumes are smaller than %s voxels and are filled with air; the first, %s, has %s"
         logger.info(message, len(small), len(self.cache), wanted, Path(first).name, shape)
 

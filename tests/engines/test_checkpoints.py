@@ -337,17 +337,10 @@ def test_spoilt_weights_are_not_saved(tmp_path):
     assert names(tmp_path) == ["iteration-000000005.pt"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"images": 24}, "made with 5 iterations per epoch, this run has 6: the data, the batch size"),
-        ({"resume": False}, "checkpoints#resume is false but .* holds checkpoints"),
-    ],
-)
-def test_checkpoint_of_another_run_is_refused(tmp_path, change, message):
+def test_checkpoint_of_another_run_is_refused(tmp_path):
     make(tmp_path)[0].run()
-    with pytest.raises(CheckpointError, match=message):
-        make(tmp_path, **change)[0].run()
+    with pytest.raises(CheckpointError, match="made with 5 iterations per epoch, this run has 6: the data, the batch"):
+        make(tmp_path, images=24)[0].run()
 
 
 def test_checkpoint_of_another_network_is_refused(tmp_path):

@@ -139,14 +139,14 @@ def test_binary_weights_are_of_positives_only():
     assert negative == pytest.approx(math.log(2)) and bowel == pytest.approx((2 + 1) / 2 * math.log(2))
 
 
-def test_dividing_by_weights_is_pytorchs_mean():
+def test_grades_are_pytorchs_weighted_sum_over_their_number():
     logits = torch.randn(5, 11, generator=torch.Generator().manual_seed(1))
     grades = torch.tensor([0, 1, 2, 0, 2])
     rows = torch.tensor([label(liver=g, spleen=g, kidney=g) for g in grades.tolist()])
-    loss = InjuryLoss(**PAPER, divide_by_weights=True)(logits, rows)["graded"]
-    weight = torch.tensor([1.0, 2, 4])
-    expected = torch.nn.functional.cross_entropy(logits[:, 2:].reshape(15, 3), grades.repeat_interleave(3), weight)
-    assert torch.allclose(loss, expected)
+    loss = InjuryLoss(**PAPER)(logits, rows)["graded"]
+    truth, weight = grades.repeat_interleave(3), torch.tensor([1.0, 2, 4])
+    summed = torch.nn.functional.cross_entropy(logits[:, 2:].reshape(15, 3), truth, weight, reduction="sum")
+    assert torch.allclose(loss, summed / 15)
 
 
 def test_bad_settings_and_shapes_name_what_to_change():
