@@ -42,8 +42,9 @@ class ClipGradients:
             return norms
         if self.mode == "global":
             norms = torch.linalg.vector_norm(norms).expand(1)
-        # the small number is torch.nn.utils.clip_grad_norm_'s, so that both agree to the last bit; unlike there, a
-        # gradient that is not a number does not spread to the others, so that it can be named
+        # the small number is torch.nn.utils.clip_grad_norm_'s, so that both agree to the last bit; unlike there, each
+        # tensor can be clipped by itself, and a gradient that is not a number does not spread to the others, so that
+        # it can be named
         factors_N = (self.max_norm / (norms + 1e-6)).clamp(max=1.0).nan_to_num(1.0).expand(len(gradients))
         torch._foreach_mul_(gradients, [f.to(g.device) for f, g in zip(factors_N, gradients, strict=True)])
         return norms

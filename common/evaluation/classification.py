@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score, roc_curve
 from torch import Tensor
 
 from .report import Outcome, Report, Row, defined_mean
@@ -47,17 +47,17 @@ def at_threshold(scores_N: Values, labels_N: Values, threshold: float) -> dict[s
     if math.isnan(threshold):
         return dict.fromkeys(THRESHOLD_METRICS, float("nan"))
     called, true = scores_N >= threshold, labels_N == 1
-    hits, positives, calls = (called & true).sum(), true.sum(), called.sum()
-    rejections, negatives, refusals = (~called & ~true).sum(), (~true).sum(), (~called).sum()
-    f1 = _ratio(2 * hits, positives + calls) if positives else float("nan")
-    f1_negative = _ratio(2 * rejections, negatives + refusals)
-    weighted = sum(number * value for number, value in ((positives, f1), (negatives, f1_negative)) if number)
+    options = {"labels": [False, True], "zero_division": float("nan")}
+    (_, precision), (specificity, sensitivity), (_, f1), (_, positives) = precision_recall_fscore_support(
+        true, called, **options
+    )
+    weighted = precision_recall_fscore_support(true, called, average="weighted", **options)[2]
     return {
-        "sensitivity": _ratio(hits, positives),
-        "specificity": _ratio(rejections, negatives),
-        "precision": _ratio(hits, calls),
-        "f1": f1,
-        "f1_weighted": _ratio(weighted, positives + negatives),
+        "sensitivity": float(sensitivity),
+        "specificity": float(specificity),
+        "precision": float(precision),
+        "f1": float(f1) if positives else float("nan"),
+        "f1_weighted": float(weighted),
     }
 
 
@@ -168,7 +168,3 @@ class ClassificationReport(Report):
 
 def _has_both(labels_N: Values) -> bool:
     return bool(len(labels_N)) and bool(labels_N.min() != labels_N.max())
-
-
-def _ratio(part: float, whole: int) -> float:
-    return float(part / whole) if whole else float("nan")

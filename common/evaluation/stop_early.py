@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 class StopEarly:
     """One handler for both engines: remembers an evaluator's best epoch and ends a trainer that does not beat it.
 
+    Ignite's `EarlyStopping` takes nan for an improvement, counts an epoch that is judged again after a resume twice,
+    and lets a run that it had stopped go on to its next evaluation.
+
     Its state belongs into the checkpoints (`extra` of `Checkpoints`), so that a resumed run counts on, and one that had
     stopped stays stopped.
 

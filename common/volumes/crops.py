@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 class VolumeCrops(Dataset):
     """Crops read from the mapped files of a cache, image and organs together.
 
-    Where a crop lies depends on (seed, epoch, index) alone.
+    Where a crop lies depends on (seed, epoch, index) alone. A volume that is smaller is filled with air.
 
     Args:
         cache: whole or a subset.

@@ -1,4 +1,7 @@
-"""Whether the slices of a series stand at even distances, without gaps and repetitions."""
+"""Whether the slices of a series stand at even distances, without gaps and repetitions.
+
+Highdicom's `get_series_volume_positions` gives None for all that is refused here by name, place and number.
+"""
 
 from collections.abc import Sequence
 from statistics import median_low
