@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .stages import Stage, current_stage, run_stages
 
 # These import MONAI, which takes seconds.
-LATE = {
+LAZY = {
     "Stage": "stages",
     "current_stage": "stages",
     "merged_config": "given",
@@ -30,6 +30,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__} has no attribute {name!r}")

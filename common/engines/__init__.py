@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 # These import Ignite or MONAI, which take seconds; commands that only ask for a rank do without.
-LATE = {
+LAZY = {
     "ApplySchedules": "schedules",
     "CheckpointError": "errors",
     "Checkpoints": "checkpoints",
@@ -77,6 +77,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__} has no attribute {name!r}")

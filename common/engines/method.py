@@ -1,11 +1,12 @@
 """What a pre-training bundle trains."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
-from ..networks import Encoder
+if TYPE_CHECKING:  # an exported bundle that trains no encoder does without them
+    from ..networks import Encoder
 
 
 class Method(Protocol):
@@ -17,7 +18,7 @@ class Method(Protocol):
     training: bool
 
     @property
-    def transferred_encoder(self) -> Encoder:
+    def transferred_encoder(self) -> "Encoder":
         """The encoder that other tasks begin with."""
         ...
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .transforms import DecodeImaged, DecodeMasksd
 
 # These import MONAI, which takes seconds; most commands do without.
-LATE = {
+LAZY = {
     "DecodeImaged": "transforms",
     "DecodeMasksd": "transforms",
     "PatchRule": "patches",
@@ -48,6 +48,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__} has no attribute {name!r}")

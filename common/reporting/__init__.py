@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .log_views import LogViews
     from .tracking import Tracking
 
-LATE = {
+LAZY = {
     "LogDynamics": "dynamics",
     "LogViews": "log_views",
     "Tracking": "tracking",
@@ -23,6 +23,6 @@ __all__ = ["LogDynamics", "LogViews", "Tracking", "dynamics_figure", "matches_fi
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f".{LATE[name]}", __name__), name)
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__} has no attribute {name!r}")
