@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from contract_workshop import Workshop
+from contract_runner import BundleRunner
 
 
 def takes_volumes(bundle: Path) -> bool:
@@ -30,14 +30,14 @@ def phantom_ct(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def workshop(fork_server, request, tmp_path_factory):
-    """A bundle's workshop, the same one for every check of the bundle."""
-    shops: dict[Path, Workshop] = {}
+def runner(fork_server, request, tmp_path_factory):
+    """A bundle's runner, the same one for every check of the bundle."""
+    runners: dict[Path, BundleRunner] = {}
 
-    def open_shop(bundle: Path) -> Workshop:
-        if bundle not in shops:
+    def open_runner(bundle: Path) -> BundleRunner:
+        if bundle not in runners:
             phantom = request.getfixturevalue("phantom_ct" if takes_volumes(bundle) else "phantom")
-            shops[bundle] = Workshop(bundle, phantom, fork_server, tmp_path_factory.mktemp(bundle.name))
-        return shops[bundle]
+            runners[bundle] = BundleRunner(bundle, phantom, fork_server, tmp_path_factory.mktemp(bundle.name))
+        return runners[bundle]
 
-    return open_shop
+    return open_runner

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from contract_behaviour import CHECKS, SLOW, SLOW_OF
-from contract_workshop import HERE
+from contract_runner import HERE
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
@@ -18,16 +18,16 @@ JOBS = [
 
 
 @pytest.mark.parametrize(("bundle", "check"), JOBS, ids=lambda it: getattr(it, "name", it))
-def test_bundle_does(check, bundle, workshop):
-    problems = CHECKS[check](workshop(bundle))
+def test_bundle_does(check, bundle, runner):
+    problems = CHECKS[check](runner(bundle))
     assert not problems, "\n".join(problems)
 
 
-def test_two_exports_live_in_one_process(workshop):
-    shops = [workshop(bundle) for bundle in (BUNDLES[0], TOY)]
-    assert not shops[0].exported[1] + shops[1].exported[1]
-    arguments = [str(HERE / "job_two_exports.py"), *(str(shop.exported[0]) for shop in shops)]
-    assert not shops[0].failures(shops[0].stranger("two", arguments))
+def test_two_exports_live_in_one_process(runner):
+    runners = [runner(bundle) for bundle in (BUNDLES[0], TOY)]
+    assert not runners[0].exported[1] + runners[1].exported[1]
+    arguments = [str(HERE / "job_two_exports.py"), *(str(each.exported[0]) for each in runners)]
+    assert not runners[0].failures(runners[0].isolated("two", arguments))
 
 
 def test_a_process_started_by_hand_cannot_see_the_repository(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from contract_behaviour import CHECKS as BEHAVIOUR_CHECKS
 from contract_behaviour import SLOW
 from contract_broken import BEHAVIOUR, STRUCTURE
+from contract_runner import BundleRunner
 from contract_structure import CHECKS as STRUCTURE_CHECKS
-from contract_workshop import Workshop
 from test_contract_structure import TOY
 
 
@@ -32,7 +32,7 @@ def test_structure(broken, copy):
 )
 def test_behaviour(broken, copy, fork_server, phantom, tmp_path):
     broken.break_it(copy)
-    assert broken.says in "\n".join(BEHAVIOUR_CHECKS[broken.check](Workshop(copy, phantom, fork_server, tmp_path)))
+    assert broken.says in "\n".join(BEHAVIOUR_CHECKS[broken.check](BundleRunner(copy, phantom, fork_server, tmp_path)))
 
 
 def test_every_check_has_a_bundle_that_breaks_it():

@@ -43,7 +43,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
 }
 
 
-class Workshop:
+class BundleRunner:
     """Runs one bundle's commands in children of the fork server; a training that several checks need happens once."""
 
     def __init__(self, bundle: Path, phantom: Path, server: ForkServer, folder: Path):
@@ -165,7 +165,7 @@ class Workshop:
             return {"output_file": folder / Path(config["output_file"]).name}
         return {"output_dir": folder}
 
-    def stranger(self, name: str, arguments: list[str], folder: Path | None = None) -> Job:
+    def isolated(self, name: str, arguments: list[str], folder: Path | None = None) -> Job:
         """A process inside the exported folder, or a copy of it, that cannot see the repository."""
         return self.job(f"stranger-{name}", arguments, cwd=str(folder or self.exported[0]), hidden=self.hidden)
 
@@ -181,7 +181,7 @@ class Workshop:
         for line in re.findall(r"^python (-m monai\.bundle run .*)$", card, re.MULTILINE):
             words = [str(data.get(word, word)) for word in shlex.split(line)]
             name = Path(words[words.index("--config_file") + 1]).stem
-            jobs[name] = self.stranger(f"card-{name}", words, folder)
+            jobs[name] = self.isolated(f"card-{name}", words, folder)
         return jobs
 
 
