@@ -12,7 +12,7 @@ from monai.engines import Evaluator
 from torch import nn
 
 from ..engines import CheckpointError, RunEvents, Trainer, rank
-from ..engines.belonging import FILES, digests, strangers
+from ..engines.checksums import FILES, digests, mismatch
 from ..engines.distributed import from_first
 from ..files import damage, free_space, replacing, save_atomically
 from ..inert import inert
@@ -88,9 +88,9 @@ class KeepBest(StopEarly):
         broken = damage(self.directory / MODEL)  # by its own checksums, as notes of older runs hold none
         if broken:
             return f"{self.directory / MODEL} is damaged ({broken})"
-        estranged = strangers(self.directory / BEST)
-        if estranged:
-            return estranged
+        problem = mismatch(self.directory / BEST)
+        if problem:
+            return problem
         epoch = json.loads((self.directory / BEST).read_text()).get("epoch", self.epoch)
         # later ones come from an epoch that the run was killed in, and trains again
         return f"{self.directory / BEST} and its files are of epoch {epoch}" if epoch < self.epoch else None

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..command.credentials import without_credentials
-from ..engines.belonging import strangers
+from ..engines.checksums import mismatch
 from ..evaluation.best import BEGAN_WITH, BEST, MODEL, NETWORK
 from ..files import damage
 from ..inert import literal
@@ -109,10 +109,10 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         raise ExportError(str(error)) from error
     state = _state_dict(weights or run / MODEL)
     # after each file's own damage is named; without a network.json the config alone builds the network
-    estranged = strangers(run / BEST) if best and network and not foreign else None
-    if estranged:
+    problem = mismatch(run / BEST) if best and network and not foreign else None
+    if problem:
         raise ExportError(
-            f"{estranged}: {NETWORK} and {MODEL} would be of different evaluations. Copy the run's folder anew, or go "
+            f"{problem}: {NETWORK} and {MODEL} would be of different evaluations. Copy the run's folder anew, or go "
             "on with the run: the next evaluation writes all of them."
         )
     return RunFacts(

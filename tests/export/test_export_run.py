@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from common.engines.belonging import digests
+from common.engines.checksums import digests
 from common.export.bundle import write_checksums
 from common.export.card import model_card
 from common.export.data_section import training_data

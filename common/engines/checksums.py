@@ -15,7 +15,7 @@ def digests(files: Iterable[tuple[str, Path]]) -> dict[str, str]:
     return {name: _digest(path) for name, path in files}
 
 
-def strangers(note: Path) -> str | None:
+def mismatch(note: Path) -> str | None:
     """Say which file beside a note is missing or is not the one that was written with it; None when all belong.
 
     Args:
