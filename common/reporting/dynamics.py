@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ignite.engine import Events
@@ -19,6 +19,9 @@ from ..evaluation.figure_text import as_written
 from ..evaluation.sharpness import Sharpness, network_sharpness
 from ..files import write_atomically
 from ..sampling import SampleKey
+
+if TYPE_CHECKING:
+    from .tracking import Tracking
 
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "sharpness": "sharpness"}
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -55,7 +58,7 @@ class LogDynamics:
 
     def __init__(
         self,
-        tracking: Any = None,
+        tracking: "Tracking | None" = None,
         directory: str | Path = ".",
         every: int = 1,
         sharpness_every: int | None = None,

@@ -12,6 +12,8 @@ from .figures import views_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .tracking import Tracking
+
 
 class LogViews:
     """Handler of a trainer: before training, the first images with their boxes and views, as an artifact of the run.
@@ -25,7 +27,7 @@ class LogViews:
 
     name = "views"
 
-    def __init__(self, dataset: Dataset, view: View, tracking: Any, count: int = 3):
+    def __init__(self, dataset: Dataset, view: View, tracking: "Tracking", count: int = 3):
         self.dataset, self.view, self.tracking, self.count = dataset, view, tracking, count
 
     def attach(self, engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -12,6 +12,9 @@ from common.evaluation.figure_text import as_written
 from common.evaluation.segmentation import dice_iou, overlap_counts
 from common.records import IGNORE
 
+if TYPE_CHECKING:
+    from common.reporting import Tracking
+
 COLUMNS = 4
 
 
@@ -20,11 +23,11 @@ class LogOverlays:
 
     Args:
         structures: names of the channels.
-        tracking: takes figures through `log_figure(name, figure)`.
+        tracking: takes the figures.
         count: images to draw, 1 or more.
     """
 
-    def __init__(self, structures: Sequence[str], tracking: Any, count: int = 8):
+    def __init__(self, structures: Sequence[str], tracking: "Tracking", count: int = 8):
         self.structures = list(structures)
         self.tracking = tracking
         self.count = count
