@@ -116,7 +116,7 @@ def export(runner: BundleRunner) -> list[str]:
     folder = runner.exported[0]
     probe = torch.load(folder.parent / "probe.pt", weights_only=True)
     torch.save(probe["images"], runner.folder / "images.pt")
-    script = runner.folder / "stranger.py"
+    script = runner.folder / "isolated.py"
     script.write_text(ISOLATED_SCRIPT)
     answer = runner.folder / "answer.pt"
     problems = runner.failures(runner.isolated("parity", [str(script), str(runner.folder / "images.pt"), str(answer)]))

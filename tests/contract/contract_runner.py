@@ -167,7 +167,7 @@ class BundleRunner:
 
     def isolated(self, name: str, arguments: list[str], folder: Path | None = None) -> Job:
         """A process inside the exported folder, or a copy of it, that cannot see the repository."""
-        return self.job(f"stranger-{name}", arguments, cwd=str(folder or self.exported[0]), hidden=self.hidden)
+        return self.job(f"isolated-{name}", arguments, cwd=str(folder or self.exported[0]), hidden=self.hidden)
 
     def card_jobs(self) -> dict[str, Job]:
         """The commands of the exported card in a copy of the folder, letter by letter but for the placeholders."""
