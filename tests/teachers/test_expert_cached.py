@@ -43,6 +43,10 @@ def test_embeddings_are_found_by_file_and_patch(tmp_path, suffix):
 def test_a_table_without_edges_is_of_whole_images(tmp_path, suffix):
     expert = load_expert(table(tmp_path / f"cache{suffix}", FILES[1:], None, EMBEDDINGS[1:]))
     expert.check([("/elsewhere/a.png", WHOLE)])
+    batch = {"source": ["/elsewhere/a.png"], "patch": torch.tensor([WHOLE], dtype=torch.float64)}
+    torch.testing.assert_close(expert.embed(IMAGES[:1], batch), torch.from_numpy(EMBEDDINGS[[1]]))
+    with pytest.raises(KeyError, match=r"a\.png"):
+        expert.check([("/elsewhere/a.png", (0.1, 0.2, 0.3, 0.4))])
 
 
 def test_several_tables_serve_together(tmp_path):

@@ -149,6 +149,9 @@ def test_patches_that_round_to_the_same_edges_are_one(dataset, tmp_path):
 
     items = StoreRegions([RegionSource(dataset.sources[0].store, patches=Twice())], dataset.view, 0)
     cached_expert(counted(), [items], tmp_path / "cache.npz").check(items.keys())
+    keys = list(items.keys())
+    assert len(set(keys)) == len(keys) == 3 * len(items.sources[0].store)  # the image and both patches
+    assert len(read_table(tmp_path / "cache.npz").files) == 2 * len(items.sources[0].store)
 
 
 def test_another_expert_s_file_is_refused(dataset, tmp_path):
