@@ -13,6 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
+from ..command import read_recipe
 from ..engines import ClipGradients
 from ..losses import LabelLoss, LabelMapLoss, MultitaskLoss
 from ..phantom.ct import write_ct_rate
@@ -180,8 +181,7 @@ def measure_wait(volumes: int = 16, epochs: int = 30) -> dict[str, Any]:
 
 def _recipe(settings: Mapping[str, Any], *overlays: str) -> ConfigParser:
     """The bundle's recipe with other values by key, and with the modules that its expressions name."""
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / f"{name}.yaml") for name in ("train", *overlays)])
+    parser = read_recipe(*(BUNDLE / "configs" / f"{name}.yaml" for name in ("train", *overlays)))
     parser.update({"bundle_root": str(BUNDLE), **settings})
     parser.get_parsed_content("initialize", instantiate=False)
     return parser

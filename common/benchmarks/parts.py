@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 
+from ..command import read_recipe
 from ..studies.machine import processor
 from .ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
 from .loss import measure_loss
@@ -63,8 +63,7 @@ def wait() -> list[dict[str, Any]]:
         images = Path(scratch) / "images"
         images.mkdir()
         synthetic_images(images, 256, size=256)
-        parser = ConfigParser()
-        parser.read_config([f"bundles/cxr_ace/configs/{name}.yaml" for name in ("train", "small")])
+        parser = read_recipe(*(f"bundles/cxr_ace/configs/{name}.yaml" for name in ("train", "small")))
         parser.update({"dataset": "folder", "dataset_dir": str(images), "dataset_options": {}, "epochs": 3})
         parser.update({"output_root": scratch, "train#trainer#train_handlers": None})
         trainer = parser.get_parsed_content("train#trainer")

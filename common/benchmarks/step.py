@@ -12,6 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from ..command import read_recipe
 from ..engines import whole_batch
 from ..networks import Encoder
 from .store import synthetic_images
@@ -107,8 +108,7 @@ def _recipe(
 ) -> ConfigParser:
     """The bundle's recipe over a batch of made-up images."""
     configs = Path("bundles") / bundle / "configs"
-    parser = ConfigParser()
-    parser.read_config([str(configs / f"{name}.yaml") for name in ("train", *overlays)])
+    parser = read_recipe(*(configs / f"{name}.yaml" for name in ("train", *overlays)))
     (scratch / "images").mkdir()
     synthetic_images(scratch / "images", 2 * batch, size=int(parser["store_size"]))
     folder, options = str(scratch / "images"), {"val_fraction": 0.1, "test_fraction": 0.1}

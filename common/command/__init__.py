@@ -4,28 +4,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .beginning import begin
     from .given import merged_config
     from .known_keys import refuse_unknown_keys
+    from .naming import share_name, start_name
     from .own_code import refuse_foreign_code
+    from .recipe import completed, read_recipe
     from .stages import Stage, current_stage, run_stages
 
 # These import MONAI, which takes seconds.
 LAZY = {
     "Stage": "stages",
+    "begin": "beginning",
+    "completed": "recipe",
     "current_stage": "stages",
     "merged_config": "given",
+    "read_recipe": "recipe",
     "refuse_foreign_code": "own_code",
     "refuse_unknown_keys": "known_keys",
     "run_stages": "stages",
+    "share_name": "naming",
+    "start_name": "naming",
 }
 
 __all__ = [
     "Stage",
+    "begin",
+    "completed",
     "current_stage",
     "merged_config",
+    "read_recipe",
     "refuse_foreign_code",
     "refuse_unknown_keys",
     "run_stages",
+    "share_name",
+    "start_name",
 ]
 
 

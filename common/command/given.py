@@ -83,6 +83,8 @@ def calling_command() -> Command | None:
     from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
     from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+    from .recipe import completed
+
     call = _frame_of(create_workflow)
     if call is not None and call.f_locals.get("config_file") is not None:
         own = {*inspect.signature(create_workflow).parameters, *inspect.signature(ConfigWorkflow).parameters}
@@ -101,7 +103,7 @@ def calling_command() -> Command | None:
         return None
     config = workflow.parser.get()
     added: Any = DEFAULT_MLFLOW_SETTINGS["configs"]  # by MONAI itself, where it tracks
-    known = {key.partition("#")[0] for file in recipes for key in ConfigParser.load_config_file(file)}
+    known = {key.partition("#")[0] for file in recipes for key in completed(ConfigParser.load_config_file(file))}
     known |= {ConfigParser.meta_key, *added, *re.findall(r"[@%](\w+)", str(config))}
     return Command((str(recipes[0]),), {key: value for key, value in config.items() if key not in known})
 
@@ -132,6 +134,8 @@ def merged_config(config_file: str | Sequence[str] | None = None, **override: An
     """
     from monai.bundle import ConfigParser
 
+    from .recipe import completed
+
     stage = _described.get()
     if stage is not None and config_file is None:
         return dict(stage)
@@ -142,6 +146,7 @@ def merged_config(config_file: str | Sequence[str] | None = None, **override: An
     parser.read_config(list(command.files))
     literal = {key: literally(value) for key, value in command.paths.items()}
     parser.update({**command.defaults, **command.flags, **literal})
+    parser.set(completed(parser.get()))
     parser.resolve_macro_and_relative_ids()
     parser.update(dict(command.paths))
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}

@@ -12,6 +12,7 @@ from . import excepthook
 from .given import Command, calling_command, current_command
 from .literal import read_literally
 from .places import component, lookup
+from .recipe import completed
 from .value_kinds import own_wrong_values, wrong_values
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
@@ -57,7 +58,7 @@ def unknown_keys(command: Command) -> list[str]:
     from monai.bundle.properties import InferProperties, TrainProperties
     from monai.bundle.utils import merge_kv
 
-    base = ConfigParser.load_config_file(command.files[0])
+    base = completed(ConfigParser.load_config_file(command.files[0]))
     parser = ConfigParser(copy.deepcopy(base), globals=False)
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"{file}: {{}}", ConfigParser.load_config_file(file)) for file in command.files[1:]

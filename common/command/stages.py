@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .given import Command, current_command, described_as, merged_config
 from .known_keys import unknown_keys
 from .literal import literal_texts, literally
+from .recipe import completed
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -124,7 +125,7 @@ def _try(command: Command, config: dict[str, Any], name: str) -> None:
 def _first_run(command: Command) -> Any:
     from monai.bundle import ConfigParser
 
-    return ConfigParser.load_config_file(command.files[0])["run"]
+    return completed(ConfigParser.load_config_file(command.files[0]))["run"]
 
 
 def _run_name(config: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .distributed import gather, norm_batch, rank, setup, teardown, world_size, wrap
+from .distributed import gather, local_device, norm_batch, rank, setup, teardown, world_size, wrap
 
 if TYPE_CHECKING:
     from .batches import method_losses, whole_batch
@@ -64,6 +64,7 @@ __all__ = [
     "WeightsCheckpointLoader",
     "commit",
     "gather",
+    "local_device",
     "method_losses",
     "norm_batch",
     "parameter_groups",

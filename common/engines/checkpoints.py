@@ -2,6 +2,7 @@
 
 import logging
 import math
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -48,9 +49,9 @@ class Checkpoints:
         every_epochs: save after so many epochs.
         every_iterations: save also in mid-epoch, after so many iterations; None does not.
         keep_last: number of newest checkpoints kept, 1 or more.
-        keep_best: name of the evaluator's metric whose best epoch is kept as `best.pt`; needs this handler in
-            `validate#handlers` too.
-        best_is: whether `max` or `min` of that metric is best.
+        keep_best: True keeps the epoch with the best key metric, as the evaluator compares it, as `best.pt`; a name
+            goes by another of its metrics. Needs this handler in `validate#handlers` too.
+        best_is: whether `max` or `min` of a metric given by name is best.
         best_after: iterations before which no value counts, for metrics that are too good at first.
         extra: further objects with `state_dict` and `load_state_dict`, by name.
 
@@ -86,7 +87,7 @@ class Checkpoints:
         every_epochs: int = 1,
         every_iterations: int | None = None,
         keep_last: int = 3,
-        keep_best: str | None = None,
+        keep_best: str | bool | None = None,
         best_is: Literal["max", "min"] = "max",
         best_after: int = 0,
         extra: Mapping[str, Stateful] | None = None,
@@ -100,7 +101,7 @@ class Checkpoints:
         self.network, self.optimizer = network, optimizer
         self.every_epochs, self.every_iterations = every_epochs, every_iterations
         self.keep_last, self.keep_best = keep_last, keep_best
-        self.sign = {"max": 1.0, "min": -1.0}[best_is]
+        self.is_better: Callable[[Any, Any], bool] = {"max": operator.gt, "min": operator.lt}[best_is]
         self.best_after = best_after
         self.extra = dict(extra or {})
         self.best: dict[str, float] = {}
@@ -191,16 +192,19 @@ class Checkpoints:
             + "Free space or choose another output_root; the same command then continues."
         )
 
-    def _compare(self, engine: Engine) -> None:
-        if self.keep_best is None or self._trainer is None:
+    def _compare(self, engine: Evaluator) -> None:
+        if not self.keep_best or self._trainer is None:
             return
-        if self.keep_best not in engine.state.metrics:
+        by_key_metric = self.keep_best is True
+        name = engine.state.key_metric_name if by_key_metric else self.keep_best
+        if name not in engine.state.metrics:
             known = ", ".join(sorted(engine.state.metrics)) or "none"
             raise CheckpointError(f"checkpoints#keep_best is {self.keep_best!r}; the evaluator's metrics are: {known}")
-        value = float(engine.state.metrics[self.keep_best])
+        value = float(engine.state.metrics[name])
+        is_better = engine.metric_cmp_fn if by_key_metric else self.is_better
         if self._trainer.state.iteration < self.best_after:
             return
-        if math.isfinite(value) and (not self.best or self.sign * value > self.sign * self.best["value"]):
+        if math.isfinite(value) and (not self.best or is_better(value, self.best["value"])):
             self.best = {"value": value, "iteration": self._trainer.state.iteration}
             self._new_best = True
             for call in self.when_best:
@@ -269,7 +273,7 @@ class Checkpoints:
 
     def _restore_best(self) -> None:
         """See to it that `best.pt` is what `best` says: a process may be killed before it has named its best anew."""
-        if self.keep_best is None or not self.best:
+        if not self.keep_best or not self.best:
             return
         path, iteration = self.directory / "best.pt", self.best["iteration"]
         named = _best_in(path)

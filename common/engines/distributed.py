@@ -40,6 +40,13 @@ def teardown() -> None:
     _ours = False
 
 
+def local_device() -> torch.device:
+    """This process's device: the GPU that torchrun's `LOCAL_RANK` names, the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
 def rank() -> int:
     """Index of this process; torchrun's environment answers before there is a group."""
     return dist.get_rank() if _initialized() else int(os.environ.get("RANK", "0"))
@@ -57,9 +64,11 @@ def wrap(network: nn.Module, device: torch.device | str) -> nn.Module:
     two only for networks without batch statistics.
 
     Args:
-        network: the module whose parameters the optimiser holds.
+        network: the module whose parameters the optimiser holds; one that is wrapped already stays as it is.
         device: of this process.
     """
+    if isinstance(network, nn.parallel.DistributedDataParallel):
+        return network
     device = torch.device(device)
     network = network.to(device)
     if not _initialized() or world_size() == 1:

@@ -36,7 +36,7 @@ class SaveEncoder:
         encoder: Encoder,
         directory: str,
         method: str,
-        corpora: Sequence[str],
+        corpora: Sequence[str] = (),
         checkpoints: Checkpoints | None = None,
     ):
         self.encoder = encoder

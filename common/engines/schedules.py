@@ -25,7 +25,8 @@ class Cosine:
     Args:
         base: value b at the beginning of the cosine.
         final: value f that the cosine approaches.
-        warmup_epochs: length of the warm-up in epochs, 0 or more, fractions allowed.
+        warmup_epochs: length of the warm-up in epochs, 0 or more, fractions allowed; at most half of the run is taken,
+            so that a round of federated training may be short.
         warmup_from: value in the first iteration of the warm-up.
         per_epoch: keep the value of an epoch's first iteration throughout the epoch (Adam).
     """
@@ -49,17 +50,9 @@ class Cosine:
             iteration: counted from 0 over the whole run.
             iterations_per_epoch: 1 or more.
             epochs: of the whole run, warm-up included.
-
-        Raises:
-            ValueError: the warm-up is longer than the run.
         """
-        warmup = round(self.warmup_epochs * iterations_per_epoch)
+        warmup = round(min(self.warmup_epochs, epochs / 2) * iterations_per_epoch)
         total = epochs * iterations_per_epoch - warmup
-        if total < 0:
-            raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs:g}, longer than the run of {epochs} epochs; "
-                "lower it or raise epochs"
-            )
         if self.per_epoch:
             iteration -= iteration % iterations_per_epoch
         if iteration < warmup:

@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from . import distributed
+from .batches import method_losses, whole_batch
 from .clipping import ClipGradients, norms_of
 from .events import RunEvents
 from .guard import NonFiniteGuard
@@ -50,12 +51,14 @@ class Trainer(SupervisedTrainer):
         device: where batches go.
         max_epochs: of the whole run.
         train_data_loader: its sampler is positioned where it has `set_position(epoch, offset)`.
-        network: wrapped for distributed training if need be.
+        network: moved to the device and, with several processes, wrapped (`wrap`).
         optimizer: of the network's parameters.
         loss_function: of outputs and targets; returns a tensor, or losses by name, of which `loss` is differentiated.
+            None for a pre-training method, which takes the whole batch and returns its losses itself.
         epoch_length: iterations per epoch, by default all batches of the loader.
         non_blocking: copy batches from pinned memory without waiting.
-        prepare_batch: MONAI's way to make (inputs, targets) of a batch; `whole_batch` for pre-training.
+        prepare_batch: MONAI's way to make (inputs, targets) of a batch; None is MONAI's default, and `whole_batch`
+            where there is no loss function.
         inferer: MONAI's way to call the network.
         postprocessing: transforms of the output after each iteration.
         key_train_metric: metric of the training images by name, the first one MONAI remembers the best of.
@@ -91,10 +94,10 @@ class Trainer(SupervisedTrainer):
         train_data_loader: Iterable | DataLoader,
         network: nn.Module,
         optimizer: Optimizer,
-        loss_function: Callable[[Any, Any], Tensor | Mapping[str, Tensor]],
+        loss_function: Callable[[Any, Any], Tensor | Mapping[str, Tensor]] | None = None,
         epoch_length: int | None = None,
         non_blocking: bool = False,
-        prepare_batch: Callable = default_prepare_batch,
+        prepare_batch: Callable | None = None,
         inferer: Inferer | None = None,
         postprocessing: Callable | None = None,
         key_train_metric: dict[str, Metric] | None = None,
@@ -111,12 +114,12 @@ class Trainer(SupervisedTrainer):
             device=device,
             max_epochs=max_epochs,
             train_data_loader=train_data_loader,  # type: ignore[arg-type]
-            network=network,
+            network=distributed.wrap(network, device),
             optimizer=optimizer,
-            loss_function=loss_function,
+            loss_function=loss_function or method_losses,
             epoch_length=epoch_length,
             non_blocking=non_blocking,
-            prepare_batch=prepare_batch,
+            prepare_batch=prepare_batch or (default_prepare_batch if loss_function else whole_batch),
             inferer=inferer,
             postprocessing=postprocessing,  # type: ignore[arg-type]
             key_train_metric=key_train_metric,

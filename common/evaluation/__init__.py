@@ -12,7 +12,9 @@ from .encoding import (
     save_metrics,
 )
 from .method_loss import MethodLoss
-from .report import Outcome, Report, better_than
+from .probe import Probe, probe_metric
+from .report import Outcome, Report, better_than, lower_than
+from .run_weights import run_weights
 from .save_encodings import SaveEncodings
 from .save_probabilities import SaveProbabilities
 from .save_report import SaveReport
@@ -30,6 +32,7 @@ __all__ = [
     "NearestNeighbours",
     "Outcome",
     "PatchProbe",
+    "Probe",
     "Report",
     "SaveEncodings",
     "SaveProbabilities",
@@ -39,6 +42,9 @@ __all__ = [
     "StopEarly",
     "better_than",
     "encoding_batch",
+    "lower_than",
     "network_sharpness",
+    "probe_metric",
+    "run_weights",
     "save_metrics",
 ]

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from ignite.metrics import Metric
@@ -126,7 +126,11 @@ class NearestNeighbours(ProbeMetric):
 
 
 class EmbeddingCollapse(ProbeMetric):
-    """`probes.spread` over an evaluator's run: the collapse diagnostics."""
+    """`probes.spread` over an evaluator's run: the collapse diagnostics.
 
-    def __init__(self) -> None:
-        super().__init__("embedding_spread", lambda seen: probes.spread(seen["embedding"]), needs=("embedding",))
+    Args:
+        headline: which of its numbers is the metric.
+    """
+
+    def __init__(self, headline: Literal["embedding_spread", "embedding_rank"] = "embedding_spread") -> None:
+        super().__init__(headline, lambda seen: probes.spread(seen["embedding"]), needs=("embedding",))

@@ -111,6 +111,11 @@ def better_than(value: float, best: float) -> bool:
     return not math.isnan(value) and (math.isnan(best) or value > best)
 
 
+def lower_than(value: float, best: float) -> bool:
+    """As `better_than` for a metric that is better the smaller it is, such as a loss."""
+    return not math.isnan(value) and (math.isnan(best) or value < best)
+
+
 def defined_mean(values: Sequence[float]) -> float:
     """Mean of the values that are numbers; nan when none is."""
     numbers = [value for value in values if not math.isnan(value)]

@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ..command import completed
 from ..command.excepthook import cause
 from ..inert import inert
 from .rewrite import TARGET, ExportError
@@ -31,17 +32,17 @@ def merge_files(paths: Sequence[Path]) -> dict[str, Any]:
         if not path.is_file():
             raise FileNotFoundError(f"There is no config file {path}; check --config.")
     try:
-        return deepcopy(ConfigParser.load_config_files([str(path) for path in paths]))
+        return deepcopy(completed(ConfigParser.load_config_files([str(path) for path in paths])))
     except KeyError as error:
         names = ", ".join(path.name for path in paths)
         raise ExportError(f"Cannot merge {names}: {error}. Name the base first, then its overlays.") from error
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """One config file as it is written, nested keys of an overlay included."""
+    """One config file, completed where it has a base; nested keys of an overlay stay as they are written."""
     from monai.bundle import ConfigParser
 
-    return ConfigParser.load_config_file(path)
+    return completed(ConfigParser.load_config_file(path))
 
 
 def merge(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,11 @@ from .rewrite import TARGET, VENDORED
 # As the bundle's reader: rows first. A picture of another kind than Pillow reads in grey is refused.
 _READER = {"reader": "PILReader", "reverse_indexing": False}
 _INFERER = {TARGET: "monai.inferers.SimpleInferer"}
+# `common.images.white_is_one` in one expression, since such a client has no code of ours
+_SCALED = {
+    "$common.images.white_is_one": "$lambda image: (image if image.ndim == 3 else image[None]) / "
+    "(2 ** max(8, int(image.max()).bit_length()) - 1 if image.max() > 1 or not image.is_floating_point() else 1)"
+}
 
 
 def graph_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,6 +30,8 @@ def graph_config(config: Mapping[str, Any]) -> dict[str, Any]:
     for transform in changed.get("preprocessing", {}).get("transforms", []):
         if _is_own(transform.get("reader")):
             transform.update(_READER)
+        if transform.get("func") in _SCALED:
+            transform["func"] = _SCALED[transform["func"]]
     if _is_own(changed.get("inferer")):
         changed["inferer"] = dict(_INFERER)
     return changed

@@ -7,6 +7,7 @@ from .decode import image_size, read_image, read_mask
 from .store import Store, open_store
 
 if TYPE_CHECKING:
+    from .brightness import white_is_one
     from .dataset import StoreImages, StoreViews
     from .items import SeededDataset, as_items
     from .patches import PatchRule
@@ -26,6 +27,7 @@ LAZY = {
     "StoreRegions": "regions",
     "StoreViews": "dataset",
     "as_items": "items",
+    "white_is_one": "brightness",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "open_store",
     "read_image",
     "read_mask",
+    "white_is_one",
 ]
 
 

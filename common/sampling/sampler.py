@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .keys import SampleKey, generator_for
 
@@ -102,6 +102,31 @@ class SeededSampler(Sampler[SampleKey]):
         begin = self.rank * self.batch_size
         mine = [order[start + begin : start + begin + self.batch_size] for start in range(0, len(order), together)]
         return [index for batch in mine for index in batch]
+
+
+def seeded_loader(
+    dataset: Dataset, batch_size: int, seed: int, num_workers: int = 0, shuffle: bool = True, drop_last: bool = True
+) -> DataLoader:
+    """PyTorch's data loader over a `SeededSampler`; its workers live as long as it does.
+
+    Args:
+        dataset: has a length, and takes `SampleKey`s.
+        batch_size: per process.
+        seed: of the order.
+        num_workers: processes that load; what they load does not depend on their number.
+        shuffle: see `SeededSampler`.
+        drop_last: likewise.
+    """
+    length = len(dataset)  # type: ignore[arg-type]
+    sampler = SeededSampler(length, seed, batch_size, shuffle, drop_last)
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=sampler,
+        num_workers=num_workers,
+        drop_last=drop_last,
+        persistent_workers=num_workers > 0,
+    )
 
 
 def _distributed(function: str, variable: str, default: int) -> int:

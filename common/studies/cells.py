@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ..command import completed
 from ..files import write_atomically
 from .check import StudyError
 from .plan import Cell
@@ -174,7 +175,7 @@ def _spec(cell: Cell, needs: Mapping[str, str]) -> dict[str, Any]:
 def _file_digest(path: Path) -> str:
     if not path.is_file():
         return "missing"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = completed(yaml.safe_load(path.read_text(encoding="utf-8")))
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 from monai.bundle import ConfigParser
 
+from common.command import read_recipe
+
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
 
 def parsed(bundle: str, *overlays: str) -> ConfigParser:
     """A bundle's recipe under overlays."""
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLES / bundle / f"configs/{name}.yaml") for name in ("train", *overlays)])
-    return parser
+    return read_recipe(*(BUNDLES / bundle / f"configs/{name}.yaml" for name in ("train", *overlays)))
 
 
 def config_names(bundle: str) -> set[str]:

@@ -40,8 +40,9 @@ TRAIN = {
     "schedules#lr#per_epoch": True,  # C
     "momentum#base": 0.999,  # C
     "momentum#final": 0.999,
-    "checkpoints#keep_best": "validation_loss",  # C, B8
-    "checkpoints#best_is": "min",
+    "validate#key_metric#validation_loss#_target_": "common.evaluation.MethodLoss",  # C, B8
+    "validate#evaluator#metric_cmp_fn": "$common.evaluation.lower_than",
+    "checkpoints#keep_best": True,
     "start_anew": [],  # C, B7: the bank is handed over
 }
 PAPER = TRAIN | {"flip": 0.5, "rotation": 0}  # P: follows MoCo v2, B10

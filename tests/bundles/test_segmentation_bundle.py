@@ -10,6 +10,7 @@ from PIL import Image
 from bundles.image_segmentation.scripts.items import mask_items
 from bundles.image_segmentation.scripts.overlays import overlay_figure
 from bundles.image_segmentation.scripts.save_masks import at_size
+from common.command import read_recipe
 from common.files import DatasetError
 from common.networks import build_encoder
 from common.networks.encoder_file import save_encoder
@@ -100,17 +101,13 @@ def test_train_evaluate_and_infer(discs, output_root, tmp_path, capsys):
 
 
 def test_from_scratch_or_from_an_encoder_file_is_one_override(tmp_path):
-    from monai.bundle import ConfigParser
-
     encoder = build_encoder(
         "vit_tiny_patch16_224", 1, 64, options={"patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 3}
     )
     file = save_encoder(encoder, tmp_path / "ace-seed7" / "encoder.safetensors", method="cxr_ace", corpora=["x"])
 
     def build(**overrides):
-        parser = ConfigParser(
-            ConfigParser.load_config_files([str(CONFIGS / "train.yaml"), str(CONFIGS / "smoke.yaml")])
-        )
+        parser = read_recipe(CONFIGS / "train.yaml", CONFIGS / "smoke.yaml")
         parser.update(overrides)
         return parser.get_parsed_content("network_def").encoder, parser.get_parsed_content("start")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from monai.bundle import ConfigParser
 
+from common.command import read_recipe
 from common.command.credentials import without_credentials
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -81,7 +81,7 @@ def test_the_config_of_every_recipe_passes_unchanged():
         content = yaml.safe_load(path.read_text())
         assert without_credentials(content) == content, path
     for bundle in BUNDLES.glob("*/configs/train.yaml"):
-        merged = ConfigParser.load_config_files([str(bundle), str(bundle.with_name("smoke.yaml"))])
+        merged = read_recipe(bundle, bundle.with_name("smoke.yaml")).get()
         assert without_credentials(merged) == merged, bundle
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from common.command import completed
 from common.export.configs import merge
 from common.export.rewrite import import_problem, import_statement
 
@@ -44,12 +45,12 @@ def load(path: Path) -> dict[str, Any]:
 
 def every_config(bundle: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The base, the base with each overlay, and the configs that stand alone, by a name for messages."""
-    base = load(bundle / "configs" / "train.yaml")
+    recipe = load(bundle / "configs" / "train.yaml")
     for path in whole_configs(bundle):
-        yield str(path.relative_to(bundle)), load(path)
+        yield str(path.relative_to(bundle)), completed(load(path))
     for path in overlays(bundle):
-        if not missing_keys(base, load(path)):
-            yield f"train.yaml with {path.relative_to(bundle)}", merge(base, load(path))
+        if not missing_keys(recipe, load(path)):
+            yield f"train.yaml with {path.relative_to(bundle)}", completed(merge(recipe, load(path)))
 
 
 def leaves(config: Any, where: str = "") -> Iterator[tuple[str, Any]]:
@@ -72,10 +73,20 @@ def find(config: Any, name: str) -> Any:
     return config
 
 
-def missing_keys(base: dict[str, Any], overlay: dict[str, Any]) -> list[str]:
-    """Keys of an overlay that change nothing: not in the base, no argument of a component, not used by the overlay."""
+def missing_keys(recipe: dict[str, Any], overlay: dict[str, Any]) -> list[str]:
+    """Keys of an overlay that change nothing, or that MONAI cannot set.
+
+    A key changes something when it is in the completed recipe, is an argument of a component, or is used by the
+    overlay. The parents of a nested one are in the recipe itself: MONAI lays overlays over it before it is completed.
+    """
+    base = completed(recipe)
     used = {name for _, value in leaves(overlay) if isinstance(value, str) for name in REFERENCE.findall(value)}
-    return [key for key in overlay if key not in used and not _exists(base, key.removeprefix("+"))]
+    names = {key: key.removeprefix("+") for key in overlay if key not in used}
+    return [
+        key
+        for key, name in names.items()
+        if not _exists(base, name) or ("#" in name and not _is_in(recipe, name.rpartition("#")[0]))
+    ]
 
 
 def _exists(base: dict[str, Any], name: str) -> bool:

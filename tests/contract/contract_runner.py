@@ -14,6 +14,7 @@ from contract_configs import find, load
 from fork_server import ForkServer, Job
 from safetensors.torch import load_file
 
+from common.command import completed
 from common.export import isolated_environment
 from common.export.configs import merge
 
@@ -55,6 +56,7 @@ class BundleRunner:
         self.config: dict[str, Any] = {}
         for path in self.train_files:
             self.config = merge(self.config, load(path))
+        self.config = completed(self.config)
 
     @property
     def images(self) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 from contract_configs import every_config, expression_problems, find, leaves, load, missing_keys, overlays, stands_alone
 
+from common.command import completed
 from common.export.rewrite import ExportError, rewrite_config, rewrite_source
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +47,11 @@ def sizes(bundle: Path) -> list[str]:
 
 
 def overlay_keys(bundle: Path) -> list[str]:
-    base = load(bundle / "configs" / "train.yaml")
+    recipe = load(bundle / "configs" / "train.yaml")
     return [
         f"{path.relative_to(bundle)}: {key} is in no recipe and changes nothing"
         for path in overlays(bundle)
-        for key in missing_keys(base, load(path))
+        for key in missing_keys(recipe, load(path))
     ]
 
 
@@ -153,7 +154,7 @@ def _unknown_keys(words: list[str], root: Path) -> list[str]:
         return []
     known: dict = {}
     for path in paths:
-        known |= load(path)
+        known |= completed(load(path))
     keys = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
     return [
         f"no config has the key {key} ({' '.join(words)})"

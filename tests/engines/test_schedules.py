@@ -33,9 +33,12 @@ def test_momentum_of_the_paper():
     assert values == sorted(values)
 
 
-def test_warmup_longer_than_the_run_is_refused():
-    with pytest.raises(ValueError, match="warmup_epochs is 3, longer than the run of 2 epochs"):
-        Cosine(1.0, 0.0, warmup_epochs=3).value(0, 5, 2)
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_warmup_takes_at_most_half_of_the_run(epochs):
+    asked, half = Cosine(1.0, 0.0, warmup_epochs=10), Cosine(1.0, 0.0, warmup_epochs=epochs / 2)
+    values = [asked.value(i, 4, epochs) for i in range(4 * epochs)]
+    assert values == [half.value(i, 4, epochs) for i in range(4 * epochs)]
+    assert values.index(max(values)) == 2 * epochs - 1  # the last iteration of the warm-up
 
 
 def test_groups_keep_biases_and_the_untrained_apart():

@@ -20,10 +20,10 @@ SHAPES = {
 
 def smoke_network(bundle, **changes):
     """The recipe's `network_def` at the smoke size, and its resolved config."""
-    from monai.bundle import ConfigParser
+    from common.command import read_recipe
 
     configs = ROOT / "bundles" / bundle / "configs"
-    parser = ConfigParser(ConfigParser.load_config_files([str(configs / "train.yaml"), str(configs / "smoke.yaml")]))
+    parser = read_recipe(configs / "train.yaml", configs / "smoke.yaml")
     parser.update(changes)
     return parser.get_parsed_content("network_def"), parser
 

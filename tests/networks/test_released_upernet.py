@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from monai.bundle import ConfigParser
 
+from common.command import read_recipe
 from common.networks import SegmentationNetwork
 from common.networks.released_upernet import ReleasedUperNet
 
@@ -118,8 +118,7 @@ def test_another_width_is_refused(small):
 
 def test_an_overlay_of_the_bundle_selects_it():
     configs = "bundles/image_segmentation/configs"
-    parser = ConfigParser()
-    parser.read_config([f"{configs}/train.yaml", f"{configs}/released.yaml"])
+    parser = read_recipe(f"{configs}/train.yaml", f"{configs}/released.yaml")
     parser.update({"image_size": 64, "architecture": "resnet18", "encoder_options": None})
     network = parser.get_parsed_content("network_def")
     assert isinstance(network.decoder, ReleasedUperNet) and network.head.out_channels == 1

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.command import completed
+
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*/study.yaml"))
 
@@ -147,7 +149,7 @@ def test_studies_of_the_repository_name_configs_and_keys_that_exist(file):
             for name in step.configs:
                 path = ROOT / config_file(cell.bundle, name)
                 assert path.is_file(), f"{cell.id}: {path} is missing"
-                keys |= set(yaml.safe_load(path.read_text()))
+                keys |= set(completed(yaml.safe_load(path.read_text())))
             assert set(step.options) <= keys, f"{cell.id}: no such keys {set(step.options) - keys}"
             seen.add((cell.method, cell.task))
     assert len(seen) >= len(study.content["methods"])

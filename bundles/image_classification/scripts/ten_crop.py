@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from monai.inferers import Inferer
+from monai.inferers import Inferer, SimpleInferer
+from monai.transforms import CenterSpatialCropd, Identityd, MapTransform
 from torch import Tensor
 
 
@@ -49,3 +50,24 @@ def ten_crops(images_BCHW: Tensor, size: int) -> list[Tensor]:
     corners = [(0, 0), (0, right), (low, 0), (low, right), (low // 2, right // 2)]
     both = (images_BCHW, images_BCHW.flip(-1))
     return [images[..., row : row + size, col : col + size] for images in both for row, col in corners]
+
+
+def evaluation_crop(size: int, ten_crop: bool) -> MapTransform:
+    """Cut the centre out of an image, or leave it whole for the ten crops.
+
+    Args:
+        size: side of a crop in pixels.
+        ten_crop: whether `evaluation_inferer` averages over ten crops.
+    """
+    return Identityd("image") if ten_crop else CenterSpatialCropd("image", [size] * 2)
+
+
+def evaluation_inferer(size: int, exclusive: bool, ten_crop: bool) -> Inferer:
+    """Average over ten crops, or ask the network about what it is given.
+
+    Args:
+        size: side of a crop in pixels.
+        exclusive: see `TenCropInferer`.
+        ten_crop: which of the two.
+    """
+    return TenCropInferer(size, exclusive) if ten_crop else SimpleInferer()

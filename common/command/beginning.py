@@ -1,0 +1,22 @@
+"""What every command of a bundle does before it builds anything."""
+
+from monai.utils import set_determinism
+
+from ..engines import setup
+from .known_keys import refuse_unknown_keys
+from .recipe import complete_workflow
+
+
+def begin(seed: int | None = None) -> None:
+    """Complete the recipe, refuse keys that it does not have, join the other processes, and fix the seeds.
+
+    It stands first in a recipe's `initialize`, since a mistyped key shall be told before anything is read.
+
+    Args:
+        seed: of Python's, NumPy's and PyTorch's global generators; None leaves them alone, for inference.
+    """
+    complete_workflow()
+    refuse_unknown_keys()
+    if seed is not None:
+        setup()
+        set_determinism(seed=seed)
