@@ -40,11 +40,10 @@ def read(root, suffix=".png", val_fraction=0.0, test_fraction=0.34, seed=0):
 '''
 # Runs a script of the repository in a process whose readers have one more room.
 RUN = """
-import os, runpy, sys
+import runpy, sys
 import common.readers
 common.readers.__path__.append(sys.argv[1])
 sys.argv = sys.argv[2:]
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
