@@ -8,8 +8,9 @@ import pytest
 import yaml
 from export_bundles import BUNDLES, ROOT
 
+from common.command.recipe import completed, read_recipe
 from common.export.asked import data_sets, of_config, of_source
-from common.export.imports import Target
+from common.export.imports import Target, at_run_time
 from common.export.reach import Reach
 from common.export.rewrite import ExportError
 from common.export.vendor import vendor
@@ -206,7 +207,7 @@ def vendored(tmp_path_factory):
         if bundle not in made:
             folder = ROOT / "bundles" / bundle
             configs = {
-                name: yaml.safe_load((folder / "configs" / f"{name}.yaml").read_text())
+                name: completed(yaml.safe_load((folder / "configs" / f"{name}.yaml").read_text()))
                 for name in ("train", "evaluate", "inference")
             }
             made[bundle] = tmp_path_factory.mktemp(bundle) / "out"
@@ -223,7 +224,7 @@ def test_an_export_is_no_larger_than_it_needs_to_be(bundle, vendored):
     assert lines <= LINES[bundle]
     rooms = {path.relative_to(vendored(bundle)).parts[0] for path in files}
     assert not rooms & {"phantom", "export", "data", "studies", "benchmarks"}
-    dataset = yaml.safe_load((ROOT / "bundles" / bundle / "configs" / "train.yaml").read_text())["dataset"]
+    dataset = read_recipe(ROOT / "bundles" / bundle / "configs" / "train.yaml").get("dataset")
     assert ("volumes" in rooms) == find_reader(dataset).publication.volumes
 
 
@@ -232,7 +233,7 @@ def test_every_import_of_an_export_finds_its_module_and_name(bundle, vendored):
     root = vendored(bundle)
     for path in sorted(root.rglob("*.py")):
         package = path.parent
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in at_run_time(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level:
                 folder = [package, *package.parents][node.level - 1].joinpath(*(node.module or "").split("."))
                 for alias in node.names:
