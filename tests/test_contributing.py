@@ -90,12 +90,14 @@ def test_what_the_page_says_must_pass_passes(copy):
     assert code == 0, output
 
 
+@pytest.mark.slow
 def test_the_bundles_keep_the_contracts_structure(copy):
     keeps = "tests/contract/test_contract_structure.py"
     code, output = run_tests(copy, keeps, "-k", "spread or (overlay_keys and image_classification)")
     assert code == 0, output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[entry["mistake"] for entry in MISTAKES])
 def test_the_mistakes_are_noticed(mistake, copy):
     path = copy / mistake["file"]

@@ -111,7 +111,7 @@ def test_a_damaged_picture_is_named_from_a_worker_too(tmp_path, workers):
     with pytest.raises(RuntimeError) as raised:
         next(iter(DataLoader(Pictures(path), num_workers=workers)))
     line = last_line(raised.value)
-    assert re.match(r"(common\.data\.errors\.)?UnreadableImage: ", line) and str(path) in line and "\n" not in line
+    assert re.match(r"(common\.files\.errors\.)?UnreadableImage: ", line) and str(path) in line and "\n" not in line
 
 
 def test_pytorchs_advice_is_not_passed_on(tmp_path):

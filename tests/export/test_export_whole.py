@@ -39,7 +39,7 @@ def full_disk_as_pytorch_says_it(_, path):
     ("place", "fails", "file"),
     [
         ("torch.save", full_disk_as_pytorch_says_it, "models/model.pt"),
-        ("shutil.copyfile", full_disk, "scripts"),
+        ("shutil.copyfile", full_disk, "configs/metadata.json"),
         ("common.export.bundle.write_checksums", full_disk, "docs/README.md"),
     ],
 )

@@ -1,9 +1,8 @@
 """Programs written for version 0.1 took all data from one room."""
 
-import subprocess
-import sys
-
 PROGRAM = """
+import warnings
+warnings.simplefilter("always")
 from common.data import open_store, read, SeededSampler, DatasetError
 from common.data.decode import read_image
 from common.data.errors import UnreadableImage
@@ -15,7 +14,8 @@ assert UnreadableImage is common.files.errors.UnreadableImage and read_volume is
 """
 
 
-def test_earlier_names_are_the_present_ones_and_say_so():
-    done = subprocess.run([sys.executable, "-W", "always", "-c", PROGRAM], capture_output=True, text=True)
+def test_earlier_names_are_the_present_ones_and_say_so(python, tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = python(tmp_path / "program.py")
     assert done.returncode == 0, done.stderr
-    assert "DeprecationWarning: common.data is now common.images" in done.stderr
+    assert "common.data is now common.images" in done.stderr
