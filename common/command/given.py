@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from .callers import call_of, current_workflow
 from .literal import given_paths, literally
+from .recipe import completed
 
 _described: ContextVar[dict[str, Any] | None] = ContextVar("described", default=None)
 
@@ -83,9 +84,7 @@ def calling_command() -> Command | None:
     from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
     from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-    from .recipe import completed
-
-    call = _frame_of(create_workflow)
+    call = call_of(create_workflow)
     if call is not None and call.f_locals.get("config_file") is not None:
         own = {*inspect.signature(create_workflow).parameters, *inspect.signature(ConfigWorkflow).parameters}
         given = call.f_locals["_args"]
@@ -108,21 +107,6 @@ def calling_command() -> Command | None:
     return Command((str(recipes[0]),), {key: value for key, value in config.items() if key not in known})
 
 
-def current_workflow() -> Any:
-    """The `ConfigWorkflow` whose `initialize` is running; None outside of one."""
-    from monai.bundle import ConfigWorkflow
-
-    frame = _frame_of(ConfigWorkflow.initialize)
-    return None if frame is None else frame.f_locals["self"]
-
-
-def _frame_of(function: Any) -> FrameType | None:
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code is not function.__code__:
-        frame = frame.f_back
-    return frame
-
-
 def merged_config(config_file: str | Sequence[str] | None = None, **override: Any) -> dict[str, Any] | None:
     """Merged config of this command, macros resolved; None when the process is no `monai.bundle run`.
 
@@ -133,8 +117,6 @@ def merged_config(config_file: str | Sequence[str] | None = None, **override: An
         override: values by key, like a command's flags.
     """
     from monai.bundle import ConfigParser
-
-    from .recipe import completed
 
     stage = _described.get()
     if stage is not None and config_file is None:

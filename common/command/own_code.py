@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .given import current_workflow
+from .callers import current_workflow
 
 PACKAGE = Path(__file__).resolve().parents[2]  # `scripts` of the bundle whose code this is
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .given import current_workflow
+from .callers import current_workflow
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigParser
