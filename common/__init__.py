@@ -25,6 +25,7 @@ LADDER = (
     "export",
     "studies",
     "benchmarks",
+    "launcher",
 )
 
 

@@ -1,0 +1,79 @@
+"""What runs left in their folders: the best value of each, and when."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+KEPT = ("best.json", "evaluation.json", "probe.json", "model.pt", "encoder.safetensors")
+CHECKPOINTS = "checkpoints"
+PROBES = ("patch_auc", "landmark_retrieval", "knn_auc")  # what a probe of an encoder is read by
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run at a glance.
+
+    Args:
+        folder: of the run.
+        said: its best value on validation, and its evaluation's.
+        when: the last of its files was written.
+    """
+
+    folder: Path
+    said: str
+    when: datetime
+
+
+def results(output_root: Path = Path("runs")) -> list[Result]:
+    """Every run below an output root, the newest last."""
+    found = (_result(folder) for folder in sorted(output_root.glob("*/*/")))
+    return sorted((result for result in found if result is not None), key=lambda result: result.when)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds what a training writes."""
+    return any((folder / name).is_file() for name in KEPT) or (folder / CHECKPOINTS).is_dir()
+
+
+def _result(folder: Path) -> Result | None:
+    if not is_run(folder):
+        return None
+    checkpoints = sorted((folder / CHECKPOINTS).glob("iteration-*.pt"))
+    files = [*checkpoints, *(folder / name for name in KEPT if (folder / name).is_file())]
+    said = list(filter(None, [_best(folder), _evaluation(folder), _probe(folder)]))
+    if not said:
+        last = checkpoints[-1].stem.removeprefix("iteration-").lstrip("0") if checkpoints else "0"
+        said = [f"not evaluated, {last} iterations"]
+    when = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
+    return Result(folder, ", ".join(said), datetime.fromtimestamp(when))
+
+
+def _best(folder: Path) -> str:
+    best = _json(folder / "best.json")
+    if not isinstance(best.get("value"), float) or best.get("metric") is None:
+        return ""
+    return f"{best['metric']} {best['value']:.4f} in epoch {best.get('epoch')}"
+
+
+def _evaluation(folder: Path) -> str:
+    """By the metric that chose the weights, or the first that is not of one class."""
+    said, wanted = _json(folder / "evaluation.json"), _json(folder / "best.json").get("metric")
+    metrics = {name: value for name, value in said.get("metrics", {}).items() if isinstance(value, float)}
+    name = wanted if wanted in metrics else next((name for name in metrics if "/" not in name), None)
+    return f"{said.get('split') or 'evaluated'}: {name} {metrics[name]:.4f}" if name else ""
+
+
+def _probe(folder: Path) -> str:
+    metrics = _json(folder / "probe.json")
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in PROBES if isinstance(metrics.get(name), float))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing where there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

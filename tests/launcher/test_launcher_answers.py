@@ -1,0 +1,106 @@
+"""What lists and explains: complete, correct, and at once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.command import completed
+from common.launcher.main import main
+from common.launcher.recipe_keys import recipe_keys
+from common.readers import find_reader, reader_modules
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/train.yaml"))
+
+
+def said(capsys, *words) -> str:
+    assert main(words) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["list"], ["help", "cxr_ace"], ["run", "cxr_ace", "--dry_run"], []], ids=str)
+def test_it_answers_at_once(words):
+    check = "import sys, common.__main__ as m; m.main(sys.argv[1:]); assert not {'torch', 'monai'} & set(sys.modules)"
+    before = os.times()
+    subprocess.run([sys.executable, "-c", check, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    assert used < 1.0  # seconds of a core; whoever waits on a busy machine waits longer
+
+
+def test_every_bundle_and_overlay_is_listed(capsys):
+    bundles, overlays = said(capsys, "list", "bundles"), said(capsys, "list", "overlays")
+    for bundle in BUNDLES:
+        assert f"  {bundle.name} " in bundles and f"  {bundle.name}\n" in overlays
+    purpose = "UperNet as the released code builds it, instead of segmentation_models_pytorch's"
+    assert f"    released         {purpose}" in overlays
+    assert overlays.count("\n    multi_gpu ") == len(BUNDLES)
+
+
+def test_data_sets_are_those_that_have_a_reader(capsys):
+    lines = {line.split()[0]: line for line in said(capsys, "list", "datasets").splitlines() if line.startswith("  ")}
+    assert set(lines) == set(reader_modules())
+    for name, line in lines.items():
+        publication = find_reader(name).publication
+        assert f"{publication.title}; {publication.licence}" in line
+        assert line.split()[1] == reader_modules()[name].split(".")[2]
+
+
+def test_runs_with_their_best_and_their_evaluation(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "none below ./runs" in said(capsys, "list", "runs")
+    tested = {"split": "test", "metrics": {"iou": 0.5, "dice": 0.7}}
+    for name, day, files in (
+        ("a", 3, {"best.json": {"metric": "dice", "value": 0.91234, "epoch": 7}}),
+        ("b", 2, {"best.json": {"metric": "dice", "value": 0.8, "epoch": 1}, "evaluation.json": tested}),
+        ("c", 1, {"probe.json": {"embedding_rank": 5.0, "patch_auc": 0.75, "knn_auc": None}}),
+    ):  # fmt: skip
+        folder = tmp_path / "runs" / "image_segmentation" / name
+        folder.mkdir(parents=True)
+        for file, content in files.items():
+            (folder / file).write_text(json.dumps(content))
+            os.utime(folder / file, (86_400.0 * day + 43_200,) * 2)
+    unfinished = tmp_path / "runs" / "cxr_ace" / "d" / "checkpoints"
+    unfinished.mkdir(parents=True)
+    for number in (9, 120):
+        (unfinished / f"iteration-{number:09d}.pt").touch()
+    (tmp_path / "runs" / "stores" / "some").mkdir(parents=True)
+    lines = [line.split(maxsplit=3) for line in said(capsys, "list", "runs").splitlines()[1:] if line]
+    assert [(Path(place).name, text) for place, _, _, text in lines] == [
+        ("c", "patch_auc 0.7500"),
+        ("b", "dice 0.8000 in epoch 1, test: dice 0.7000"),
+        ("a", "dice 0.9123 in epoch 7"),
+        ("d", "not evaluated, 120 iterations"),
+    ]
+    assert [day for _, day, _, _ in lines[:3]] == ["1970-01-02", "1970-01-03", "1970-01-04"]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_help_has_every_key_of_a_bundle(bundle, capsys):
+    lines = [line.split() for line in said(capsys, "help", bundle.name).splitlines() if line.startswith("  ")]
+    shown = [words[0] for words in lines]
+    for key in completed(yaml.safe_load((bundle / "configs" / "train.yaml").read_text())):
+        assert shown.count(key) == 1, key
+
+
+def test_a_key_has_its_value_comment_and_section(tmp_path):
+    recipe = tmp_path / "train.yaml"
+    recipe.write_text(
+        "# about the file\nseed: 0\n# --- data ------\nname: 'a # b'   # a note, it's one\n# above\n"
+        "options: {a: 1,\n  b: '#'}   # [P]\nnetwork:   # beside\n  _target_: x.Y\n  b: 2\n"
+        "train:\n  c: {d: 1}   # within\n"
+    )
+    ((file, keys),) = recipe_keys(recipe)
+    assert file == recipe
+    assert [(key.name, key.value, key.comment, key.section) for key in keys] == [
+        ("seed", "0", "", ""),
+        ("name", "'a # b'", "a note, it's one", "data"),
+        ("options", "{a: 1, b: '#'}", "above [P]", "data"),
+        ("network", "x.Y", "beside", "data"),
+        ("train", "{c}", "", "data"),
+    ]
