@@ -1,10 +1,18 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from fork_server import ForkServer, Job
+from warm import share_components
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_components():
+    if "monai" in sys.modules:  # not where only tests are chosen that do without
+        share_components()
 
 
 @pytest.fixture(scope="session")

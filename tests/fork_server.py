@@ -15,15 +15,17 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from warm import warm_commands
+
 SERVER = Path(__file__)
 
 
 @dataclass
 class Job:
-    """A command `python -m MODULE arguments` (or a script), as the server is to run it.
+    """A command `python ARGUMENTS`, as the server is to run it.
 
     Args:
-        arguments: the command line, without the interpreter.
+        arguments: the command line, without the interpreter: `-m MODULE ...`, `-c CODE ...` or a script and its words.
         cwd: folder to run in; it comes first in `sys.path`, as with `python -m`.
         log: file for standard output, and for errors where `errors` names none.
         errors: file for standard error.
@@ -138,11 +140,16 @@ def _become(job: Job) -> None:
     if job.kill_after is not None:
         _kill_after(job.kill_after)
     sys.path[0] = job.cwd  # was this file's folder; scripts too see the project they are run for
-    sys.argv = job.arguments[1:] if job.arguments[0] == "-m" else job.arguments
-    if job.arguments[0] == "-m":
-        runpy.run_module(job.arguments[1], run_name="__main__", alter_sys=True)
+    start, *rest = job.arguments
+    if start == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif start == "-c":
+        sys.argv = [start, *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
     else:
-        runpy.run_path(job.arguments[0], run_name="__main__")
+        sys.argv = job.arguments
+        runpy.run_path(start, run_name="__main__")
 
 
 def _kill_after(iterations: int) -> None:
@@ -168,11 +175,17 @@ def _preload() -> None:
         __import__(name)
     for name in ("matplotlib.figure", "pandas", "pyarrow.parquet", "safetensors.torch", "segmentation_models_pytorch"):
         __import__(name)
+    for name in ("fire", "matplotlib.backends.backend_agg", "pyarrow.dataset"):
+        __import__(name)
     from mlflow import MlflowClient
+    from PIL import Image
 
     MlflowClient(f"sqlite:///{sys.argv[1]}").search_experiments(max_results=1)
+    Image.init()
+    warm_commands()
 
 
 if __name__ == "__main__":
     _preload()
     serve()
+    os._exit(0)  # taking everything down takes seconds

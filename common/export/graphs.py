@@ -2,16 +2,14 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
 
+from . import isolation
 from .bundle import Exported, write_checksums
 from .graph_config import graph_config
-from .isolation import isolated_environment
 from .rewrite import ExportError
 
 _AXES = "'dynamic_axes':{'image':{0:'batch'},'pred':{0:'batch'}}"
@@ -49,13 +47,7 @@ def _convert(exported: Exported, command: str, name: str, *arguments: str) -> Pa
         line += ["--ckpt_file", "models/model.pt", "--config_file", str(config)]
         line += ["--meta_file", "configs/metadata.json", "--use_trace", "True", "--input_shape", shape, *arguments]
         try:
-            done = subprocess.run(
-                [sys.executable, *line],
-                cwd=exported.folder,
-                env=isolated_environment(Path(scratch)),
-                capture_output=True,
-                text=True,
-            )
+            done = isolation.run_isolated(line, exported.folder)
             if done.returncode or not (unfinished / name).is_file():
                 raise ExportError(
                     f"{models / name} was not written; the rest of the folder is complete. Check the space on its "

@@ -1,6 +1,10 @@
 """Run Python where the repository cannot be seen, as a stranger who received only the exported folder would."""
 
 import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 _BLOCKER = '''\
@@ -35,3 +39,10 @@ def isolated_environment(folder: Path) -> dict[str, str]:
     (folder / "sitecustomize.py").write_text(_BLOCKER)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return {**environment, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run_isolated(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGUMENTS` inside a folder, where it can import neither `common` nor `bundles`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = isolated_environment(Path(scratch))
+        return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)

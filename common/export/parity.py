@@ -1,14 +1,12 @@
 """Ask an exported bundle, where the repository cannot be seen, for what the repository's network answers."""
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
 
+from . import isolation
 from .bundle import Exported
-from .isolation import isolated_environment
 from .rewrite import ExportError
 
 ISOLATED_SCRIPT = """\
@@ -46,13 +44,8 @@ def largest_difference(exported: Exported) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         torch.save(exported.images, folder / "probe.pt")
-        done = subprocess.run(
-            [sys.executable, "-c", ISOLATED_SCRIPT, str(folder / "probe.pt"), str(folder / "answer.pt")],
-            cwd=exported.folder,
-            env=isolated_environment(folder),
-            capture_output=True,
-            text=True,
-        )
+        arguments = ["-c", ISOLATED_SCRIPT, str(folder / "probe.pt"), str(folder / "answer.pt")]
+        done = isolation.run_isolated(arguments, exported.folder)
         if done.returncode:
             raise ExportError(f"{exported.folder} does not run by itself:\n{done.stderr[-3000:]}")
         answer = torch.load(folder / "answer.pt", weights_only=True)

@@ -32,7 +32,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "cxr_leader": {**PLAIN_STEPS, "network_def#drop_path": 0.0},
     # Which epoch is best follows from a loss that contrasts a batch with itself, and half a batch has fewer negatives.
     "cxr_srhrs": {**PLAIN_STEPS, "projector#batch_norm": False, "checkpoints#keep_best": "embedding_rank"},
-    "ct_diagnosis_classification": PLAIN_STEPS,
+    "ct_diagnosis_classification": {**PLAIN_STEPS, "architecture_options#drop_path": 0.0},
     "image_classification": {**PLAIN_STEPS, "network_def#encoder#drop_path": 0.0},
     "image_segmentation": {
         **PLAIN_STEPS,

@@ -25,14 +25,28 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def client(python, tmp_path_factory):
-    """Run a script where neither the repository nor an export can be imported; the folder of its answers."""
+def isolated(python, tmp_path_factory):
+    """`python ARGUMENTS` inside a folder, where it cannot import the repository; as `run_isolated`, in a warm process."""
     from common.export import isolated_environment
+
+    blocker = tmp_path_factory.mktemp("isolated")
+    isolated_environment(blocker)
+    return lambda arguments, folder: python(*arguments, cwd=folder, hidden=str(blocker / "sitecustomize.py"))
+
+
+@pytest.fixture
+def warm_exports(isolated, monkeypatch):
+    """What an export asks of another process is answered by a warm one."""
+    monkeypatch.setattr("common.export.isolation.run_isolated", isolated)
+
+
+@pytest.fixture(scope="session")
+def client(isolated, tmp_path_factory):
+    """Run a script where neither the repository nor an export can be imported; the folder of its answers."""
 
     def run(script, *arguments):
         folder = tmp_path_factory.mktemp("client")
-        isolated_environment(folder)
-        done = python(Path(__file__).parent / script, *arguments, cwd=folder, hidden=str(folder / "sitecustomize.py"))
+        done = isolated([Path(__file__).parent / script, *arguments], folder)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
         return folder
 

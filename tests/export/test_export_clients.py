@@ -127,7 +127,7 @@ def test_label_reads_volumes_request_after_request(exported, tmp_path, client):
     assert np.allclose(one, two, atol=1e-4)
 
 
-def test_deploy_runs_the_graph_without_any_code_of_ours(exported, pictures, client):
+def test_deploy_runs_the_graph_without_any_code_of_ours(exported, pictures, client, warm_exports):
     for bundle in ("image_segmentation", "cxr_ace"):
         found = exported(bundle)
         assert add_torchscript(found) < 1e-5

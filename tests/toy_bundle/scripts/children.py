@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from warm import warm_commands
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train.yaml"
 
 
 def in_child(action: Callable[[], None], **environment: str) -> int:
     """Fork and call; returns the process id."""
+    warm_commands()
     sys.stdout.flush()
     child = os.fork()
     if child:
