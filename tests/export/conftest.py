@@ -26,7 +26,7 @@ def exported(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def isolated(python, tmp_path_factory):
-    """`python ARGUMENTS` inside a folder, where it cannot import the repository; as `run_isolated`, in a warm process."""
+    """As `run_isolated`, but in a warm process."""
     from common.export import isolated_environment
 
     blocker = tmp_path_factory.mktemp("isolated")
