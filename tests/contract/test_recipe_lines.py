@@ -1,10 +1,13 @@
 """Recipes are read at a glance, and what two of them say alike is written once (`common/recipes`)."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+from monai.bundle import ConfigParser
+
+from common.command import completed, read_recipe
 
 ROOT = Path(__file__).parents[2]
 COLUMNS, SHARED = 110, 10
@@ -12,13 +15,14 @@ NAMES = ("train.yaml", "inference.yaml", "evaluate.yaml", "multi_gpu.yaml", "log
 RECIPES = sorted(path for path in ROOT.glob("bundles/*/configs/*") if path.name in NAMES)
 LONG = ROOT / "bundles" / "image_classification" / "configs" / "evaluate.yaml"  # wrapped it passes 40 lines
 OVERLAYS = sorted(set(ROOT.glob("bundles/*/configs/**/*.yaml")) - {LONG})
+WITH_BASE = [path for path in OVERLAYS if path.name in ("train.yaml", "inference.yaml")]
 BASES = sorted((ROOT / "common" / "recipes").glob("*.yaml"))
 
 
 def said(path: Path) -> list[str]:
-    """Lines of a recipe that say something: neither empty nor a comment alone."""
+    """Lines of a recipe that say something: neither empty, nor a comment alone, nor `{}` for what the base has."""
     lines = [line.rstrip() for line in path.read_text().splitlines()]
-    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#") and line[-4:] != ": {}"]
 
 
 def shared_runs(files: dict[str, list[str]], length: int) -> set[tuple[str, str]]:
@@ -48,9 +52,24 @@ def test_no_ten_lines_in_a_row_are_said_twice():
     assert shared_runs(files, SHARED) == set()
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("bundles/*/configs/train.yaml")), ids=lambda path: path.parts[-3])
-def test_ids_that_commands_override_have_their_parents_in_the_recipe(path):
-    """MONAI sets `--train#trainer#max_epochs` before a recipe is completed."""
-    recipe = yaml.safe_load(path.read_text())
-    assert {"trainer"} <= recipe["train"].keys() and {"evaluator"} <= recipe["validate"].keys()
-    assert {"checkpoints", "tracking", "optimizer", "schedules", "network_def"} <= recipe.keys()
+def parts(config: dict, path: str = "") -> Iterator[str]:
+    """Ids of the mappings in a config, lists aside, in which a command could set something."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            if value.keys() != {"_target_"}:
+                yield f"{path}{key}"
+            yield from parts(value, f"{path}{key}#")
+
+
+@pytest.mark.parametrize("path", WITH_BASE, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_a_command_can_set_something_in_every_part_that_the_base_has(path):
+    """MONAI lays the command line over the recipe before it is completed, and seeks the parent of a nested id there."""
+    whole = read_recipe(path)
+    recipe = ConfigParser(ConfigParser.load_config_file(path))
+    names = list(parts({key: value for key, value in whole.get().items() if key != "_meta_"}))
+    for name in names:
+        recipe[f"{name}#new"] = 1  # as MONAI does for --train#dataloader#new
+    after = ConfigParser(completed(recipe.get()))
+    assert "train#dataloader" in names or "dataloader" in names
+    for name in names:
+        assert after[name].keys() == {*whole[name], "new"}
