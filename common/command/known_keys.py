@@ -1,6 +1,5 @@
 """Mistyped keys of overlays and command lines, refused with the nearest known key."""
 
-import copy
 import difflib
 import inspect
 import re
@@ -12,7 +11,7 @@ from . import excepthook
 from .given import Command, calling_command, current_command
 from .literal import read_literally
 from .places import component, lookup
-from .recipe import completed
+from .recipe import base_of, completed, is_laid_over, laid_over
 from .value_kinds import own_wrong_values, wrong_values
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
@@ -58,29 +57,37 @@ def unknown_keys(command: Command) -> list[str]:
     from monai.bundle.properties import InferProperties, TrainProperties
     from monai.bundle.utils import merge_kv
 
-    base = completed(ConfigParser.load_config_file(command.files[0]))
-    parser = ConfigParser(copy.deepcopy(base), globals=False)
+    parser = ConfigParser(ConfigParser.load_config_file(command.files[0]), globals=False)  # completed last, as in a run
+    base, recipe = base_of(parser.get()), completed(parser.get())
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"{file}: {{}}", ConfigParser.load_config_file(file)) for file in command.files[1:]
     ]
     layers += [(f"{command.args_file}: {{}}", command.defaults), ("--{}", command.flags)]
-    names = set(_references([parser.get(), *(layer for _, layer in layers)]))
+    names = set(_references([recipe, *(layer for _, layer in layers)]))
     properties: list[Any] = [*TrainProperties.values(), *InferProperties.values()]
     names |= {"#".join(_split(item["id"])) for item in properties}
     if command.tracking is not None:
         names |= {"output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config"}
 
     problems = []
-    own = own_wrong_values(base)
+    own = own_wrong_values(recipe)
     for origin, layer in layers:
         for key, value in layer.items():
-            found = list(_problems(parser.get(), _split(key.removeprefix("+")), value, names, merge=key[0] == "+"))
-            misread = _misread(value) if layer is command.flags else []
-            found += misread or wrong_values(parser.get(), _split(key.removeprefix("+")), value, merge=key[0] == "+")
+            id_ = key.removeprefix("+")
+            path, whole = _split(id_), laid_over(base, parser.get())
+            merge = key[0] == "+"
+            if not merge and is_laid_over(lookup(base, path), value):
+                merge = True  # over what the base has there, in place of what the recipe says
+                ConfigParser(whole, globals=False)[id_] = lookup(base, path)
+            found = list(_problems(whole, path, value, names, merge))
+            found += (_misread(value) if layer is command.flags else []) or wrong_values(whole, path, value, merge)
             problems += [f"  {origin.format(key)}: {problem}" for problem in found]
-            if not found:
+            if not found and id_ in parser:
                 merge_kv(parser, key, value)
-    kept = [(path, problem) for path, problem in own if lookup(parser.get(), path) == lookup(base, path)]
+            elif not found:
+                parser.set(value, id_)
+    merged = laid_over(base, parser.get())
+    kept = [(path, problem) for path, problem in own if lookup(merged, path) == lookup(recipe, path)]
     return [f"  {command.files[0]}: {'#'.join(path)}: {problem}" for path, problem in kept] + problems
 
 

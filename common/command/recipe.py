@@ -33,15 +33,26 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is no such base.
     """
-    own = dict(config)
-    name = own.pop(BASE, None)
+    return laid_over(base_of(config), {key: value for key, value in config.items() if key != BASE})
+
+
+def base_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config is laid over, itself completed; empty where it names no base.
+
+    Args:
+        config: a recipe.
+
+    Raises:
+        FileNotFoundError: there is no such base.
+    """
+    name = config.get(BASE)
     if name is None:
-        return own
+        return {}
     file = FOLDER / f"{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
         raise FileNotFoundError(f"`{BASE}` is {name!r}, and common/recipes has {known}. Name one of these.")
-    return _laid_over(completed(yaml.safe_load(file.read_text(encoding="utf-8"))), own)
+    return completed(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def read_recipe(*files: str | Path) -> "ConfigParser":
@@ -67,10 +78,15 @@ def complete_workflow() -> None:
     workflow.parser.parse(reset=True)
 
 
-def _laid_over(base: Any, own: Any) -> Any:
-    if not isinstance(base, Mapping) or not isinstance(own, Mapping):
+def laid_over(base: Any, own: Any) -> Any:
+    """A value of a recipe, with what it leaves to the base's."""
+    if not is_laid_over(base, own):
         return own
-    if "_target_" in own and "_target_" in base:
-        return own
-    merged = {key: _laid_over(base[key], own[key]) if key in own else value for key, value in base.items()}
+    merged = {key: laid_over(base[key], own[key]) if key in own else value for key, value in base.items()}
     return {**merged, **{key: value for key, value in own.items() if key not in base}}
+
+
+def is_laid_over(base: Any, own: Any) -> bool:
+    """Whether a value goes over the base's, instead of taking its place: two mappings, but not two components."""
+    are_mappings = isinstance(base, Mapping) and isinstance(own, Mapping)
+    return are_mappings and not ("_target_" in own and "_target_" in base)

@@ -1,27 +1,29 @@
 import pytest
 import yaml
-from monai.bundle import ConfigWorkflow
+from monai.bundle import create_workflow
 
-from common.command import completed, read_recipe, recipe
+from common.command import completed, merged_config, read_recipe, recipe
 from common.command.given import Command
 from common.command.known_keys import unknown_keys
 
 BASE = {
     "limit": 512,
     "options": {},
+    "loader": {"_target_": "types.SimpleNamespace", "workers": 2},
     "train": {
         "trainer": {"_target_": "types.SimpleNamespace", "max_epochs": "@epochs", "limit": "@limit"},
         "inferer": 1,
     },
     "network": {"encoder": {"_target_": "types.SimpleNamespace", "size": 4}},
     "steps": [1, 2],
-    "run": ["$@train#trainer"],
+    "run": ["$(@train#trainer, @loader)"],
 }
 OWN = {
     "base": "shared",
     "bundle_root": ".",
     "epochs": 3,
     "train": {"trainer": {"clip": 0.5}},
+    "loader": {},
     "initialize": ["$import common", "$common.command.begin()"],
 }
 
@@ -75,12 +77,13 @@ def test_a_base_that_is_not_there_is_named_beside_those_that_are(train):
 
 def test_monai_runs_a_recipe_with_overlays_and_overrides_from_anywhere(train, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "recipes")
-    files = [str(train), str(overlay(train, **{"train#trainer#clip": 0.25, "options": {"a": 1}}))]
-    overrides = {"train#trainer#max_epochs": 7, "limit": 9}  # in the recipe, and in its base alone
-    workflow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **overrides)
-    workflow.initialize()
-    (trainer,) = workflow.run()
+    files = [str(train), str(overlay(train, **{"train#trainer#clip": 0.25, "options": {"a": 1}, "loader#pin": True}))]
+    overrides = {"train#trainer#max_epochs": 7, "loader#workers": 4, "limit": 9}  # two in the base's parts, one beside
+    workflow = create_workflow(config_file=files, workflow_type="train", logging_file=False, **overrides)
+    ((trainer, loader),) = workflow.run()
     assert (trainer.max_epochs, trainer.limit, trainer.clip) == (7, 9, 0.25)
+    assert (loader.workers, loader.pin) == (4, True)
+    assert merged_config(files, **overrides)["loader"] == {**BASE["loader"], "workers": 4, "pin": True}
     assert workflow.parser["options"] == {"a": 1}
 
 
@@ -95,9 +98,19 @@ def test_a_parser_can_read_a_recipe_without_running_it(train):
         ("train#trainer#max_epoch", 3, "did you mean train#trainer#max_epochs"),
         ("limit", "many", "where a number belongs"),
         ("limit", 3, None),
+        ("loader#workers", 4, None),
+        ("loader", {"workers": "many"}, "where a number belongs"),
+        ("options", {"a": 1}, None),
         ("train#trainer#max_epochs", 3, None),
     ],
 )
 def test_keys_and_kinds_of_the_base_are_known(train, key, value, problem):
     found = unknown_keys(Command((str(train),), {key: value}))
     assert (found == []) if problem is None else (problem in found[0])
+
+
+def test_a_mapping_over_a_part_of_the_base_keeps_the_rest_of_it(train):
+    """What the command line may then still set is what MONAI's parser would hold when the recipe is completed."""
+    files = (str(train), str(overlay(train, loader={"pin": True})))
+    assert unknown_keys(Command(files, {"loader#workers": 4})) == []
+    assert merged_config(files, **{"loader#workers": 4})["loader"] == {**BASE["loader"], "workers": 4, "pin": True}
