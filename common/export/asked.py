@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..inert import is_inert
 from .imports import Target, at_run_time, targets
 from .rewrite import SHARED, TARGET, ExportError, import_statement
@@ -47,18 +45,17 @@ def of_source(source: str, where: str) -> Iterator[Target]:
 
 
 def data_sets(bundle: Path, configs: Mapping[str, Any], known: Collection[str]) -> set[str]:
-    """Names of readers that a bundle speaks of, in any of its configs or its code, and `folder`, which reads them all.
+    """Names of readers that an export's configs or code speak of; inference names one that reads any folder.
 
     Args:
-        bundle: folder of the bundle; a data set is an overlay there, which an exported bundle's user writes anew.
-        configs: what is exported; a run may have read another data set.
+        bundle: folder of the bundle; its overlays stay there, so that their data sets do not count.
+        configs: what is exported.
         known: names of all readers.
     """
-    files = [yaml.safe_load(path.read_text()) for path in sorted((bundle / "configs").rglob("*.yaml"))]
     code = [path.read_text() for path in sorted((bundle / "scripts").rglob("*.py"))]
-    texts = [text for config in (*files, *configs.values()) for text in _texts(config)]
+    texts = list(_texts(list(configs.values())))
     words = {word for text in (*texts, *code) for _, word in _QUOTED.findall(text)} | set(texts)
-    return {"folder"} | {name for name in known if name in words}
+    return {name for name in known if name in words}
 
 
 def _texts(config: Any) -> Iterator[str]:

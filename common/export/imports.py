@@ -65,6 +65,18 @@ def assigned(node: ast.AST) -> str | None:
     return None
 
 
+def bound(statement: ast.stmt) -> set[str]:
+    """Names that a statement at a file's top binds there."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    nodes = list(ast.walk(statement))
+    inner = {name for node in nodes[1:] if isinstance(node, ast.Import | ast.ImportFrom) for name in bound(node)}
+    defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return inner | defined | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
 def tables_of(tree: ast.AST) -> set[str]:
     """Names of the dicts by whose values the file imports modules: `import_module(f".{TABLE[key]}", __name__)`."""
     return {table for _, table in _computed(tree) if table}

@@ -1,15 +1,14 @@
-"""What an exported bundle needs of `common`: modules, and the names that a package then offers.
+"""What an exported bundle needs of `common`: files, and the definitions in them.
 
-To ask a package for one name reaches the module that defines it and no other; to ask for the package itself
-reaches everything that it offers.
+To ask a file for one name reaches what this name needs and nothing else; to ask for the file reaches all that it
+offers. What a file does when it is imported, beside defining names, always comes along.
 """
 
-import ast
 from pathlib import Path
 
-from .imports import Parts, Target, at_run_time, refuse_computed, targets
-from .package import Package
+from .imports import Parts, Target, refuse_computed
 from .rewrite import SHARED, ExportError
+from .source import Source
 
 REGISTRY = ("readers", "registry")  # imports a data set's module by its name; `vendor` asks for those that are needed
 
@@ -23,76 +22,71 @@ class Reach:
 
     def __init__(self, root: Path):
         self.root = root
-        self._modules: dict[Parts, Path] = {}
-        self._packages: dict[Parts, Package] = {}
+        self._sources: dict[Parts, Source] = {}
         self._asked: dict[Parts, set[str]] = {}
+        self._waiting: list[tuple[Target, str]] = []
 
     def ask(self, target: Target, where: str) -> None:
         """Reach a name of a module.
 
         Args:
-            target: the module, and its name; without one the module and, of a package, everything that it offers.
+            target: the module, and its name; without one the module and everything that it offers.
             where: who asks, for the error.
 
         Raises:
             ExportError: there is no such name, or what is reached imports a module by a computed name.
         """
-        module, name = target
-        package = self._ship(module, where)
-        if package is None or name in package.defines:
-            return
-        if name is None or name in package.offers:
-            for offered in package.offers if name is None else (name,):
-                self._ask_of(package, offered)
-        else:
-            self.ask(Target((*module, name), None), where)
+        self._waiting.append((target, where))
+        while self._waiting:
+            self._answer(*self._waiting.pop())
 
     def ask_dotted(self, name: str, where: str) -> None:
         """Reach a dotted name that does not say where its module ends: `losses.LabelLoss`."""
         parts = tuple(name.split("."))
         for depth, part in enumerate(parts):
-            package = self._ship(parts[:depth], where)
-            if package is None or part in package.defines or part in package.offers:
+            source = self._take(parts[:depth], where)
+            if part in source.offers or part in source.defines or not source.is_package:
                 return self.ask(Target(parts[:depth], part), where)
         self.ask(Target(parts, None), where)
 
     def files(self) -> dict[Path, str]:
         """Text of each file that is reached, by its path below `root`."""
-        found = {path.relative_to(self.root): path.read_text(encoding="utf-8") for path in self._modules.values()}
-        steps = {parts[0] for parts in (*self._modules, *self._packages) if parts}
-        for parts, package in self._packages.items():
-            found[package.path.relative_to(self.root)] = package.trimmed(self._asked[parts], steps)
-        return found
+        steps = {place[0] for place in self._sources if place}
+        return {
+            source.path.relative_to(self.root): source.trimmed(self._asked[place], steps)
+            for place, source in self._sources.items()
+        }
 
-    def _ask_of(self, package: Package, name: str) -> None:
-        if name not in self._asked[package.parts]:
-            self._asked[package.parts].add(name)
-            self.ask(package.offers[name], str(package.path))
+    def _answer(self, target: Target, where: str) -> None:
+        place, name = target
+        source = self._take(place, where)
+        known = {*source.offers, *source.defines}
+        if name is not None and name not in known:
+            if not source.is_package:
+                raise _absent((*place, name), where)
+            self._take((*place, name), where)
+            return self._waiting.append((Target((*place, name), None), where))
+        for wanted in (known if name is None else {name}) - self._asked[place]:
+            self._asked[place].add(wanted)
+            self._waiting.extend((needed, str(source.path)) for needed in source.needs(wanted))
 
-    def _ship(self, place: Parts, where: str) -> Package | None:
-        """Take a module, or a package's own code, with all that it imports."""
-        if place in self._modules or place in self._packages:
-            return self._packages.get(place)
+    def _take(self, place: Parts, where: str) -> Source:
+        """A module's file, or a package's, with all that it needs in any case."""
+        if place in self._sources:
+            return self._sources[place]
         if place:
-            self._ship(place[:-1], where)  # Python runs the packages that a module lies in
+            self._take(place[:-1], where)  # Python runs the packages that a module lies in
         path = self.root.joinpath(*place)
-        if (path / "__init__.py").is_file():
-            return self._take_package(Package(path / "__init__.py", place))
-        path = path.with_suffix(".py")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if not path.is_file():
-            raise ExportError(f"{where} asks for {'.'.join((SHARED, *place))}, which is not there. Correct the name.")
-        self._modules[place] = path
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if place != REGISTRY:
-            refuse_computed(tree, str(path), ())
-        for target in [target for node in at_run_time(tree) for _, target in targets(node, place[:-1])]:
-            self.ask(target, str(path))
-        return None
+            raise _absent(place, where)
+        source = self._sources[place] = Source(path, place)
+        self._asked[place] = set()
+        if place and place != REGISTRY:  # `common` itself imports its steps by their names, and keeps the shipped ones
+            refuse_computed(source.tree, str(path), source.tables)
+        self._waiting.extend((needed, str(path)) for needed in source.standing)
+        return source
 
-    def _take_package(self, package: Package) -> Package:
-        self._packages[package.parts], self._asked[package.parts] = package, set()
-        if package.parts:  # `common` itself imports its steps by their names, of which it keeps those that are shipped
-            refuse_computed(package.tree, str(package.path), package.tables)
-        for needed in package.needs:
-            self.ask(needed, str(package.path))
-        return package
+
+def _absent(place: Parts, where: str) -> ExportError:
+    return ExportError(f"{where} asks for {'.'.join((SHARED, *place))}, which is not there. Correct the name.")
