@@ -2,9 +2,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from fork_server import ForkServer, Job
 from warm import share_components
 
@@ -27,29 +29,61 @@ def cxr_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory) -> Path:
-    """An empty MLflow database; copying it saves the seconds that making one takes."""
-    from common.reporting.store import RunStore
+def shared(tmp_path_factory):
+    """A folder that the first of all test processes that asks fills, for every one of them: `shared(name, fill)`."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if base.name.startswith("popen-") else base  # a process of several has a folder in the run's
 
-    store = RunStore(None, tmp_path_factory.mktemp("mlflow"), "none")
-    store.uri = store.local_uri  # whatever the environment says
-    store.client.search_experiments(max_results=1)
-    return store.directory / "mlflow.db"
+    def get(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, unfinished = root / f"shared-{name}", root / f"unfinished-{name}"
+        with FileLock(root / f"shared-{name}.lock"):
+            if not folder.exists():
+                unfinished.mkdir()
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
 
-
-@pytest.fixture
-def output_root(tmp_path, mlflow_template, monkeypatch) -> Path:
-    """An empty output root whose MLflow database is ready."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    root = tmp_path / "runs"
-    root.mkdir()
-    shutil.copy(mlflow_template, root / "mlflow.db")
-    return root
+    return get
 
 
 @pytest.fixture(scope="session")
-def fork_server(tmp_path_factory):
-    server = ForkServer(tmp_path_factory.mktemp("fork_server"))
+def mlflow_template(shared) -> Path:
+    """An empty MLflow database; copying it saves the seconds that making one takes."""
+
+    def fill(folder: Path) -> None:
+        from common.reporting.store import RunStore
+
+        store = RunStore(None, folder, "none")
+        store.uri = store.local_uri  # whatever the environment says
+        store.client.search_experiments(max_results=1)
+        store.client._tracking_client.store.engine.dispose()
+
+    return shared("mlflow", fill) / "mlflow.db"
+
+
+@pytest.fixture
+def new_root(tmp_path, mlflow_template, monkeypatch):
+    """Makes empty output roots whose MLflow database is ready: `new_root(name)`."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def make(name: str) -> Path:
+        root = tmp_path / name
+        root.mkdir()
+        shutil.copy(mlflow_template, root / "mlflow.db")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def output_root(new_root) -> Path:
+    """An empty output root whose MLflow database is ready."""
+    return new_root("runs")
+
+
+@pytest.fixture(scope="session")
+def fork_server(mlflow_template):
+    server = ForkServer(mlflow_template)
     yield server
     server.close()
 

@@ -50,15 +50,15 @@ class ForkServer:
     """The test's end of the server.
 
     Args:
-        folder: for what the server makes.
+        tables: an MLflow store without runs, by which the server learns to ask one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._tables = folder / "mlflow.db"
+    def __init__(self, tables: Path) -> None:
+        self.tables = tables
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         self.process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(self._tables)],
+            [sys.executable, str(SERVER), str(tables)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -66,12 +66,6 @@ class ForkServer:
         )
 
         self._ready = False
-
-    @property
-    def tables(self) -> Path:
-        """An MLflow store without runs."""
-        self._wait()
-        return self._tables
 
     def _wait(self) -> None:
         """The server says when it has imported everything; meanwhile the tests can prepare their data."""

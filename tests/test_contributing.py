@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,13 +61,20 @@ def copy(tmp_path_factory):
     return root
 
 
-def run(root, *words):
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=root, capture_output=True, text=True)
-    return done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+@pytest.fixture
+def run(copy, python):
+    """Runs `python WORDS` in the copy; exit code and the end of what it says."""
+
+    def start(*words):
+        done = python(*words, cwd=copy)
+        return done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+
+    return start
 
 
-def run_tests(root, *tests):
-    return run(root, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+@pytest.fixture
+def run_tests(run):
+    return lambda *tests: run("-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
 
 def test_the_page_has_all_three_recipes():
@@ -79,39 +84,39 @@ def test_the_page_has_all_three_recipes():
     assert len(TESTS) >= 4 and len(MISTAKES) >= 3
 
 
-def test_what_the_page_says_must_pass_passes(copy):
+def test_what_the_page_says_must_pass_passes(run_tests):
     commands = re.findall(r"^python -m pytest (.*(?:shades|spread).*)$", PAGE, re.MULTILINE)
     named = {word for command in commands for word in command.split() if word.endswith(".py")}
     assert set(TESTS) - named == {"tests/bundles/test_view_position_items.py"}
     registry = "tests/readers/test_registry.py"
-    code, output = run_tests(copy, *sorted({*named, *TESTS} - {registry}))
+    code, output = run_tests(*sorted({*named, *TESTS} - {registry}))
     assert code == 0, output
-    code, output = run_tests(copy, registry, "-k", "shades or no_name_is_there_twice")
+    code, output = run_tests(registry, "-k", "shades or no_name_is_there_twice")
     assert code == 0, output
 
 
 @pytest.mark.slow
-def test_the_bundles_keep_the_contracts_structure(copy):
+def test_the_bundles_keep_the_contracts_structure(run_tests):
     keeps = "tests/contract/test_contract_structure.py"
-    code, output = run_tests(copy, keeps, "-k", "spread or (overlay_keys and image_classification)")
+    code, output = run_tests(keeps, "-k", "spread or (overlay_keys and image_classification)")
     assert code == 0, output
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[entry["mistake"] for entry in MISTAKES])
-def test_the_mistakes_are_noticed(mistake, copy):
+def test_the_mistakes_are_noticed(mistake, copy, run_tests):
     path = copy / mistake["file"]
     before = path.read_text()
     assert before.count(mistake["fragment"]) == 1
     path.write_text(before.replace(mistake["fragment"], mistake["replacement"]))
     try:
-        code, output = run_tests(copy, *mistake["tests"])
+        code, output = run_tests(*mistake["tests"])
     finally:
         path.write_text(before)
     assert code == 1, output
 
 
-def test_the_reader_feeds_the_method(copy, output_root):
+def test_the_reader_feeds_the_method(copy, run, output_root):
     images = copy / "images"
     images.mkdir()
     for number in range(24):
@@ -120,7 +125,7 @@ def test_the_reader_feeds_the_method(copy, output_root):
     (images / "labels.csv").write_text("image,dark\n" + "".join(f"{number}_0.png,1\n" for number in range(24)))
     configs = [f"bundles/spread/configs/{name}.yaml" for name in ("train", "smoke")]
     code, output = run(
-        *(copy, "-m", "monai.bundle", "run", "--config_file", str(configs), "--bundle_root", "bundles/spread"),
+        *("-m", "monai.bundle", "run", "--config_file", str(configs), "--bundle_root", "bundles/spread"),
         *("--dataset", "shades", "--dataset_dir", images, "--output_root", output_root),
     )
     assert code == 0, output

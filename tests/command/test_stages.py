@@ -67,7 +67,7 @@ def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_chain_equals_its_stages_run_alone_one_after_the_other(configs, output_root, tmp_path):
+def test_the_chain_equals_its_stages_run_alone_one_after_the_other(configs, output_root, new_root):
     assert command(configs, output_root) == 0
     assert tracked(output_root) == FINISHED
     rates = dict(
@@ -75,7 +75,7 @@ def test_the_chain_equals_its_stages_run_alone_one_after_the_other(configs, outp
     )
     assert rates == {"toy-seed0-first": "0.02", "toy-seed0-second": "0.005"}  # each run says what it ran with
 
-    alone = tmp_path / "alone"
+    alone = new_root("alone")
     assert command(configs[:1], alone, run_name="a", **STAGES["first"]) == 0
     assert command(configs[:1], alone, run_name="b", start_from=alone / "toy" / "a", **STAGES["second"]) == 0
     assert equal(last_network(output_root, "toy-seed0-first"), last_network(alone, "a"))
@@ -85,8 +85,8 @@ def test_the_chain_equals_its_stages_run_alone_one_after_the_other(configs, outp
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.slow)])
-def test_a_kill_in_the_second_stage_resumes_there(configs, output_root, tmp_path, how):
-    whole = tmp_path / "whole"
+def test_a_kill_in_the_second_stage_resumes_there(configs, output_root, new_root, how):
+    whole = new_root("whole")
     assert command(configs, whole) == 0
     # the toy dies once per file, and every stage counts its own iterations: only the second stage has the changed key
     overlay = yaml.safe_load(configs[1].read_text())

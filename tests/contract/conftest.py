@@ -12,21 +12,17 @@ def takes_volumes(bundle: Path) -> bool:
 
 
 @pytest.fixture(scope="session")
-def phantom(tmp_path_factory) -> Path:
+def phantom(shared) -> Path:
     from common.phantom import write_phantom
 
-    folder = tmp_path_factory.mktemp("phantom")
-    write_phantom(folder, count=24, size=96, seed=0, workers=1)
-    return folder
+    return shared("phantom", lambda folder: write_phantom(folder, count=24, size=96, seed=0, workers=1))
 
 
 @pytest.fixture(scope="session")
-def phantom_ct(tmp_path_factory) -> Path:
+def phantom_ct(shared) -> Path:
     from common.phantom.ct import write_ct_rate
 
-    folder = tmp_path_factory.mktemp("phantom_ct")
-    write_ct_rate(folder, count=10, size=48, thickness=10.0, seed=0, workers=1)
-    return folder
+    return shared("phantom_ct", lambda folder: write_ct_rate(folder, 10, size=48, thickness=10.0, seed=0, workers=1))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import yaml
 from export_bundles import ROOT, SHAPES, smoke_network, write_run
 
 from common.export import ExportError, export_bundle
@@ -70,11 +71,16 @@ def test_a_file_that_may_not_grow_is_named_by_what_pytorch_really_says(tmp_path)
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:///{}/gone.db"])
-def test_a_tracking_server_that_is_gone_is_blamed_and_not_the_weights(uri, run, tmp_path):
+def test_a_tracking_server_that_is_gone_is_blamed_and_not_the_weights(uri, tmp_path):
+    bundle, run = tmp_path / "toy", tmp_path / "run"
+    (bundle / "configs").mkdir(parents=True)
+    network = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 1}
+    (bundle / "configs" / "train.yaml").write_text(yaml.safe_dump({"network_def": network}))
+    run.mkdir()
+    torch.save({"weight": torch.ones(1, 9), "bias": torch.ones(1)}, run / "model.pt")  # as only the run's config says
     (run / "mlflow_run.json").write_text(json.dumps({"uri": uri.format(tmp_path), "run_id": "0" * 32}))
-    (run / "network.json").unlink()
     with pytest.raises(ExportError, match=r"^MLflow.*(does not answer|is not there).*--config\.$") as caught:
-        export(run, tmp_path / "out")
+        export_bundle(bundle, tmp_path / "out", run)
     assert "Start the server" in str(caught.value)
     assert not (tmp_path / "gone.db").exists() and not (tmp_path / "out").exists()
 
