@@ -19,6 +19,13 @@ class ClipGradients:
 
     Raises:
         ValueError: another mode, or a norm that is not positive.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(2))
+        >>> weight.grad = torch.tensor([3.0, 4.0])
+        >>> norm = ClipGradients(max_norm=1.0)([weight])
+        >>> norm.item(), [round(value, 3) for value in weight.grad.tolist()]
+        (5.0, [0.6, 0.8])
     """
 
     def __init__(self, max_norm: float, mode: Literal["per_tensor", "global"] = "global"):

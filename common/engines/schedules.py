@@ -29,6 +29,11 @@ class Cosine:
             so that a round of federated training may be short.
         warmup_from: value in the first iteration of the warm-up.
         per_epoch: keep the value of an epoch's first iteration throughout the epoch (Adam).
+
+    Example:
+        >>> schedule = Cosine(base=1.0, final=0.0, warmup_epochs=1)
+        >>> [round(schedule.value(iteration, iterations_per_epoch=2, epochs=3), 3) for iteration in range(6)]
+        [0.0, 1.0, 1.0, 0.854, 0.5, 0.146]
     """
 
     def __init__(
@@ -69,6 +74,10 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
 
     Returns:
         Groups for an optimiser; `decay` marks the ones that `ApplySchedules` gives its weight decay.
+
+    Example:
+        >>> [(len(group["params"]), group["decay"]) for group in parameter_groups(nn.Linear(2, 2))]
+        [(1, True), (1, False)]
     """
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [

@@ -73,6 +73,15 @@ class ClassificationReport(Report):
         thresholds_from: the report of another split, run before, whose thresholds are applied here. Thresholds
             chosen on the images they are applied to flatter the result, so without it none are applied.
         exclusive: each image has exactly one class; adds `accuracy` of the highest probability.
+
+    Example:
+        >>> import torch
+        >>> report = ClassificationReport(["Effusion", "Mass"])
+        >>> probabilities = torch.tensor([[0.9, 0.2], [0.2, 0.3], [0.6, 0.8]])
+        >>> report.update((probabilities, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, torch.nan]])))
+        >>> metrics = report.compute()
+        >>> metrics["auc"], metrics["auc/Mass"]
+        (1.0, 1.0)
     """
 
     def __init__(

@@ -37,6 +37,10 @@ def probe_metric(name: str) -> dict[str, Metric]:
 
     Raises:
         ValueError: there is no such probe.
+
+    Example:
+        >>> list(probe_metric("knn_auc"))
+        ['knn_auc']
     """
     if name not in PROBES:
         raise ValueError(f"probe_metric is {name!r}; the probes are {', '.join(PROBES)}")

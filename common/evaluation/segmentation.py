@@ -64,6 +64,12 @@ class SegmentationReport(Report):
     Args:
         structures: names of the K channels.
         threshold: probability above which a pixel is predicted.
+
+    Example:
+        >>> report = SegmentationReport(["lung"])
+        >>> report.update((torch.tensor([[[[0.9, 0.9, 0.1, 0.1]]]]), torch.tensor([[[[1, 0, 0, IGNORE]]]])))
+        >>> report.compute()["dice/lung"]  # twice the one that both hold, of two predicted and one true
+        0.6666666666666666
     """
 
     def __init__(self, structures: Sequence[str], threshold: float = 0.5):

@@ -48,6 +48,11 @@ def network_sharpness(
 
     Raises:
         RuntimeError: an operation has no second derivative.
+
+    Example:
+        >>> line = nn.Linear(1, 1, bias=False)
+        >>> round(network_sharpness(line, lambda: 3 * line(torch.ones(1, 1)).square().sum()).value, 3)
+        6.0
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     devices = sorted({p.device.index for p in parameters if p.device.type == "cuda" and p.device.index is not None})

@@ -46,6 +46,15 @@ def read_image(path: str | os.PathLike[str], channels: int = 1) -> np.ndarray:
     Raises:
         UnreadableImage: not a picture, damaged, more than one frame, or the same value everywhere.
         ValueError: channels is neither 1 nor 3.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.linear_gradient("L").save(Path(folder) / "one.png")
+        ...     image = read_image(Path(folder) / "one.png")
+        >>> image.shape, image[0, 0, 0], image[0, -1, 0]
+        ((1, 256, 256), np.uint8(0), np.uint8(255))
     """
     return decode(load_bytes(path), path, channels)
 

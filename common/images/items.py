@@ -64,6 +64,12 @@ def as_items(corpus: Corpus, tasks: Collection[str] = ("label",)) -> list[dict[s
     Raises:
         DatasetError: no record has what a task needs.
         ValueError: unknown task.
+
+    Example:
+        >>> from common.records import Record
+        >>> record = Record("/x/one.png", "patient 1", "train", "mine", labels=(1.0,))
+        >>> as_items(Corpus("mine", (record,), findings=("Effusion",)))
+        [{'image': '/x/one.png', 'source': '/x/one.png', 'label': array([1.], dtype=float32)}]
     """
     unknown = set(tasks) - set(TASKS)
     if unknown:

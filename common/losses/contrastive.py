@@ -24,8 +24,8 @@ class InBatchInfoNCE(nn.Module):
     Raises:
         ValueError: a temperature that is not positive, or a batch with nothing to contrast.
 
-    Source: SRHRS, consistency loss and decomposition loss; methods section 4. InfoNCE:
-    https://arxiv.org/abs/1807.03748.
+    Source: SRHRS, https://papers.miccai.org/miccai-2025/0067-Paper0179.html, consistency loss and decomposition loss;
+    methods section 4. InfoNCE: https://arxiv.org/abs/1807.03748.
 
     Example:
         >>> keys = torch.eye(4)

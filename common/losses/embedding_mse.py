@@ -24,7 +24,8 @@ class EmbeddingMSE(nn.Module):
     Raises:
         ValueError: a joint length, and none at all.
 
-    Source: Adam v2, https://arxiv.org/abs/2404.15672, and LeADER, released code (methods sections 1 and 2).
+    Source: Adam v2, https://arxiv.org/abs/2404.15672, and LeADER, https://openreview.net/forum?id=3KsEpxv0gT, released
+    code (methods sections 1 and 2).
 
     Example:
         >>> import torch

@@ -90,7 +90,8 @@ class InjuryLoss(nn.Module):
     Raises:
         ValueError: weights that are missing or negative.
 
-    Source: the CT method's second loss; methods, section 5 [E9, E10, E20].
+    Source: the CT method's second loss, https://proceedings.mlr.press/v301/li26d.html; methods, section 5
+    [E9, E10, E20].
 
     Example:
         >>> loss = InjuryLoss({"bowel": 2.0}, {"liver": (1.0, 2.0, 4.0)})

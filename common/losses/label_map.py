@@ -26,7 +26,7 @@ class LabelMapLoss(nn.Module):
     Raises:
         ValueError: a negative weight, or both 0.
 
-    Source: the CT method's segmentation loss; methods, section 5.
+    Source: the CT method's segmentation loss, https://proceedings.mlr.press/v301/li26d.html; methods, section 5.
 
     Example:
         >>> logits, masks = torch.zeros(1, 4, 2, 2, 2), torch.zeros(1, 1, 2, 2, 2)

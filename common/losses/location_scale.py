@@ -27,7 +27,8 @@ class LocationScale(nn.Module):
     Raises:
         ValueError: an unknown form, or not three numbers of bins.
 
-    Source: SRHRS, location and scale prediction; methods section 4.
+    Source: SRHRS, https://papers.miccai.org/miccai-2025/0067-Paper0179.html, location and scale prediction;
+    methods section 4.
 
     Example:
         >>> loss = LocationScale("bins", bins=(5, 10, 10))

@@ -18,7 +18,7 @@ class MultitaskLoss(nn.Module):
     Raises:
         ValueError: a weight that is not positive.
 
-    Source: the CT method; methods, section 5.
+    Source: the CT method, https://proceedings.mlr.press/v301/li26d.html; methods, section 5.
 
     Example:
         >>> import torch

@@ -14,6 +14,13 @@ class Classifier(ExportedNetwork):
     Args:
         encoder: the pre-trained or random encoder; fine-tuned with the rest.
         num_classes: K, number of classes or findings.
+
+    Example:
+        >>> import torch
+        >>> from common.networks import build_encoder
+        >>> network = Classifier(build_encoder("resnet18", in_channels=1, image_size=64), num_classes=14)
+        >>> network(torch.rand(2, 1, 64, 64)).shape
+        torch.Size([2, 14])
     """
 
     def __init__(self, encoder: Encoder, num_classes: int):

@@ -37,6 +37,15 @@ def save_encoder(
 
     Raises:
         OSError: the file cannot be written (no space, no permission); an earlier file of that name is unharmed.
+
+    Example:
+        >>> import tempfile
+        >>> from common.networks import build_encoder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     encoder = build_encoder("resnet18", in_channels=1, image_size=64)
+        ...     file = save_encoder(encoder, Path(folder) / "encoder.safetensors", method="mine", corpora=["phantom"])
+        ...     describe_encoder(file).corpora
+        ('phantom',)
     """
     path = Path(path)
     old = encoder.description

@@ -45,6 +45,12 @@ class Encoder(ExportedNetwork):
 
     Raises:
         ValueError: unknown architecture or option, or an image size that the architecture cannot divide.
+
+    Example:
+        >>> encoder = Encoder(EncoderDescription("resnet18", in_channels=1, image_size=64))
+        >>> images = torch.rand(2, 1, 64, 64)
+        >>> encoder.tokens(images).shape, [level.shape[-1] for level in encoder.pyramid(images)]
+        (torch.Size([2, 512, 2, 2]), [32, 16, 8, 4, 2])
     """
 
     body: Any  # a timm model; typed loosely, as its attributes differ by family

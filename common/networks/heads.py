@@ -42,6 +42,12 @@ class ProjectionHead(nn.Module):
 
     Attributes:
         last_layer: the unit-row linear map, which recipes freeze at first.
+
+    Example:
+        >>> head = ProjectionHead(dim=8, out_dim=4, hidden_dim=16, bottleneck_dim=6)
+        >>> codes = head(torch.rand(2, 8))
+        >>> codes.shape, bool((codes.abs() <= 1 + 1e-6).all())  # cosines
+        (torch.Size([2, 4]), True)
     """
 
     def __init__(

@@ -36,6 +36,14 @@ class SegmentationNetwork(ExportedNetwork):
 
     Raises:
         ValueError: unknown decoder, a norm or width it does not have, or an encoder it was not released for.
+
+    Example:
+        >>> import torch
+        >>> from common.networks import build_encoder
+        >>> encoder = build_encoder("resnet18", in_channels=1, image_size=64)
+        >>> network = SegmentationNetwork(encoder, decoder="unet", out_channels=2)
+        >>> network(torch.rand(2, 1, 64, 64)).shape
+        torch.Size([2, 2, 64, 64])
     """
 
     def __init__(

@@ -72,6 +72,11 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256, ma
         follow_up: from 0; another pose, exposure and passing findings.
         size: rows and columns.
         matched: also give the boxes that the absent findings would have, for comparisons; the picture is the same.
+
+    Example:
+        >>> radiograph = make_radiograph(seed=0, patient=1, follow_up=0, size=64)
+        >>> radiograph.image.shape, sorted(radiograph.masks)
+        ((64, 64), ['clavicle', 'heart', 'lung'])
     """
     if size < 32:
         raise ValueError(f"size is {size}, below 32: the phantom's ribs and nodules would vanish; ask for 64 or more")

@@ -41,6 +41,13 @@ def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int 
 
     Returns:
         The folder.
+
+    Example:
+        >>> import tempfile
+        >>> from common.readers import read
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(read("chestxray14", write_phantom(folder, count=10, size=32)))
+        10
     """
     if count < 1:
         raise ValueError(f"count is {count}, below 1: ask for at least one image")

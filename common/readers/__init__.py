@@ -35,6 +35,17 @@ def read(
 
     Raises:
         DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for patient in range(10):
+        ...         Image.linear_gradient("L").rotate(90 * patient).save(Path(folder) / f"{patient}.png")
+        ...     corpus = read("folder", folder, test_fraction=0.2, val_fraction=0.2)
+        >>> len(corpus), len(corpus.subset("train")), corpus.records[0].image.rpartition("/")[2]
+        (10, 6, '0.png')
     """
     chosen = find_reader(dataset)
     chosen.refuse_unknown(options, common=("split_file", "split_part"))

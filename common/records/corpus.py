@@ -96,6 +96,12 @@ class Corpus:
         structures: names that occur in `Record.masks`.
         landmarks: names that occur in `Record.landmarks`.
         notices: what differs from the publisher's counts, and what was left out.
+
+    Example:
+        >>> records = tuple(Record(f"/x/{n}.png", f"patient {n}", "train", "mine", labels=(n % 2,)) for n in range(4))
+        >>> corpus = Corpus("mine", records, findings=("Effusion",))
+        >>> len(corpus.subset("train")), len(corpus.subset("train", fraction=0.5))
+        (4, 2)
     """
 
     name: str

@@ -116,6 +116,15 @@ def seeded_loader(
         num_workers: processes that load; what they load does not depend on their number.
         shuffle: see `SeededSampler`.
         drop_last: likewise.
+
+    Example:
+        >>> class Pairs(Dataset):
+        ...     def __len__(self):
+        ...         return 4
+        ...     def __getitem__(self, key):
+        ...         return key.epoch, key.index
+        >>> [indices.tolist() for epochs, indices in seeded_loader(Pairs(), batch_size=2, seed=0, shuffle=False)]
+        [[0, 1], [2, 3]]
     """
     length = len(dataset)  # type: ignore[arg-type]
     sampler = SeededSampler(length, seed, batch_size, shuffle, drop_last)

@@ -64,6 +64,15 @@ def load_expert(
         ValueError: no path, a kind of file that is not known, an option that is missing, or one that this kind of file
             leaves nothing to say of; a file that is damaged, cut off or only stands in for another (a Git LFS pointer).
         FileNotFoundError: nothing there.
+
+    Example:
+        >>> import tempfile
+        >>> from common.networks import build_encoder, save_encoder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     encoder = build_encoder("resnet18", in_channels=1, image_size=64)
+        ...     expert = load_expert(save_encoder(encoder, Path(folder) / "encoder.safetensors"))
+        >>> expert.embed_dim
+        512
     """
     if path is None:
         raise ValueError(f"{key} is null: name the expert. It can be {KINDS}.")

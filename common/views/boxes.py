@@ -30,6 +30,10 @@ def random_resized_box(
 
     Returns:
         float32 box (4,) inside [0, height] x [0, width].
+
+    Example:
+        >>> random_resized_box(Generator().manual_seed(0), (100, 80), area=(0.25, 0.25), ratio=(0.8, 0.8), centred=True)
+        tensor([25., 20., 75., 60.])
     """
     image_height, image_width = size
     draws = torch.rand(2 * ATTEMPTS + 2, generator=generator, dtype=torch.float64).tolist()
@@ -52,7 +56,12 @@ def random_resized_box(
 
 
 def quarter_boxes(box_4: Tensor) -> Tensor:
-    """Boxes (4, 4) of the quarters of a box (4,), in the order of QUARTERS."""
+    """Boxes (4, 4) of the quarters of a box (4,), in the order of QUARTERS.
+
+    Example:
+        >>> quarter_boxes(torch.tensor([0.0, 0.0, 4.0, 8.0]))[0]
+        tensor([0., 0., 2., 4.])
+    """
     top, left, bottom, right = box_4.unbind()
     rows = torch.stack([top, (top + bottom) / 2, bottom])
     cols = torch.stack([left, (left + right) / 2, right])

@@ -55,6 +55,12 @@ class RandResizedCropd(_RandGeometricd):
         ratio: lowest and highest width / height of the box.
         mode: "bilinear" or "nearest", for all keys or for each.
         prob: probability of a random box.
+
+    Example:
+        >>> crop = RandResizedCropd(["image", "label"], size=32, mode=["bilinear", "nearest"], prob=1.0)
+        >>> made = crop({"image": torch.rand(1, 64, 48), "label": torch.ones(2, 64, 48)})
+        >>> made["image"].shape, made["label"].shape
+        (torch.Size([1, 32, 32]), torch.Size([2, 32, 32]))
     """
 
     def __init__(
@@ -106,6 +112,12 @@ class RandOpticalDistortiond(_RandGeometricd):
         shift: largest shift of the centre in pixels on each axis; 0.5 there.
         mode: "bilinear" or "nearest", for all keys or for each.
         prob: probability of the transform.
+
+    Example:
+        >>> image = torch.rand(1, 9, 9)
+        >>> bent = RandOpticalDistortiond("image", strength=(0.5, 0.5), shift=0.0, prob=1.0)({"image": image})["image"]
+        >>> torch.isclose(bent, image)[0, [0, 4], [0, 4]]  # a corner, and the centre
+        tensor([False,  True])
     """
 
     def __init__(

@@ -44,6 +44,11 @@ class RandBrightnessContrastd(_RandPhotometricd):
         brightness: largest shift, as a share of the full range.
         contrast: largest change of the factor.
         prob: probability of the transform.
+
+    Example:
+        >>> transform = RandBrightnessContrastd("image", brightness=0.0, contrast=0.0, prob=1.0)
+        >>> transform({"image": torch.full((1, 2, 2), 0.5)})["image"].unique()
+        tensor([0.5000])
     """
 
     def __init__(self, keys: KeysCollection, brightness: float = 0.2, contrast: float = 0.2, prob: float = 0.1):
@@ -66,6 +71,12 @@ class RandCLAHEd(_RandPhotometricd):
         limit: range of the clip limit, in multiples of a flat histogram.
         tiles: tiles per side.
         prob: probability of the transform.
+
+    Example:
+        >>> image = torch.linspace(0.4, 0.6, 64 * 64).reshape(1, 64, 64)
+        >>> clear = RandCLAHEd("image", prob=1.0)({"image": image})["image"]
+        >>> clear.shape == image.shape, bool(clear.std() > image.std())
+        (True, True)
     """
 
     def __init__(

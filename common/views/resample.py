@@ -67,6 +67,11 @@ def rotate(images_BCHW: Tensor, angle_B: Tensor) -> Tensor:
 
     Returns:
         same shape and type.
+
+    Example:
+        >>> image = torch.arange(9.0).reshape(1, 1, 3, 3)
+        >>> rotate(image, torch.tensor([180.0])).round().flatten().tolist()
+        [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
     """
     height, width = images_BCHW.shape[-2:]
     angle_B = torch.deg2rad(angle_B.to(images_BCHW.device, torch.float32))

@@ -1,5 +1,7 @@
 """The diagnosis network: a backbone and a linear layer; and the second task, which only training knows.
 
+Paper: https://proceedings.mlr.press/v301/li26d.html.
+
 Shapes: B batch, K logits of the diagnosis, S structures with background, D H W space, d h w grid.
 """
 

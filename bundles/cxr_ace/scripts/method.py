@@ -5,6 +5,8 @@ coarse one (2n x 2n cells at half scale), so that one coarse token covers the ce
 Global consistency asks both crops for the same code of the region they share; local consistency asks the
 student to compose coarse teacher tokens from fine ones and to decompose coarse tokens into fine teacher tokens.
 
+Paper: https://arxiv.org/abs/2501.10131.
+
 Shapes: B images, E channels of a token, H = W = n tokens per side, T = n * n, K codes.
 """
 

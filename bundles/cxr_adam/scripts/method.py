@@ -3,6 +3,8 @@
 MoCo v2 on anatomical parts: the query encoder must recognise a part in another crop of it, among the keys of a memory
 bank. Look-alike parts of other images, of which there are more the smaller the parts, are pruned from the negatives.
 
+Paper: https://arxiv.org/abs/2309.15358.
+
 Shapes: B images, E channels of an embedding.
 """
 

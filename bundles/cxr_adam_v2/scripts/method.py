@@ -4,6 +4,8 @@ Localisation is self-distillation: the student codes many crops, global and loca
 ones. Composition asks the student to predict the teacher's embedding of a whole from its own embeddings of the four
 quarters, decomposition the teacher's embeddings of the quarters from its own embedding of the whole.
 
+Paper: https://arxiv.org/abs/2404.15672.
+
 Shapes: B images, N crops of each, M those that the teacher codes, C channels of an embedding, K codes.
 """
 

@@ -3,6 +3,8 @@
 The student's embedding passes one head per expert, which predicts that expert's embedding of the same image or patch.
 Nothing else is learned from, so the embedding must carry what both experts know.
 
+Paper: https://openreview.net/forum?id=3KsEpxv0gT.
+
 Shapes: B images and patches, C channels, E length of the student's embedding, K of an expert's.
 """
 

@@ -4,6 +4,8 @@ Three losses: the patch must be told from the batch's other patches by the teach
 scale and location must be predicted from its embedding, and each quarter of the patch, seen alone, must be told from
 the other three by the quarters of the teacher's feature map (decomposition).
 
+Paper: https://papers.miccai.org/miccai-2025/0067-Paper0179.html.
+
 Shapes: B images, C image channels, S pixels of a view's side, E channels of an embedding, h w cells of a feature map.
 """
 
