@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from fork_server import ForkServer, Job
+from scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 from warm import share_components
 
 

@@ -174,7 +174,18 @@ def graphs(runner: BundleRunner) -> list[str]:
     return [f"{name} differs by {value:.3g}" for name, value in found.items() if not value < 1e-4]
 
 
-SLOW = {"graphs"}
+def tracked_model(runner: BundleRunner) -> list[str]:
+    """An export adds the network to the run's MLflow, in a form that PyTorch alone runs."""
+    _, problems = runner.export("logged", "LOGGED")
+    if problems:
+        return problems
+    note = json.loads((runner.run_folder("trained") / "mlflow_run.json").read_text())
+    found = _client(runner, "trained").list_artifacts(note["run_id"], "model")
+    return [] if any(entry.path == "model/MLmodel" for entry in found) else ["MLflow's run has no model"]
+
+
+# Seconds to a minute each, for every bundle; tests/export does both with one.
+SLOW = {"graphs", "tracked_model"}
 # Half a minute each; what is special to processes is in methods, and in the toy.
 SLOW_OF = {
     "ct_diagnosis_classification": {"two_processes"},
@@ -194,5 +205,6 @@ CHECKS: dict[str, Callable[[BundleRunner], list[str]]] = {
         exported_runs,
         acceptance,
         graphs,
+        tracked_model,
     )
 }

@@ -155,10 +155,12 @@ class BundleRunner:
     @cached_property
     def exported(self) -> tuple[Path, list[str]]:
         """Export the smoke run; the folder, and what went wrong."""
-        out = self.folder / "exported" / self.bundle.name
-        script = HERE / "job_export.py"
-        arguments = [str(script), str(self.bundle), str(self.run_folder("trained")), str(out)]
-        return out, self.trained or self.failures(self.job("export", arguments))
+        return self.export("exported")
+
+    def export(self, name: str, *words: str) -> tuple[Path, list[str]]:
+        out = self.folder / name / self.bundle.name
+        arguments = [str(HERE / "job_export.py"), str(self.bundle), str(self.run_folder("trained")), str(out), *words]
+        return out, self.trained or self.failures(self.job(name, arguments))
 
     def output(self, folder: Path) -> dict[str, Path]:
         """Override that sends what inference writes, a folder or a single file, to a folder."""

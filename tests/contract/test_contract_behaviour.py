@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from contract_behaviour import CHECKS, SLOW, SLOW_OF
-from contract_runner import HERE
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
@@ -21,13 +20,6 @@ JOBS = [
 def test_bundle_does(check, bundle, runner):
     problems = CHECKS[check](runner(bundle))
     assert not problems, "\n".join(problems)
-
-
-def test_two_exports_live_in_one_process(runner):
-    runners = [runner(bundle) for bundle in (BUNDLES[0], TOY)]
-    assert not runners[0].exported[1] + runners[1].exported[1]
-    arguments = [str(HERE / "job_two_exports.py"), *(str(each.exported[0]) for each in runners)]
-    assert not runners[0].failures(runners[0].isolated("two", arguments))
 
 
 def test_a_process_started_by_hand_cannot_see_the_repository(tmp_path):

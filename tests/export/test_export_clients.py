@@ -185,6 +185,13 @@ def test_a_second_bundle_does_not_run_the_first_ones_code(exported, client):
     client("client_two_bundles.py", one, two)
 
 
+def test_two_exports_live_in_one_process(exported, client):
+    found = [exported(bundle) for bundle in ("image_segmentation", "cxr_ace")]
+    for each in found:
+        torch.save({"images": each.images, "output": each.output}, each.folder.parent / "probe.pt")
+    client("client_both_bundles.py", *(each.folder for each in found))
+
+
 def test_hugging_face_reads_the_cards_first_block(exported):
     from huggingface_hub import ModelCard
 
