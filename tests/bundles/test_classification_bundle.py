@@ -8,7 +8,12 @@ import torch
 from PIL import Image
 
 from bundles.image_classification.scripts.items import label_items
-from bundles.image_classification.scripts.ten_crop import TenCropInferer, ten_crops
+from bundles.image_classification.scripts.ten_crop import (
+    TenCropInferer,
+    evaluation_crop,
+    evaluation_inferer,
+    ten_crops,
+)
 from common.files import DatasetError
 from common.records import Corpus, Record
 
@@ -108,6 +113,16 @@ def test_ten_crops_are_corners_centre_and_their_mirrors():
     assert all(crop.shape == (1, 1, 4, 4) for crop in crops)
     with pytest.raises(ValueError, match="resize_to"):
         ten_crops(image, 7)
+
+
+@pytest.mark.parametrize(("ten_crop", "corners"), [(False, "11"), (True, "00 02 20 22 11")])
+def test_one_crop_is_the_centre_and_ten_are_seen_by_the_same_network(ten_crop, corners):
+    image = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))
+    item = evaluation_crop(4, ten_crop)({"image": image})
+    logits = evaluation_inferer(4, False, ten_crop)(item["image"][None], lambda crops: crops.mean((2, 3)))
+    starts = [(int(row), int(col)) for row, col in corners.split()]
+    means = torch.stack([image[0, row : row + 4, col : col + 4].mean() for row, col in starts])  # of mirrors, too
+    assert logits.sigmoid().item() == pytest.approx(means.sigmoid().mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("exclusive", [False, True])

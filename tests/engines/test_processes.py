@@ -72,3 +72,15 @@ def test_alone_nothing_is_shared():
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     distributed.setup()
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "rank", "device"),
+    [(True, "3", "cuda:3"), (True, None, "cuda:0"), (False, "3", "cpu"), (False, None, "cpu")],
+)
+def test_each_process_has_its_own_gpu_where_there_are_any(gpu, rank, device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert distributed.local_device() == torch.device(device)
