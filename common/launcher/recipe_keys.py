@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..command.recipe import BASE, FOLDER, completed
+from ..command.recipe import BASE, FOLDER, base_of, completed
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HEADING = re.compile(r"# -+ (.+?) -+$")
@@ -55,7 +55,10 @@ def _keys(file: Path, merged: dict[str, Any]) -> Iterator[Key]:
     lines = text.splitlines()
     headings = {number: found[1] for number, line in enumerate(lines) if (found := HEADING.match(line))}
     root: Any = yaml.compose(text, LOADER)
+    base = base_of(yaml.load(text, LOADER))
     for name, value in root.value:
+        if name.value in base and isinstance(value, yaml.MappingNode) and not value.value:
+            continue  # `{}` for what the base has, and says something of
         row = name.start_mark.line
         section = next((said for number, said in reversed(headings.items()) if number < row), "")
         comment = " ".join(filter(None, [_above(lines, row), _beside(lines, name, value)]))

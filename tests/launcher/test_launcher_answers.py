@@ -104,3 +104,9 @@ def test_a_key_has_its_value_comment_and_section(tmp_path):
         ("network", "x.Y", "beside", "data"),
         ("train", "{c}", "", "data"),
     ]
+
+
+def test_help_has_the_comment_of_a_base_where_a_recipe_says_nothing():
+    (_, own), (base, keys) = recipe_keys(ROOT / "bundles/cxr_ace/configs/train.yaml")
+    assert base.name == "pretraining.yaml" and "probe_mask_values" not in {key.name for key in own}
+    assert "ignore" in next(key.comment for key in keys if key.name == "probe_mask_values")
