@@ -3,8 +3,10 @@
 Shapes: N images, K classes.
 """
 
+import copy
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +103,12 @@ class ClassificationReport(Report):
         if self.outcome is None:
             raise ValueError("No thresholds yet: run the evaluator that chooses them (the validation split) first.")
         return {row["class"]: row["youden_threshold"] for row in self.outcome.table}
+
+    def chooser(self) -> Self:
+        """A report like this one, for the split that chooses the thresholds which this one applies from now on."""
+        self.thresholds_from = None
+        self.thresholds_from = copy.deepcopy(self)
+        return self.thresholds_from
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Score probabilities (N, K) against labels (N, K)."""

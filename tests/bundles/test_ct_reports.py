@@ -125,9 +125,9 @@ def test_an_undefined_class_is_said_and_not_counted(trauma):
 
 def test_the_papers_table(trauma, tmp_path):
     logits, labels, series, studies = trauma
-    validation = InjuryReport(BINARY, GRADED, studies=studies)
+    report = InjuryReport(BINARY, GRADED, studies=studies)
+    validation = report.chooser()
     run(validation, logits.flip(1), labels, series)
-    report = InjuryReport(BINARY, GRADED, thresholds_from=validation, studies=studies)
     metrics = run(report, logits, labels, series, SavePaperTable(report, tmp_path, about={"split": "test"}))
     p, truth = by_hand(logits, labels)
     rows = json.loads((tmp_path / "paper_table.json").read_text())["rows"]

@@ -106,10 +106,13 @@ def test_nothing_defined_is_nan_not_a_crash():
     assert better_than(0.5, float("nan")) and not better_than(float("nan"), 0.5) and better_than(0.6, 0.5)
 
 
-def test_thresholds_come_from_the_other_split(noisy):
+@pytest.mark.parametrize("is_given", [True, False])
+def test_thresholds_come_from_the_other_split(noisy, is_given):
     scores, labels = noisy[0][:, None], noisy[1][:, None]
     chosen = ClassificationReport(["a"])
     applied = ClassificationReport(["a"], thresholds_from=chosen)
+    if not is_given:
+        chosen = applied.chooser()
     assert "sensitivity" not in run(applied, batches_of(scores[:30], labels[:30])).metrics
     assert "No threshold" in applied.outcome.notices[0]
     with pytest.raises(ValueError, match="validation split"):
