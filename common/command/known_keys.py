@@ -78,7 +78,8 @@ def unknown_keys(command: Command) -> list[str]:
             merge = key[0] == "+"
             if not merge and is_laid_over(lookup(base, path), value):
                 merge = True  # over what the base has there, in place of what the recipe says
-                ConfigParser(whole, globals=False)[id_] = lookup(base, path)
+                named = {"_target_": value["_target_"]} if "_target_" in value else {}
+                ConfigParser(whole, globals=False)[id_] = {**lookup(base, path), **named}
             found = list(_problems(whole, path, value, names, merge))
             found += (_misread(value) if layer is command.flags else []) or wrong_values(whole, path, value, merge)
             problems += [f"  {origin.format(key)}: {problem}" for problem in found]

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from ..files import write_atomically
 from .credentials import without_credentials
 from .given import current_command
 
@@ -82,5 +81,7 @@ def _plain(value: Any) -> Any:
 
 def _write(text: str, path: Path) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        from ..files import write_atomically  # which imports PyTorch, and takes seconds
+
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(text, path)

@@ -78,7 +78,7 @@ def export_bundle(
         configs = _configs(bundle, facts)
         network = _network(configs.get("inference", configs["train"]), facts.weights)
     except Exception as error:
-        if facts.unreachable is None or overlays:
+        if facts.unreachable is None or not facts.recipe_alone:
             raise
         raise ExportError(
             f"{facts.unreachable} Without the run's config the recipe alone was taken, and that does not do: "

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..command.credentials import without_credentials
+from ..command.run_files import read_run_files
 from ..engines.checksums import mismatch
 from ..evaluation.best import BEGAN_WITH, BEST, MODEL, NETWORK
 from ..files import damage
@@ -19,6 +20,7 @@ from ..inert import literal
 from ..records.data_used import DataUsed
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from .configs import merge_files
+from .renamed import present_names
 from .rewrite import ExportError
 from .tracked import read_tracked
 
@@ -44,6 +46,7 @@ class RunFacts:
         measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells.
         seen_before: data sets that the weights it began with were made from.
         unreachable: why MLflow, which knows the run's config, does not answer.
+        recipe_alone: nothing told its config, and the recipe was taken as it is.
     """
 
     config: dict[str, Any]
@@ -58,6 +61,7 @@ class RunFacts:
     measured_on: Mapping[str, Any] = field(default_factory=dict)
     seen_before: list[str] = field(default_factory=list)
     unreachable: str | None = None
+    recipe_alone: bool = False
 
     @property
     def data_names(self) -> list[str]:
@@ -90,11 +94,12 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         raise FileNotFoundError(f"There is no run folder {run}. Give --run the one that holds model.pt.")
     tracked = read_tracked(run)
     notices = [notice for notice in (tracked.notice, tracked.unreachable) if notice]
-    config = dict(tracked.config)
-    if overlays or not config:
+    config = _noted(run) or dict(tracked.config)
+    recipe_alone = not overlays and not config
+    if overlays or recipe_alone:
         config = merge_files([bundle / "configs" / "train.yaml", *overlays])
-        if not overlays:
-            notices.append("The run's config is not tracked: taken is train.yaml alone. Name its overlays by --config.")
+    if recipe_alone:
+        notices.append("The run's config is not tracked: taken is train.yaml alone. Name its overlays by --config.")
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
     encoder = _description(encoder_file)
     note = DataNote(run).read()
@@ -135,7 +140,17 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         measured_on={} if foreign else _measured_on(run, evaluation, note[VALIDATED]),
         seen_before=[*([] if encoder is None else encoder.corpora), *began.get("corpora", ())],
         unreachable=tracked.unreachable,
+        recipe_alone=recipe_alone,
     )
+
+
+def _noted(run: Path) -> dict[str, Any]:
+    """The config in the run's folder; empty in runs of versions that wrote none."""
+    try:
+        noted = read_run_files(run)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    return {} if noted is None else present_names(dict(noted.config))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,12 +3,21 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from . import explain, listing, run
+from . import afterwards, explain, listing, run
 from .errors import UsageError, choose
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run.run, "list": listing.list_}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run.run,
+    "evaluate": afterwards.evaluate,
+    "infer": afterwards.infer,
+    "export": afterwards.export,
+    "list": listing.list_,
+}
 ABOUT = {
     "run": (run.USAGE, run.HELP),
+    "evaluate": (afterwards.EVALUATE_USAGE, afterwards.EVALUATE_HELP),
+    "infer": (afterwards.INFER_USAGE, afterwards.INFER_HELP),
+    "export": (afterwards.EXPORT_USAGE, afterwards.EXPORT_HELP),
     "list": (listing.USAGE, listing.HELP),
     "help": (explain.USAGE, explain.HELP),
 }

@@ -11,6 +11,7 @@ from monai.engines import Evaluator
 
 from ..command import current_stage, merged_config
 from ..command.credentials import without_credentials
+from ..command.run_files import write_run_files
 from ..engines import Reading, RunEvents, Trainer, commit, rank, world_size
 from ..engines.events import whatever_happens
 from ..records.data_used import DataUsed, data_used
@@ -161,6 +162,8 @@ class Tracking:
         if self.store.run_id is not None:  # another round of the same engine, as in federated learning
             self.store.reopen()
             return
+        if self._trainer is not None and self.config:
+            write_run_files(self.note.path.parent, self.config)
         described = self._described()
         remembered = self.note.read(self.store.address, described) if self._trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":

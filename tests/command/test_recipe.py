@@ -101,6 +101,8 @@ def test_a_parser_can_read_a_recipe_without_running_it(train):
         ("loader#workers", 4, None),
         ("loader", {"workers": "many"}, "where a number belongs"),
         ("options", {"a": 1}, None),
+        ("network", {"_target_": "torch.nn.Linear", "in_features": 1}, None),  # a component where the base has none
+        ("network", {"_target_": "torch.nn.Linear", "in_featurs": 1}, "did you mean network#in_features"),
         ("train#trainer#max_epochs", 3, None),
     ],
 )

@@ -53,6 +53,17 @@ def test_a_run_without_tracking_takes_the_overlays_it_is_given(bundle, run, tmp_
     assert "--config" in facts.notices[0]
 
 
+def test_the_config_in_the_folder_is_the_runs_whatever_else_there_is(bundle, run):
+    (run / "config.yaml").write_text("epochs: 4\nloss: {_target_: common.losses.UnitMSE}\n")
+    (run / "mlflow_run.json").write_text(json.dumps({"run_id": "a", "uri": f"sqlite:///{run}/gone.db"}))
+    facts = read_run(run, bundle)
+    assert facts.config == {"epochs": 4, "loss": {"_target_": "common.losses.EmbeddingMSE"}}  # as it is called now
+    assert not facts.recipe_alone and not any("--config" in notice for notice in facts.notices)
+    (run / "config.yaml").write_text("[")
+    with pytest.raises(ExportError, match=r"config\.yaml cannot be read"):
+        read_run(run, bundle)
+
+
 def test_measured_values_come_from_the_evaluation_without_single_classes(bundle, run):
     (run / "best.json").write_text(json.dumps({"metric": "auc", "value": 0.5, "epoch": 3}))
     assert read_run(run, bundle).metrics == {"auc (validation, best epoch)": 0.5}

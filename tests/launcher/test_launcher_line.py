@@ -1,30 +1,15 @@
 """The printed command is, by MONAI's own parsing, what was asked for; and it is the command that is run."""
 
 import os
-import shlex
 import sys
 
 import pytest
+from launched import printed, read_by_monai
 
-from common.command.given import Command, current_command
+from common.command.given import Command
 from common.launcher.main import main
 
 CONFIGS = "bundles/image_segmentation/configs"
-
-
-def printed(capsys, *words) -> list[str]:
-    assert main([*words, "--dry_run"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    return shlex.split(line)
-
-
-def read_by_monai(words: list[str]) -> Command:
-    """As the process `python -m monai.bundle ...` reads its arguments."""
-    start = words.index("-m")
-    assert words[start + 1] == "monai.bundle"
-    command = current_command(["/site-packages/monai/bundle/__main__.py", *words[start + 2 :]])
-    assert command is not None
-    return command
 
 
 def test_overlays_stand_in_their_order_and_by_their_names(capsys):
