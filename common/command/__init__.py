@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .beginning import begin
+    from .changes import changes_name
     from .given import merged_config
     from .known_keys import refuse_unknown_keys
     from .naming import share_name, start_name
+    from .one_run import open_run
     from .own_code import refuse_foreign_code
     from .recipe import completed, read_recipe
     from .stages import Stage, current_stage, run_stages
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 LAZY = {
     "Stage": "stages",
     "begin": "beginning",
+    "changes_name": "changes",
     "completed": "recipe",
     "current_stage": "stages",
     "merged_config": "given",
+    "open_run": "one_run",
     "read_recipe": "recipe",
     "refuse_foreign_code": "own_code",
     "refuse_unknown_keys": "known_keys",
@@ -30,9 +34,11 @@ LAZY = {
 __all__ = [
     "Stage",
     "begin",
+    "changes_name",
     "completed",
     "current_stage",
     "merged_config",
+    "open_run",
     "read_recipe",
     "refuse_foreign_code",
     "refuse_unknown_keys",

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from .credentials import without_credentials
+from .terminal import is_verbose, log_file, only_to_log
 
 ROOT = Path(__file__).parents[2]
 OWN_CODE = (Path(__file__).parents[1], ROOT if ROOT.name == "scripts" else ROOT / "bundles")  # the former in an export
@@ -85,5 +86,13 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
     if any(isinstance(each, KeyboardInterrupt) for each in _chain(error)):
         print("Interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT)
-    print(without_credentials("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+    whole = without_credentials("".join(traceback.format_exception(kind, error, trace)))
+    only_to_log(whole)
+    log = log_file()
+    if is_verbose() or (log is None and not any(_is_own(each) for each in _chain(error))):
+        print(whole, file=sys.stderr)
+    elif log is not None:
+        print(f"The run ended by an error, whose traceback is in {log}:", file=sys.stderr)
+    else:
+        print("The command ended by an error; --verbose True shows its traceback:", file=sys.stderr)
     print(without_credentials(last_line(error)), file=sys.stderr)

@@ -41,14 +41,14 @@ def write_run_files(run_dir: str | Path, config: Mapping[str, Any]) -> None:
         config: merged, as `merged_config` gives it.
     """
     folder = Path(run_dir)
-    _write(yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True), folder / CONFIG)
+    _write(yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), folder / CONFIG)
     command = current_command()
     if command is None:
         return
     content = {
         "bundle": Path(command.files[0]).resolve().parent.parent.name,
         "config_files": list(command.files),
-        "overrides": _plain({**command.defaults, **command.flags}),
+        "overrides": plain({**command.defaults, **command.flags}),
         "cwd": str(Path.cwd()),
     }
     _write(json.dumps(content, indent=2) + "\n", folder / COMMAND)
@@ -74,8 +74,8 @@ def read_run_files(run_dir: str | Path) -> RunFiles | None:
         raise ValueError(f"{path} cannot be read ({error}). Restore it, or choose another run_name.") from error
 
 
-def _plain(value: Any) -> Any:
-    """Values as they come back from a file: tuples are lists, secrets are gone."""
+def plain(value: Any) -> Any:
+    """Values as they come back from a file: tuples are lists, what YAML lacks is text, secrets are gone."""
     return json.loads(json.dumps(without_credentials(value), default=str))
 
 

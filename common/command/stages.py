@@ -131,7 +131,9 @@ def _first_run(command: Command) -> Any:
 def _run_name(config: Mapping[str, Any]) -> str:
     from monai.bundle import ConfigParser
 
-    return str(ConfigParser(copy.deepcopy(dict(config))).get_parsed_content("run_name"))
+    own = __name__.partition(".")[0]  # what `$import common` of `initialize` gives to expressions
+    parser = ConfigParser(copy.deepcopy(dict(config)), globals={own: own})
+    return str(parser.get_parsed_content("run_name"))
 
 
 def _staged(

@@ -124,6 +124,13 @@ class Checkpoints:
         engine.add_event_handler(Events.COMPLETED, self._save_last)
         engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._save_aborted))
 
+    @property
+    def best_so_far(self) -> tuple[int, float] | None:
+        """Epoch and value of the best evaluation; None before the first."""
+        if not self.best or self._trainer is None:
+            return None
+        return int(self.best["iteration"]) // self._trainer.state.epoch_length, self.best["value"]
+
     def files(self) -> list[Path]:
         """Checkpoints of the directory, newest first."""
         return sorted(self.directory.glob("iteration-*.pt"), reverse=True)

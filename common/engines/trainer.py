@@ -182,9 +182,9 @@ class Trainer(SupervisedTrainer):
             self.fire_event(RunEvents.RESUME)
             self._skip_validation_at_start()
         if self.finished and self.state.epoch_length:
-            logger.warning(
+            logger.info(
                 "This run is finished: %d of %d epochs are done. Nothing is trained. "
-                "Raise the number of epochs to go on, or choose another run_name for a new run.",
+                "To go on: more epochs and --resume True. For a new run: another --run_name.",
                 self.state.epoch,
                 self.state.max_epochs,
             )

@@ -46,6 +46,11 @@ class StopEarly:
         engine.add_event_handler(Events.STARTED, self._stop_when_stalled)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_when_stalled)
 
+    @property
+    def best_so_far(self) -> tuple[int, float] | None:
+        """Epoch and value of the best evaluation; None before the first that is defined."""
+        return None if math.isnan(self.value) else (self.epoch, self.value)
+
     def state_dict(self) -> dict[str, Any]:
         """Epoch and value of the best so far, the last epoch that was judged, and how often in vain since the best."""
         return {"epoch": self.epoch, "value": self.value, "latest": self.latest, "waited": self.waited}

@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from .dynamics import LogDynamics, dynamics_figure
     from .figures import matches_figure, views_figure
     from .log_views import LogViews
+    from .progress import Progress
     from .tracking import Tracking
 
 LAZY = {
     "LogDynamics": "dynamics",
     "LogViews": "log_views",
+    "Progress": "progress",
     "Tracking": "tracking",
     "dynamics_figure": "dynamics",
     "matches_figure": "figures",
@@ -19,7 +21,7 @@ LAZY = {
 }
 """These import MONAI and matplotlib, which take seconds."""
 
-__all__ = ["LogDynamics", "LogViews", "Tracking", "dynamics_figure", "matches_figure", "views_figure"]
+__all__ = ["LogDynamics", "LogViews", "Progress", "Tracking", "dynamics_figure", "matches_figure", "views_figure"]
 
 
 def __getattr__(name: str) -> Any:

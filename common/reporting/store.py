@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..command.credentials import without_credentials
 from ..files import write_atomically
-from .addresses import sqlite_address
+from .addresses import sqlite_address, sqlite_file
 from .errors import TrackingError
 from .server import Reserve, connect
 
@@ -47,7 +47,7 @@ class RunStore:
         self._client: MlflowClient | None = None
         self._reserve = Reserve(self.directory if self.uri == self.local_uri else None)
         self._process = os.getpid()
-        self._experiment_id = ""
+        self.experiment_id = ""
         self._continued = False
         self._last_steps: dict[str, int] = {}
 
@@ -55,6 +55,14 @@ class RunStore:
     def address(self) -> str:
         """The server, without what it must not be shown with."""
         return without_credentials(self.uri)
+
+    @property
+    def shown_uri(self) -> str:
+        """The address as one types it: relative where the database is a file below the working directory."""
+        file = sqlite_file(self.uri)
+        if file is None or not file.is_relative_to(Path.cwd()):
+            return self.address
+        return sqlite_address(file.relative_to(Path.cwd()))
 
     @property
     def client(self) -> "MlflowClient":
@@ -75,7 +83,7 @@ class RunStore:
         Returns:
             Whether a run goes on.
         """
-        self._experiment_id = self._ask(self._find_experiment)
+        self.experiment_id = self._ask(self._find_experiment)
         for run_id in run_ids:
             if run_id is not None and self._ask(self._is_alive, run_id):
                 self.run_id, self._continued = run_id, True
@@ -83,7 +91,7 @@ class RunStore:
                 return True
         name = self._ask(self._free_name, run_name)
         tags = {} if parent is None else {"mlflow.parentRunId": parent}
-        made = self._ask(self.client.create_run, self._experiment_id, run_name=name, tags=tags)
+        made = self._ask(self.client.create_run, self.experiment_id, run_name=name, tags=tags)
         self.run_id = made.info.run_id
         self._continued = False
         self._opened()
@@ -219,7 +227,7 @@ class RunStore:
         plain = re.match(r"[\w.\- ]*", wanted)  # what a filter takes without quoting; a prefix finds more than enough
         prefix = plain.group() if plain else ""
         runs = self.client.search_runs(
-            [self._experiment_id], f"attributes.run_name LIKE '{prefix}%'", max_results=10_000
+            [self.experiment_id], f"attributes.run_name LIKE '{prefix}%'", max_results=10_000
         )
         taken, name, number = {run.info.run_name for run in runs}, wanted, 1
         while name in taken:

@@ -146,6 +146,14 @@ class Tracking:
             self._ensure()
             self.store.keep("log_artifact", str(path), folder)
 
+    def where_to_look(self) -> list[str]:
+        """For a person: the command that serves the curves where they are in a file, and the page that shows them."""
+        experiment, run = self.store.experiment_id, self.store.run_id or self._from_checkpoint
+        page = f"/#/experiments/{experiment}/runs/{run}" if experiment and run else "/"
+        if self.store.uri != self.store.local_uri:
+            return [self.store.address.rstrip("/") + page]
+        return [f"mlflow ui --backend-store-uri {self.store.shown_uri}", f"http://127.0.0.1:5000{page}"]
+
     @property
     def _step(self) -> int:
         return self._trainer.state.iteration if self._trainer is not None else 0
@@ -173,9 +181,7 @@ class Tracking:
         if self._trainer is not None:
             self.note.write(self.store.id, self.store.address, described)
         known = self.store.params() if continued else {}
-        changed = sorted(name for name, value in described.items() if known.get(name, value) != value)
-        if changed:
-            logger.warning("Going on with other values than the run began with: %s.", ", ".join(changed))
+        changed = any(known.get(name, value) != value for name, value in described.items())
         new = {name: value for name, value in described.items() if name not in known}
         trained, validated = self._data_used(self._trainer), self._data_used(self._evaluator)
         if self._trainer is not None:
@@ -184,7 +190,7 @@ class Tracking:
         if self.config and (changed or not continued):
             name = f"config-{self._step:09d}.yaml" if continued else "config.yaml"
             self.store.keep("log_dict", self.config, name)
-        logger.info("Tracking run %s at %s.", self.store.run_id, self.store.address)
+        logger.info("Tracked as %s in %s.", self.run_name, self.store.address)
 
     def _described(self) -> dict[str, str]:
         described = {

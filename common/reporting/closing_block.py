@@ -1,0 +1,79 @@
+"""The last lines of a training: what it came to, where that lies, and what to do next."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..command.run_files import read_run_files
+from ..command.terminal import LOG
+from .data_note import TRAINED, VALIDATED, DataNote
+from .durations import clock
+
+if TYPE_CHECKING:
+    from ..engines import Trainer
+    from .progress import Judge
+    from .tracking import Tracking
+
+FILES = {
+    "model.pt": "weights",
+    "encoder.safetensors": "encoder",
+    "encoder_best.safetensors": "encoder of the best epoch",
+    "network.json": "network",
+    "config.yaml": "recipe",
+    LOG: "log",
+}
+IN_REPOSITORY = not __name__.startswith("scripts.")
+"""An exported bundle has no launcher."""
+
+
+def closing_block(
+    run_dir: Path,
+    trainer: "Trainer",
+    evaluator: Any,
+    best: "Judge | None",
+    tracking: "Tracking | None",
+    seconds: float | None,
+) -> str:
+    """Lines for a person at the end of a training.
+
+    Args:
+        run_dir: of the run.
+        trainer: that has finished.
+        evaluator: whose key metric says what is best; None where nothing was validated.
+        best: judges which epoch is the best.
+        tracking: knows where the curves are.
+        seconds: that the training took; None where the run was finished before this command.
+    """
+    state, data = trainer.state, DataNote(run_dir).read()
+    took = "before this command" if seconds is None else f"in {clock(seconds)}"
+    lines = [("finished", f"{run_dir.name}: {state.epoch} of {state.max_epochs} epochs {took}")]
+    found = best.best_so_far if best is not None else None
+    if found is not None and evaluator is not None:
+        lines.append(
+            (
+                "best",
+                f"{getattr(evaluator.state, 'key_metric_name', None) or 'metric'} {found[1]:.4f} at epoch {found[0]}",
+            )
+        )
+    lines += [("trained on", str(used)) for used in data[TRAINED]]
+    lines += [("judged by", str(used)) for used in data[VALIDATED]]
+    there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
+    lines += [("files", f"{run_dir}/"), ("", ", ".join(there))]
+    if tracking is not None:
+        lines += [("curves" if not number else "", line) for number, line in enumerate(tracking.where_to_look())]
+    lines += [("next" if not number else "", line) for number, line in enumerate(_next(run_dir))]
+    width = max(len(name) for name, _ in lines)
+    rule = "-" * 72
+    return "\n".join([rule, *(f"{name:<{width}}  {text}".rstrip() for name, text in lines), rule])
+
+
+def _next(run_dir: Path) -> list[str]:
+    noted = read_run_files(run_dir)
+    if not IN_REPOSITORY or noted is None or noted.bundle is None:
+        return []
+    lines = [f"python -m common evaluate {run_dir}", f"python -m common export {run_dir}"]
+    encoder = run_dir / "encoder.safetensors"
+    if encoder.is_file():
+        lines.append(
+            f"python -m common run image_segmentation lung_masks --encoder_file {encoder} --dataset_dir FOLDER"
+        )
+    return lines
