@@ -20,6 +20,7 @@ from .soundness import DamagedCheckpoint, check_moments, read_checkpoint
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
+LONGEST_REASON = 200  # letters
 
 
 class Stateful(Protocol):
@@ -48,7 +49,7 @@ class Checkpoints:
         optimizer: of the network.
         every_epochs: save after so many epochs.
         every_iterations: save also in mid-epoch, after so many iterations; None does not.
-        keep_last: number of newest checkpoints kept, 1 or more.
+        keep_last: number of newest checkpoints kept while the run goes on, 1 or more; a finished run keeps one.
         keep_best: True keeps the epoch with the best key metric, as the evaluator compares it, as `best.pt`; a name
             goes by another of its metrics. Needs this handler in `validate#handlers` too.
         best_is: whether `max` or `min` of a metric given by name is best.
@@ -76,7 +77,7 @@ class Checkpoints:
         ...         saves = [Checkpoints(folder, network, optimizer)]
         ...         Trainer("cpu", epochs, *parts, seed=0, train_handlers=saves).run()
         ...     sorted(path.stem for path in Path(folder).glob("*.pt"))
-        ['iteration-000000002', 'iteration-000000004', 'iteration-000000006']
+        ['iteration-000000006']
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Checkpoints:
         engine.add_event_handler(RunEvents.RESUME, self._load_newest)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._save_if_due)
         engine.add_event_handler(Events.COMPLETED, self._save_last)
+        engine.add_event_handler(RunEvents.FINISHED, self._keep_newest)
         engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._save_aborted))
 
     @property
@@ -157,6 +159,11 @@ class Checkpoints:
         whole = state.iteration % state.epoch_length or state.epoch * state.epoch_length > state.iteration
         if engine.interruptions.received and engine.between_steps and whole and state.iteration > self._saved_at:
             self.save(engine)
+
+    def _keep_newest(self) -> None:
+        """A finished run needs one to go on from with more epochs; a killed one those before it, should it be torn."""
+        for old in self.files()[1:] if distributed.rank() == 0 else ():
+            old.unlink()
 
     def save(self, engine: Trainer) -> None:
         """Write the state now; the first process alone does.
@@ -272,7 +279,7 @@ class Checkpoints:
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"{path} does not fit this run's network or optimiser, or what its handlers keep, so the recipe has "
-                f"changed since: {error}. Restore it or choose another run_name"
+                f"changed since: {_brief(error)}. Restore it or choose another run_name"
             ) from error
         self.best = dict(content["best"])
         engine.state.iteration = self._saved_at = saved["iteration"]
@@ -306,6 +313,12 @@ def _best_in(path: Path) -> dict[str, float]:
         return {}
     best = dict(content["best"])
     return best if best.get("iteration") == content["trainer"]["iteration"] else {}
+
+
+def _brief(error: Exception) -> str:
+    """The beginning of an error: PyTorch names every key of a network that does not fit."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
 
 
 def _set_aside(path: Path, problem: str) -> None:
