@@ -5,6 +5,7 @@ A person sees the collection's own lines and every warning; what Ignite, MONAI a
 """
 
 import logging
+import os
 from pathlib import Path
 
 from ..engines import rank
@@ -33,7 +34,10 @@ def concise(record: logging.LogRecord) -> bool:
     """Whether a person is shown this line."""
     if record.name.startswith(TOLD_BY_OURS):
         return False
-    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in (OWN, "common", "bundles")
+    if record.levelno >= logging.WARNING:
+        return True
+    speaks = os.environ.get("RANK", "0") == "0"  # torchrun's first process tells for all
+    return speaks and record.name.partition(".")[0] in (OWN, "common", "bundles")
 
 
 def set_up(verbose: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Images as files: items from records, and MONAI's cached dataset with randomness that does not depend on workers."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from ..files.errors import DatasetError
 from ..records import Corpus
 from ..sampling import SampleKey, as_key, seed_for
 
+logger = logging.getLogger(__name__)
 TASKS = ("label", "masks")
+MANY = 100  # images that take a person's patience to decode
 
 
 class SeededDataset(CacheDataset):
@@ -38,6 +41,9 @@ class SeededDataset(CacheDataset):
         progress: bool = False,
     ):
         self.seed = seed
+        kept = round(len(data) * cache_rate)
+        if kept > MANY:
+            logger.info("Decoding %s images once, into memory.", f"{kept:,}")
         super().__init__(data, transform, cache_rate=cache_rate, num_workers=num_workers, progress=progress)
 
     def __getitem__(self, key: SampleKey | int | slice | Sequence[int]) -> Any:

@@ -1,15 +1,20 @@
 """Readers: each turns the folder that a data set was downloaded to into a corpus; `registry` says how one is added."""
 
+import logging
 import os
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from ..files.notices import collect_notices
 from ..records import Corpus
+from ..records.corpus import SPLITS
 from .registry import Reader, find_reader, reader, reader_modules
 from .support.phantom_mark import name_phantoms
 from .support.publication import Publication
 from .support.split_file import apply_split
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Publication", "Reader", "find_reader", "read", "reader", "reader_modules"]
 
@@ -53,4 +58,6 @@ def read(
         corpus = name_phantoms(chosen(root, **options))
         if split_file is not None:
             corpus = apply_split(corpus, root, split_file, split_part)
+    splits = Counter(record.split for record in corpus.records)
+    logger.info("Read %s in %s: %s.", corpus.name, root, ", ".join(f"{splits[name]:,} {name}" for name in SPLITS))
     return replace(corpus, notices=tuple(dict.fromkeys((*notices, *corpus.notices))))

@@ -103,7 +103,9 @@ def inspect_all(
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), context) as pool:
         results = pool.map(inspect_volume, records) if volumes else pool.map(inspect, records, chunksize=16)
-        return list(tqdm(results, total=len(records), unit="image", desc="inspecting", disable=not progress))
+        return list(
+            tqdm(results, total=len(records), unit="image", desc="inspecting", disable=None if progress else True)
+        )
 
 
 def unread_images(records: Sequence[Record], root: Path, volumes: bool = False) -> list[Path]:

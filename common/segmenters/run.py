@@ -62,7 +62,7 @@ def segment_all(
         OSError: the disk is full.
     """
     outcome = Outcome()
-    for record in tqdm(records, unit="volume", disable=not progress):
+    for record in tqdm(records, unit="volume", disable=None if progress else True):
         with output.claim(record.image) as mine:
             if not mine:
                 outcome.skipped += 1

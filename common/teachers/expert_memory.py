@@ -130,7 +130,7 @@ def _embedded(
     about: dict[str, Any],
 ) -> EmbeddingTable:
     rows, files, edges = [], [], []
-    for first in tqdm(range(0, len(items), batch_size), desc="embeddings", leave=False):
+    for first in tqdm(range(0, len(items), batch_size), desc="embeddings", leave=False, disable=None):
         chosen = items[first : first + batch_size]
         images = torch.cat([datasets[number].images([index]) for number, index in chosen]).to(device)
         boxes = torch.stack([datasets[number].pixels(index) for number, index in chosen])

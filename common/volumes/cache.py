@@ -133,6 +133,7 @@ def open_volumes(
             with locked(place / ".lock"):
                 lines = _current(place, tasks)
                 missing = {name: task for name, task in tasks.items() if name not in lines}
+                logger.info("Preparing %s volumes of %s once, in %s.", f"{len(missing):,}", corpus.name, place)
                 lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
     _log_summary(cache, len(corpus), bool(preparation.structures))
@@ -169,7 +170,7 @@ def _build(
     for part in place.glob(f"*{PART}"):  # of a run that was killed; its workers may not have noticed yet
         shutil.rmtree(part, ignore_errors=True)
     work = partial(prepare_entry, preparation=preparation, directory=str(place))
-    with tqdm(total=len(tasks), unit="volume", desc=place.name, disable=not progress) as bar:
+    with tqdm(total=len(tasks), unit="volume", desc=place.name, disable=None if progress else True) as bar:
         return build_entries(tasks, work, _crashed, Journal(place / INDEX), bar, workers)
 
 

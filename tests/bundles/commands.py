@@ -37,7 +37,8 @@ def train(bundle, root, images, overlays, kill_at=None, **override):
         "probe_split": "val",
         "probe_structures": [],
     }
-    flags = {**data, **probe, **override, "checkpoints#every_iterations": 1}
+    name = {"run_name": f"{bundle.removeprefix('cxr_')}-seed0"}
+    flags = {**data, **probe, **name, **override, "checkpoints#every_iterations": 1}
     return command(bundle, root, overlays, kill_at, **flags)
 
 

@@ -96,6 +96,7 @@ def _build(corpus: Corpus, wanted: Wanted, state: State, workers: int | None, pr
         _set_aside(final, work, state.problem)
     work.mkdir(exist_ok=True)
     take_over(work, wanted, verify=state.damaged or not stale)  # what a killed run left is not trusted
+    logger.info("Decoding %s images of %s once, into %s.", f"{len(wanted.paths):,}", corpus.name, final)
     lines = fill(wanted.paths, work, wanted.size, wanted.channels, workers or _cores(), progress)
     finish(corpus, work, wanted.size, wanted.channels, lines)
     _publish(work, final)

@@ -37,7 +37,9 @@ def fill(paths: Sequence[str], work: Path, size: int, channels: int, workers: in
     chunk = min(max(len(paths) // CHUNKS, CHUNK[0]), CHUNK[1])
     with (
         slots.open("r+b") as file,
-        tqdm(total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=not progress) as bar,
+        tqdm(
+            total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=None if progress else True
+        ) as bar,
     ):
         done |= build_entries(
             todo, decode, crashed, journal, bar, workers, chunk, settle=lambda: os.fdatasync(file.fileno())
