@@ -4,6 +4,8 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+RAMP = np.tile(np.linspace(0, 4000, 64).astype(np.uint16), (48, 1))
+
 
 def save(path, values, stored=12, **facts):
     meta = FileMetaDataset()

@@ -1,16 +1,11 @@
-import json
+"""A study's cells: run once, resumed, shared, and refused."""
+
 import os
 import signal
 import time
 from pathlib import Path
 
-
-def record(workplace, name):
-    return json.loads((workplace.cells / f"{name}.json").read_text())
-
-
-def only_one_seed(workplace):
-    workplace.content["seeds"] = [1]
+from study_cells import lines, only_one_seed, record
 
 
 def wait_for(condition, seconds=20):
@@ -18,10 +13,6 @@ def wait_for(condition, seconds=20):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
-
-
-def lines(workplace, pattern):
-    return [line for file in workplace.output.glob(pattern) for line in file.read_text().split()]
 
 
 def test_a_study_runs_once_and_is_remembered(workplace, capsys):
@@ -240,65 +231,3 @@ def test_what_the_command_line_cannot_carry_is_refused(workplace, capsys):
     workplace.content["methods"]["adam"]["options"] = {"start_from": None}
     assert workplace.run("--only", "adam") == 2
     assert "start_from is null" in capsys.readouterr().err
-
-
-def torn(text):
-    return text[: len(text) // 2]
-
-
-def newer(text):
-    return json.dumps(json.loads(text) | {"format": 2})
-
-
-def of_another_study(text):
-    return text.replace('"run_name": "trial-', '"run_name": "other-')
-
-
-def of_another_cell(text):
-    return text.replace("-seed1", "-seed2")
-
-
-def without_numbers(text):
-    return json.dumps({key: value for key, value in json.loads(text).items() if key != "numbers"})
-
-
-FAULTS = {
-    torn: "it is torn",
-    newer: "its format is 2, and this code knows 1",
-    of_another_study: "it is of the cell random-dice-seed1, run other-",
-}
-FAULTS |= {of_another_cell: "it is of the cell random-dice-seed2", without_numbers: "it lacks numbers"}
-FAULTS |= {lambda _: "[]": "it is no record"}
-
-
-def test_a_file_that_is_no_record_of_its_cell_is_named_and_the_rest_goes_on(workplace, capsys):
-    only_one_seed(workplace)
-    workplace.run("--only", "random")
-    file = workplace.cells / "random-dice-seed1.json"
-    good = file.read_text()
-    for spoil, words in FAULTS.items():
-        file.write_text(spoil(good))
-        capsys.readouterr()
-        assert workplace.run() == 1
-        said = capsys.readouterr().out
-        assert f"random-dice-seed1.json: {words}" in said
-        assert "--recompute measures it again" in said
-        assert "Left out, their files cannot be used: random-dice-seed1." in said
-    assert len(workplace.finished()) == 5 and workplace.journal().count("random-dice-seed1") == 2  # the others ran
-    file.write_text(torn(good))
-    assert workplace.run("--recompute") == 0 and workplace.journal().count("random-dice-seed1") == 4
-    again, before = record(workplace, "random-dice-seed1"), json.loads(good)
-    assert again["numbers"] == before["numbers"] and again["format"] == 1
-    file.write_text(json.dumps({key: value for key, value in before.items() if key != "format"}))  # from before
-    assert workplace.run() == 0
-
-
-def test_what_killed_writers_left_is_cleared(workplace):
-    only_one_seed(workplace)
-    workplace.run("--only", "random")
-    old, fresh = (workplace.cells.parent / f".table.md.{number}" for number in (11, 12))
-    for file in (old, fresh):
-        file.write_text("half")
-    os.utime(old, (1, 1))
-    workplace.run("--only", "random")
-    assert not old.exists() and fresh.exists()  # another runner may be writing it

@@ -1,0 +1,55 @@
+"""A short training with checkpoints."""
+
+import torch
+from ignite.engine import Events
+from monai.engines import SupervisedEvaluator
+from torch.utils.data import DataLoader
+from toy_bundle.scripts.toy import MeanOutput, Method, Noise
+
+from common.engines import (
+    ApplySchedules,
+    Checkpoints,
+    Cosine,
+    Trainer,
+    method_losses,
+    parameter_groups,
+    whole_batch,
+)
+from common.sampling import SeededSampler
+
+
+def make(directory, epochs=2, images=20, handlers=(), **options):
+    torch.manual_seed(0)
+    network = Method()
+    optimizer = torch.optim.AdamW(parameter_groups(network), lr=0.01)
+    loader = DataLoader(Noise(images, 0), batch_size=4, sampler=SeededSampler(images, 0, 4))
+    checkpoints = Checkpoints(directory, network, optimizer, **options)
+    schedules = ApplySchedules(optimizer, Cosine(0.01, 0.001))
+    all_handlers = [schedules, checkpoints, *handlers]
+    trainer = Trainer(
+        "cpu", epochs, loader, network, optimizer, method_losses, prepare_batch=whole_batch, train_handlers=all_handlers
+    )
+    return trainer, checkpoints
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir() if path.name != ".lock")
+
+
+class Evaluations:
+    """An evaluator whose metric is given, run after each epoch."""
+
+    def __init__(self, values, checkpoints):
+        self.values, self.checkpoints = iter(values), checkpoints
+
+    def attach(self, engine):
+        loader = DataLoader(Noise(4, 1), batch_size=4)
+        network = Method().student
+        evaluator = SupervisedEvaluator("cpu", loader, network, decollate=False, val_handlers=[self.checkpoints])
+        MeanOutput().attach(evaluator, "other")
+
+        @evaluator.on(Events.EPOCH_COMPLETED)
+        def give():
+            evaluator.state.metrics["dice"] = next(self.values)
+
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run())

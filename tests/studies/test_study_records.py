@@ -1,0 +1,72 @@
+"""Files in a study's folders that are no records, and what killed writers left."""
+
+import json
+import os
+
+from study_cells import only_one_seed, record
+
+
+def torn(text):
+    return text[: len(text) // 2]
+
+
+def newer(text):
+    return json.dumps(json.loads(text) | {"format": 2})
+
+
+def of_another_study(text):
+    return text.replace('"run_name": "trial-', '"run_name": "other-')
+
+
+def of_another_cell(text):
+    return text.replace("-seed1", "-seed2")
+
+
+def without_numbers(text):
+    return json.dumps({key: value for key, value in json.loads(text).items() if key != "numbers"})
+
+
+FAULTS = {
+    torn: "it is torn",
+    newer: "its format is 2, and this code knows 1",
+    of_another_study: "it is of the cell random-dice-seed1, run other-",
+}
+
+
+FAULTS |= {of_another_cell: "it is of the cell random-dice-seed2", without_numbers: "it lacks numbers"}
+
+
+FAULTS |= {lambda _: "[]": "it is no record"}
+
+
+def test_a_file_that_is_no_record_of_its_cell_is_named_and_the_rest_goes_on(workplace, capsys):
+    only_one_seed(workplace)
+    workplace.run("--only", "random")
+    file = workplace.cells / "random-dice-seed1.json"
+    good = file.read_text()
+    for spoil, words in FAULTS.items():
+        file.write_text(spoil(good))
+        capsys.readouterr()
+        assert workplace.run() == 1
+        said = capsys.readouterr().out
+        assert f"random-dice-seed1.json: {words}" in said
+        assert "--recompute measures it again" in said
+        assert "Left out, their files cannot be used: random-dice-seed1." in said
+    assert len(workplace.finished()) == 5 and workplace.journal().count("random-dice-seed1") == 2  # the others ran
+    file.write_text(torn(good))
+    assert workplace.run("--recompute") == 0 and workplace.journal().count("random-dice-seed1") == 4
+    again, before = record(workplace, "random-dice-seed1"), json.loads(good)
+    assert again["numbers"] == before["numbers"] and again["format"] == 1
+    file.write_text(json.dumps({key: value for key, value in before.items() if key != "format"}))  # from before
+    assert workplace.run() == 0
+
+
+def test_what_killed_writers_left_is_cleared(workplace):
+    only_one_seed(workplace)
+    workplace.run("--only", "random")
+    old, fresh = (workplace.cells.parent / f".table.md.{number}" for number in (11, 12))
+    for file in (old, fresh):
+        file.write_text("half")
+    os.utime(old, (1, 1))
+    workplace.run("--only", "random")
+    assert not old.exists() and fresh.exists()  # another runner may be writing it
