@@ -85,7 +85,10 @@ def test_a_killed_build_goes_on_where_it_stopped(corpus, expected, tmp_path, mon
     assert np.array_equal(store.images, expected)
 
 
-def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, monkeypatch):
+@pytest.fixture
+def journal(corpus, tmp_path, monkeypatch):
+    """Of a build of `stores` that was stopped when only its end was missing."""
+
     def stop(*arguments):
         raise KeyboardInterrupt
 
@@ -93,7 +96,10 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
         patch.setattr(building, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
-    journal = next((tmp_path / "stores").glob("*.building/journal.jsonl"))
+    return next((tmp_path / "stores").glob("*.building/journal.jsonl"))
+
+
+def test_a_torn_journal_costs_only_its_last_line(corpus, expected, journal, tmp_path, monkeypatch):
     text = journal.read_text().rstrip()
     journal.write_text(text[: -len(text.splitlines()[-1]) // 2])
     calls = count_decodes(monkeypatch)
@@ -102,17 +108,8 @@ def test_a_torn_journal_costs_only_its_last_line(corpus, expected, tmp_path, mon
     assert np.array_equal(store.images, expected)
 
 
-def test_a_build_that_was_begun_by_an_earlier_version_goes_on(corpus, expected, tmp_path, monkeypatch):
+def test_a_build_that_was_begun_by_an_earlier_version_goes_on(corpus, expected, journal, tmp_path, monkeypatch):
     """Its journal has runs of neighbours."""
-
-    def stop(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(building, "finish", stop)
-        with pytest.raises(KeyboardInterrupt):
-            open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False)
-    journal = next((tmp_path / "stores").glob("*.building/journal.jsonl"))
     lines = [line for _, line in sorted(map(json.loads, filter(None, journal.read_text().splitlines())))]
     journal.write_text("".join(f"\n{json.dumps([first, lines[first : first + 8]])}" for first in range(0, 88, 8)))
     calls = count_decodes(monkeypatch)
