@@ -159,7 +159,7 @@ def _parameters(target: Any) -> tuple[list[str], bool]:
 def _suggestion(config: Any, parent: dict, key: str, inside: str) -> str:
     where = f"{inside} has" if inside else "the config has"
     prefix = f"{inside}#" if inside else ""
-    known = [*parent, *(_parameters(parent["_target_"])[0] if "_target_" in parent else [])]
+    known = list(dict.fromkeys([*parent, *(_parameters(parent["_target_"])[0] if "_target_" in parent else [])]))
     elsewhere = {path.rsplit("#", 1)[-1]: path for path in _paths(config)}
     hint = "" if key in elsewhere else _hint(key, known, prefix)
     if not hint:
