@@ -68,6 +68,11 @@ def export_bundle(
     Raises:
         ExportError: something has no portable form, or the weights do not fit; the message says what to do.
         FileNotFoundError: a folder or file is missing.
+
+    Example:
+        >>> run = Path("runs/cxr_ace/ace-seed0")
+        >>> export_bundle(Path("bundles/cxr_ace"), Path("exported/cxr_ace"), run).notices  # doctest: +SKIP
+        []
     """
     if not (bundle / "configs" / "train.yaml").is_file():
         raise FileNotFoundError(f"{bundle} is no bundle: it has no configs/train.yaml. Give a folder below bundles/.")

@@ -67,9 +67,10 @@ class Source:
         yield from self._needs(statement for statement in self._own if not self._may_go(statement))
         if any(for_types(node) for node in ast.walk(self.tree)):
             yield Target(self.place, "TYPE_CHECKING")
-        if not self.is_package:  # an import that nothing uses is there for its effect
-            used = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} | self._public
-            yield from (Target(self.place, name) for name in self.offers if name not in used)
+        used = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} | self._public
+        for name, offered in self.offers.items():  # an import that nothing uses is there for its effect
+            if name not in used and not (self.is_package and offered):
+                yield Target(self.place, name)
 
     def needs(self, name: str) -> Iterator[Target]:
         """What a name cannot do without."""

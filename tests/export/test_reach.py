@@ -233,17 +233,18 @@ def test_data_sets_are_those_that_the_bundle_speaks_of(tmp_path):
     assert data_sets(tmp_path, {"train": train}, known) == {"two", "three", "four"}
 
 
-# Lines of Python below `scripts/`, with a little room to grow; all of `common` but export is 29,900. None can lose much
-# more without losing something that it does: a third reads formats and folders, a quarter trains and tracks.
+# Lines of Python below `scripts/`, with a little room to grow. None can lose much more without losing something that
+# it does. Of the lung segmenter's 13,600 in `common`, 2,600 decode pictures and masks, 2,400 read their folders, 2,100
+# are encoders and what reads their files, 1,600 train, 1,600 are the command, 1,200 track, 600 evaluate.
 LINES = {
-    "ct_diagnosis_classification": 14_800,
-    "cxr_ace": 15_700,
-    "cxr_adam": 15_400,
-    "cxr_adam_v2": 15_600,
-    "cxr_leader": 16_300,
-    "cxr_srhrs": 15_600,
-    "image_classification": 12_800,
-    "image_segmentation": 13_200,
+    "ct_diagnosis_classification": 15_700,
+    "cxr_ace": 16_600,
+    "cxr_adam": 16_300,
+    "cxr_adam_v2": 16_600,
+    "cxr_leader": 17_200,
+    "cxr_srhrs": 16_600,
+    "image_classification": 13_800,
+    "image_segmentation": 14_200,
 }
 OVERLAYS = {"image_segmentation": ["data/lung_masks"]}  # the others' recipes name a data set that stands for any
 
