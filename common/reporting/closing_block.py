@@ -1,7 +1,7 @@
 """The last lines of a training: what it came to, where that lies, and what to do next."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..command.run_files import read_run_files
 from ..command.terminal import LOG
@@ -10,7 +10,6 @@ from .durations import clock
 
 if TYPE_CHECKING:
     from ..engines import Trainer
-    from .progress import Judge
     from .tracking import Tracking
 
 FILES = {
@@ -25,11 +24,19 @@ IN_REPOSITORY = not __name__.startswith("scripts.")
 """An exported bundle has no launcher."""
 
 
+class Judge(Protocol):
+    """What keeps the best weights: `common.engines.Checkpoints`, `common.evaluation.KeepBest`."""
+
+    @property
+    def best_so_far(self) -> tuple[int, float] | None:
+        """Epoch and value of the best evaluation; None before the first."""
+
+
 def closing_block(
     run_dir: Path,
     trainer: "Trainer",
     evaluator: Any,
-    best: "Judge | None",
+    best: Judge | None,
     tracking: "Tracking | None",
     seconds: float | None,
 ) -> str:

@@ -4,14 +4,14 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
 from ..command import current_stage
 from ..engines import Reading, RunEvents, Trainer, rank
-from .closing_block import closing_block
+from .closing_block import Judge, closing_block
 from .durations import about, clock
 
 if TYPE_CHECKING:
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 BAR = "{desc} {bar} {n_fmt}/{total_fmt} {elapsed}<{remaining}"
-
-
-class Judge(Protocol):
-    """What keeps the best weights: `common.engines.Checkpoints`, `common.evaluation.KeepBest`."""
-
-    @property
-    def best_so_far(self) -> tuple[int, float] | None:
-        """Epoch and value of the best evaluation; None before the first."""
 
 
 class Progress:
