@@ -60,9 +60,12 @@ def _best(folder: Path) -> str:
 def _evaluation(folder: Path) -> str:
     """By the metric that chose the weights, or the first that is not of one class."""
     said, wanted = _json(folder / "evaluation.json"), _json(folder / "best.json").get("metric")
-    metrics = {name: value for name, value in said.get("metrics", {}).items() if isinstance(value, float)}
+    metrics = said.get("metrics", {})
     name = wanted if wanted in metrics else next((name for name in metrics if "/" not in name), None)
-    return f"{said.get('split') or 'evaluated'}: {name} {metrics[name]:.4f}" if name else ""
+    if name is None:
+        return ""
+    value = f"{metrics[name]:.4f}" if isinstance(metrics[name], float) else "undefined"
+    return f"{said.get('split') or 'evaluated'}: {name} {value}"
 
 
 def _probe(folder: Path) -> str:

@@ -55,8 +55,9 @@ def test_runs_with_their_best_and_their_evaluation(capsys, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert "none below ./runs" in said(capsys, "list", "runs")
     tested = {"split": "test", "metrics": {"iou": 0.5, "dice": 0.7}}
+    undefined = {"split": "val", "metrics": {"iou": 0.5, "dice": None}}
     for name, day, files in (
-        ("a", 3, {"best.json": {"metric": "dice", "value": 0.91234, "epoch": 7}}),
+        ("a", 3, {"best.json": {"metric": "dice", "value": 0.91234, "epoch": 7}, "evaluation.json": undefined}),
         ("b", 2, {"best.json": {"metric": "dice", "value": 0.8, "epoch": 1}, "evaluation.json": tested}),
         ("c", 1, {"probe.json": {"embedding_rank": 5.0, "patch_auc": 0.75, "knn_auc": None}}),
     ):  # fmt: skip
@@ -74,7 +75,7 @@ def test_runs_with_their_best_and_their_evaluation(capsys, tmp_path, monkeypatch
     assert [(Path(place).name, text) for place, _, _, text in lines] == [
         ("c", "patch_auc 0.7500"),
         ("b", "dice 0.8000 in epoch 1, test: dice 0.7000"),
-        ("a", "dice 0.9123 in epoch 7"),
+        ("a", "dice 0.9123 in epoch 7, val: dice undefined"),
         ("d", "not evaluated, 120 iterations"),
     ]
     assert [day for _, day, _, _ in lines[:3]] == ["1970-01-02", "1970-01-03", "1970-01-04"]
