@@ -1,6 +1,7 @@
 """An exported bundle in the hands of the programs that others serve it with, imitated."""
 
 import json
+import shutil
 
 import itk
 import nibabel
@@ -12,7 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
 from monai.transforms import Resize
 from PIL import Image
 
-from common.export import add_torchscript
+from common.export import Exported, ExportError, add_torchscript, largest_difference
 
 PLACES = ("dataset_dir", "probe_dir", "output_dir", "output_file", "output_root")
 SIZES = [(40, 56), (72, 24)]  # rows, columns
@@ -88,6 +89,21 @@ def test_networks_can_be_scripted_and_answer_alike(bundle, exported):
     images = torch.rand(2, *exported(bundle).images.shape[1:])
     with torch.no_grad():
         assert torch.allclose(scripted(images), network.eval()(images), atol=1e-5)
+
+
+def test_the_exporters_own_check_starts_cold_and_tells_other_weights_and_a_missing_file(exported, tmp_path, request):
+    found = exported("image_segmentation")
+    assert largest_difference(found) == 0  # in a process that imports everything by itself
+    request.getfixturevalue("warm_exports")
+    copy = Exported(tmp_path / "copy", found.images, found.output)
+    shutil.copytree(found.folder, copy.folder)
+    weights = torch.load(copy.folder / "models" / "model.pt", weights_only=True)
+    name = next(name for name, value in weights.items() if name.endswith("weight") and value.ndim == 4)
+    torch.save({**weights, name: 2 * weights[name]}, copy.folder / "models" / "model.pt")
+    assert largest_difference(copy) > 1e-3
+    next((copy.folder / "scripts" / "common" / "networks").glob("*.py")).unlink()
+    with pytest.raises(ExportError, match="does not run by itself"):
+        largest_difference(copy)
 
 
 def test_label_serves_request_after_request_and_writes_a_label_map_over_the_image(exported, pictures, client):

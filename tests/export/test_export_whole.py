@@ -85,7 +85,9 @@ def test_a_tracking_server_that_is_gone_is_blamed_and_not_the_weights(uri, tmp_p
     assert not (tmp_path / "gone.db").exists() and not (tmp_path / "out").exists()
 
 
-def test_the_network_goes_to_the_runs_mlflow_and_works_without_the_project(run, output_root, tmp_path, client):
+def test_the_network_goes_to_the_runs_mlflow_and_works_without_the_project(output_root, tmp_path, client):
+    bundle = "image_classification"  # whose graph is small
+    run = write_run(bundle, tmp_path / "run", **SHAPES[bundle])
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{output_root}/mlflow.db"
@@ -94,13 +96,14 @@ def test_the_network_goes_to_the_runs_mlflow_and_works_without_the_project(run, 
     run_id = tracking.create_run(experiment).info.run_id
     tracking.set_terminated(run_id)
     (run / "mlflow_run.json").write_text(json.dumps({"uri": uri, "run_id": run_id}))
-    found = export(run, tmp_path / "bundle", "smoke.yaml")
+    overlay = ROOT / "bundles" / bundle / "configs" / "smoke.yaml"
+    found = export_bundle(ROOT / "bundles" / bundle, tmp_path / "bundle", run, [overlay])
     assert found.notices == [] and tracking.get_run(run_id).info.status == "FINISHED"
     images = torch.rand(3, *found.images.shape[1:])
     np.save(tmp_path / "images.npy", images.numpy())
     shutil.rmtree(tmp_path / "bundle")
     answers = client("client_mlflow.py", uri, run_id, tmp_path / "images.npy")
-    network, _ = smoke_network(BUNDLE, **SHAPES[BUNDLE])
+    network, _ = smoke_network(bundle, **SHAPES[bundle])
     network.load_state_dict(torch.load(run / "model.pt", weights_only=True))
     with torch.no_grad():
         expected = network.eval()(images).numpy()
