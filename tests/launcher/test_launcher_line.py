@@ -62,9 +62,10 @@ def test_inference_takes_the_place_of_the_training(capsys):
 
 
 def test_several_gpus_are_processes_of_torchrun_with_the_overlay(capsys, monkeypatch):
-    words = printed(capsys, "run", "cxr_ace", "--gpus", "4")
+    words = printed(capsys, "run", "cxr_ace", "small", "--gpus", "4")
     assert words[:4] == ["torchrun", "--standalone", "--nproc_per_node=4", "-m"]
-    assert read_by_monai(words).files[1:] == ("bundles/cxr_ace/configs/multi_gpu.yaml",)
+    configs = "bundles/cxr_ace/configs"
+    assert read_by_monai(words).files[1:] == (f"{configs}/small.yaml", f"{configs}/multi_gpu.yaml")
     assert printed(capsys, "run", "cxr_ace", "--gpus", "all")[2] == "--nproc_per_node=gpu"
     assert printed(capsys, "run", "cxr_ace", "--gpus=1") == printed(capsys, "run", "cxr_ace")
     monkeypatch.setenv("WORLD_SIZE", "2")
