@@ -88,8 +88,25 @@ def unknown_keys(command: Command) -> list[str]:
             elif not found:
                 parser.set(value, id_)
     merged = laid_over(base, parser.get())
+    for origin, layer in layers:
+        for key in layer:
+            problems += [f"  {origin.format(key)}: {problem}" for problem in _left_over(merged, _split(key))]
     kept = [(path, problem) for path, problem in own if lookup(merged, path) == lookup(recipe, path)]
     return [f"  {command.files[0]}: {'#'.join(path)}: {problem}" for path, problem in kept] + problems
+
+
+def _left_over(config: Any, path: Sequence[str]) -> Iterator[str]:
+    """Arguments of the class or function before, which a new `_target_` does not take."""
+    if path[-1] != "_target_":
+        return
+    component_, inside = lookup(config, path[:-1]), "#".join(path[:-1])
+    takes, anything = _parameters(component_["_target_"])
+    left = [repr(key) for key in component_ if key not in SYNTAX and key not in takes and not anything]
+    if left:
+        yield (
+            f"{component_['_target_']} takes no {', '.join(left)}, which the recipe gives to {inside}; "
+            f"replace it whole: --{inside} \"{{'_target_': '{component_['_target_']}'}}\""
+        )
 
 
 def _misread(value: Any) -> list[str]:

@@ -49,7 +49,8 @@ class Checkpoints:
         optimizer: of the network.
         every_epochs: save after so many epochs.
         every_iterations: save also in mid-epoch, after so many iterations; None does not.
-        keep_last: number of newest checkpoints kept while the run goes on, 1 or more; a finished run keeps one.
+        keep_last: number of newest checkpoints kept, 1 or more.
+        keep_finished: number of them that a finished run keeps, 1 or more; None keeps all that there are.
         keep_best: True keeps the epoch with the best key metric, as the evaluator compares it, as `best.pt`; a name
             goes by another of its metrics. Needs this handler in `validate#handlers` too.
         best_is: whether `max` or `min` of a metric given by name is best.
@@ -77,7 +78,7 @@ class Checkpoints:
         ...         saves = [Checkpoints(folder, network, optimizer)]
         ...         Trainer("cpu", epochs, *parts, seed=0, train_handlers=saves).run()
         ...     sorted(path.stem for path in Path(folder).glob("*.pt"))
-        ['iteration-000000006']
+        ['iteration-000000002', 'iteration-000000004', 'iteration-000000006']
     """
 
     def __init__(
@@ -88,20 +89,22 @@ class Checkpoints:
         every_epochs: int = 1,
         every_iterations: int | None = None,
         keep_last: int = 3,
+        keep_finished: int | None = None,
         keep_best: str | bool | None = None,
         best_is: Literal["max", "min"] = "max",
         best_after: int = 0,
         extra: Mapping[str, Stateful] | None = None,
     ):
-        for name, value in (("every_epochs", every_epochs), ("keep_last", keep_last)):
-            if value < 1:
+        numbers = {"every_epochs": every_epochs, "keep_last": keep_last, "keep_finished": keep_finished}
+        for name, value in numbers.items():
+            if value is not None and value < 1:
                 raise ValueError(f"checkpoints#{name} is {value}; it must be 1 or more")
         if every_iterations is not None and every_iterations < 1:
             raise ValueError(f"checkpoints#every_iterations is {every_iterations}; it must be 1 or more, or null")
         self.directory = Path(directory)
         self.network, self.optimizer = network, optimizer
         self.every_epochs, self.every_iterations = every_epochs, every_iterations
-        self.keep_last, self.keep_best = keep_last, keep_best
+        self.keep_last, self.keep_finished, self.keep_best = keep_last, keep_finished, keep_best
         self.is_better: Callable[[Any, Any], bool] = {"max": operator.gt, "min": operator.lt}[best_is]
         self.best_after = best_after
         self.extra = dict(extra or {})
@@ -123,7 +126,7 @@ class Checkpoints:
         engine.add_event_handler(RunEvents.RESUME, self._load_newest)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._save_if_due)
         engine.add_event_handler(Events.COMPLETED, self._save_last)
-        engine.add_event_handler(RunEvents.FINISHED, self._keep_newest)
+        engine.add_event_handler(RunEvents.FINISHED, self._drop, self.keep_finished)
         engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._save_aborted))
 
     @property
@@ -160,9 +163,8 @@ class Checkpoints:
         if engine.interruptions.received and engine.between_steps and whole and state.iteration > self._saved_at:
             self.save(engine)
 
-    def _keep_newest(self) -> None:
-        """A finished run needs one to go on from with more epochs; a killed one those before it, should it be torn."""
-        for old in self.files()[1:] if distributed.rank() == 0 else ():
+    def _drop(self, kept: int | None) -> None:
+        for old in self.files()[kept:] if kept is not None and distributed.rank() == 0 else ():
             old.unlink()
 
     def save(self, engine: Trainer) -> None:
@@ -191,8 +193,7 @@ class Checkpoints:
                     link_atomically(path, self.directory / "best.pt")
             except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
                 raise CheckpointError(self._cannot_write(path, error)) from error
-            for old in self.files()[self.keep_last :]:
-                old.unlink()
+            self._drop(self.keep_last)
         self._new_best = False
 
     def _path(self, iteration: int) -> Path:

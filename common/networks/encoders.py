@@ -213,4 +213,7 @@ def _build_body(description: EncoderDescription, family: str, drop_path: float) 
     try:
         return timm.create_model(description.architecture, pretrained=False, **arguments, **description.options)
     except TypeError as error:
-        raise ValueError(f"options: {description.architecture} does not take {description.options}: {error}") from error
+        raise ValueError(
+            f"encoder_options: {description.architecture} does not take {dict(description.options)} ({error}). "
+            'An overlay such as small.yaml may have set them for another architecture: give --encoder_options "{}".'
+        ) from error

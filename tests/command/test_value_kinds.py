@@ -129,3 +129,15 @@ def test_a_recipe_whose_mistake_an_overlay_mends_passes(tmp_path):
 )
 def test_only_what_can_be_nothing_else_is_a_number(expression, expected):
     assert is_number(expression, RECIPE | {"itself": "$@itself"}) is expected
+
+
+def test_what_the_class_before_was_given_is_left_over(tmp_path):
+    loss = {"_target_": "torch.nn.CrossEntropyLoss", "label_smoothing": 0.1, "reduction": "mean"}
+    file = recipe(tmp_path, loss=loss)
+    target = {"loss#_target_": "torch.nn.BCEWithLogitsLoss"}
+    (line,) = unknown_keys(Command((file,), target))
+    assert line.startswith("  --loss#_target_: torch.nn.BCEWithLogitsLoss takes no 'label_smoothing'")
+    assert line.endswith("""replace it whole: --loss "{'_target_': 'torch.nn.BCEWithLogitsLoss'}\"""")
+    # what the message proposes, and a class that takes all of it
+    assert unknown_keys(Command((file,), {"loss": {"_target_": "torch.nn.BCEWithLogitsLoss"}})) == []
+    assert unknown_keys(Command((file,), {"loss#_target_": "torch.nn.CrossEntropyLoss"})) == []

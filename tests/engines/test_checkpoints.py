@@ -24,6 +24,12 @@ def test_last_ones_are_kept(tmp_path):
     assert names(tmp_path) == ["iteration-000000008.pt", "iteration-000000010.pt"]
 
 
+def test_a_finished_run_keeps_fewer(tmp_path):
+    trainer, _ = make(tmp_path, every_iterations=2, keep_finished=1)
+    trainer.run()
+    assert names(tmp_path) == ["iteration-000000010.pt"]
+
+
 def test_saved_after_whole_steps_only(tmp_path):
     trainer, _ = make(tmp_path, every_iterations=1, keep_last=99)
     trainer.accumulation_steps = 2
