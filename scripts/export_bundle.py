@@ -1,7 +1,7 @@
 """Turn a bundle and one of its runs into a folder that stands alone.
 
 Example:
-    python scripts/export_bundle.py cxr_ace --run runs/cxr_ace/ace-seed0 --out exported/cxr_ace
+    python scripts/export_bundle.py cxr_ace --run runs/cxr_ace/ace-chestxray14-seed0 --out exported/cxr_ace
 """
 
 import argparse

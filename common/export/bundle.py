@@ -70,7 +70,7 @@ def export_bundle(
         FileNotFoundError: a folder or file is missing.
 
     Example:
-        >>> run = Path("runs/cxr_ace/ace-seed0")
+        >>> run = Path("runs/cxr_ace/ace-chestxray14-seed0")
         >>> export_bundle(Path("bundles/cxr_ace"), Path("exported/cxr_ace"), run).notices  # doctest: +SKIP
         []
     """
