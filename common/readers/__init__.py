@@ -1,63 +1,8 @@
 """Readers: each turns the folder that a data set was downloaded to into a corpus; `registry` says how one is added."""
 
-import logging
-import os
-from collections import Counter
-from dataclasses import replace
-from typing import Any
-
-from ..files.notices import collect_notices
-from ..records import Corpus
-from ..records.corpus import SPLITS
+from .probe_images import read_probe
+from .reading import read
 from .registry import Reader, find_reader, reader, reader_modules
-from .support.phantom_mark import name_phantoms
 from .support.publication import Publication
-from .support.split_file import apply_split
 
-logger = logging.getLogger(__name__)
-
-__all__ = ["Publication", "Reader", "find_reader", "read", "reader", "reader_modules"]
-
-
-def read(
-    dataset: str,
-    root: str | os.PathLike[str],
-    split_file: str | None = None,
-    split_part: str | None = None,
-    **options: Any,
-) -> Corpus:
-    """Read a data set from the folder it was downloaded to.
-
-    Args:
-        dataset: one of `reader_modules`.
-        root: the folder.
-        split_file: a file of `scripts/split_patients.py` that replaces the data set's own splits; None keeps them.
-        split_part: which part of that file, "pretraining" or "downstream"; the images of the other are left out.
-        options: of that data set's reader; see the `read` of its module.
-
-    Returns:
-        Records and notices; images are indexed, not decoded. A phantom is named as such, whatever its layout.
-
-    Raises:
-        DatasetError: unknown data set or option, or a folder that cannot be read, with the remedy.
-
-    Example:
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from PIL import Image
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for patient in range(10):
-        ...         Image.linear_gradient("L").rotate(90 * patient).save(Path(folder) / f"{patient}.png")
-        ...     corpus = read("folder", folder, test_fraction=0.2, val_fraction=0.2)
-        >>> len(corpus), len(corpus.subset("train")), corpus.records[0].image.rpartition("/")[2]
-        (10, 6, '0.png')
-    """
-    chosen = find_reader(dataset)
-    chosen.refuse_unknown(options, common=("split_file", "split_part"))
-    with collect_notices() as notices:
-        corpus = name_phantoms(chosen(root, **options))
-        if split_file is not None:
-            corpus = apply_split(corpus, root, split_file, split_part)
-    splits = Counter(record.split for record in corpus.records)
-    logger.info("Read %s in %s: %s.", corpus.name, root, ", ".join(f"{splits[name]:,} {name}" for name in SPLITS))
-    return replace(corpus, notices=tuple(dict.fromkeys((*notices, *corpus.notices))))
+__all__ = ["Publication", "Reader", "find_reader", "read", "read_probe", "reader", "reader_modules"]

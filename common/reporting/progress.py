@@ -1,6 +1,7 @@
 """What a training shows while it goes on: one line an epoch, and a bar where a person watches."""
 
 import logging
+import math
 import sys
 import time
 from pathlib import Path
@@ -103,7 +104,8 @@ class Progress:
         name = self.evaluator.state.key_metric_name
         best = self.best.best_so_far if self.best is not None else None
         mark = " (best)" if best is not None and best[0] == engine.state.epoch else ""
-        return [f"{name} {float(self.evaluator.state.metrics[name]):.4g}{mark}"]
+        value = float(self.evaluator.state.metrics[name])
+        return [f"{name} undefined" if math.isnan(value) else f"{name} {value:.4g}{mark}"]
 
     def _begin_judging(self, engine: Engine) -> None:
         self._open_bar("validation", engine)

@@ -1,0 +1,48 @@
+"""The images that a pre-training's probe looks at."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..records import Corpus
+from .reading import read
+
+logger = logging.getLogger(__name__)
+PHANTOM = "data/phantom"
+"""Where README and quickstart make the phantom."""
+
+
+def read_probe(
+    dataset: str,
+    root: str | os.PathLike[str] | None,
+    options: Mapping[str, Any],
+    trained: tuple[str, str, Mapping[str, Any]],
+    split: str = "test",
+) -> Corpus:
+    """Read the probe's images, so that real images can be pre-trained on with nothing else at hand.
+
+    Args:
+        dataset: reader of the probe's folder.
+        root: that folder; None takes the phantom where there is one, and otherwise the images that are trained on,
+            preferably those held out: without landmarks and masks, of which the probe then says nothing.
+        options: of the probe's reader.
+        trained: reader, folder and options of the training.
+        split: that the probe looks at; the images trained on are put into it.
+    """
+    if root is not None or Path(PHANTOM).is_dir():
+        return read(dataset, root or PHANTOM, **options)
+    corpus = read(trained[0], trained[1], **trained[2])
+    held_out = next(name for name in ("test", "val", "train") if any(r.split == name for r in corpus.records))
+    logger.info(
+        "There is no phantom in %s and `probe_dir` names no folder: the probe looks at %s images of %s, and says "
+        "nothing of what they lack, such as landmarks. `python scripts/make_phantom.py %s` makes one.",
+        PHANTOM,
+        held_out,
+        corpus.name,
+        PHANTOM,
+    )
+    chosen = corpus.subset(held_out).records
+    return replace(corpus, records=tuple(replace(record, split=split) for record in chosen))

@@ -1,0 +1,47 @@
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import DatasetError
+from common.phantom import write_phantom
+from common.readers import read, read_probe
+
+OPTIONS = {"val_fraction": 0.25, "test_fraction": 0.0}
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A folder of images, and a working directory without a phantom."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 255, (20, 20), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def test_without_a_phantom_the_images_held_out_are_looked_at(images, caplog):
+    caplog.set_level(logging.INFO)
+    probe = read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS))
+    held_out = read("folder", images, **OPTIONS).subset("val")
+    assert [record.image for record in probe.subset("test").records] == [record.image for record in held_out.records]
+    assert "looks at val images" in caplog.text and "make_phantom.py data/phantom" in caplog.text
+
+
+def test_where_all_are_trained_on_these_are_looked_at(images):
+    options = {"val_fraction": 0.0, "test_fraction": 0.0}
+    assert len(read_probe("chestxray14", None, {}, ("folder", str(images), options)).subset("test")) == 8
+
+
+def test_a_phantom_where_the_readme_makes_it_is_taken(images, tmp_path):
+    write_phantom(tmp_path / "data" / "phantom", count=3, size=64, seed=0, workers=1)
+    probe = read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS))
+    assert probe.name == "phantom_chestxray14" and probe.landmarks
+
+
+def test_a_folder_that_was_named_must_be_there(images):
+    with pytest.raises(DatasetError, match="no such folder"):
+        read_probe("chestxray14", "nowhere", {}, ("folder", str(images), OPTIONS))
