@@ -21,7 +21,7 @@ class TrackingError(RuntimeError):
         text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         remedy = next(
             (remedy for sign, remedy in REMEDIES.items() if sign in str(error)),
-            "Check that the server runs and can be reached, and the address: MLFLOW_TRACKING_URI, or else tracking#uri "
-            "($None takes the SQLite file in output_root)",
+            "Start the server, or mend its address: MLFLOW_TRACKING_URI, or else tracking#uri; without either, a file "
+            "in output_root takes its place",
         )
-        super().__init__(without_credentials(f"MLflow at {uri} fails: {text}. {remedy}."))
+        super().__init__(without_credentials(f"MLflow at {uri} fails: {text}.\n{remedy}."))
