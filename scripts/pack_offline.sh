@@ -33,7 +33,7 @@ cp "$requirements" "$packed/wheels/requirements.txt"
 
 found=()
 [ -z "${WHEELS:-}" ] || found=(--find-links "$WHEELS")
-"$python" -m pip download --quiet --only-binary=:all: "${found[@]}" -d "$packed/wheels" -r "$requirements" "pip>=25" "setuptools>=77"
+"$python" -m pip download --quiet --only-binary=:all: "${found[@]}" -d "$packed/wheels" -r "$requirements"
 "$python" -c 'import sys; print("{}.{}".format(*sys.version_info))' > "$packed/wheels/python"
 
 if [ -n "$data" ]; then
@@ -50,10 +50,8 @@ wanted="$(cat wheels/python)"
 python="${PYTHON:-python$wanted}"
 command -v "$python" > /dev/null || { echo "install: Python $wanted is needed, for which the wheels are; PYTHON names another place of it" >&2; exit 1; }
 "$python" -m venv .venv
-offline=(--quiet --no-index --find-links wheels)
-.venv/bin/python -m pip install "${offline[@]}" pip setuptools
-.venv/bin/python -m pip install "${offline[@]}" -r wheels/requirements.txt
-.venv/bin/python -m pip install "${offline[@]}" --no-deps --no-build-isolation -e .
+.venv/bin/python -m pip install --quiet --no-index --find-links wheels -r wheels/requirements.txt
+pwd > "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/anatomy-bundles.pth" # as an editable install
 echo "Done. Start with: source .venv/bin/activate && python -m common list"
 INSTALL
 tar -cf "$out" -C "$work" anatomy-bundles

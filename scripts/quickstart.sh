@@ -8,17 +8,9 @@ SECONDS=0 # installation apart
 
 phantom=data/phantom
 ace=runs/cxr_ace/quickstart
+segmentation=runs/image_segmentation/quickstart
 
 step() { printf '\n=== %s\n' "$1"; }
-
-run_bundle() { # run_bundle NAME CONFIGS KEY VALUE ...: one bundle, its configs in order, its overrides
-  local bundle="$1" configs="" name
-  for name in $2; do
-    configs+="'bundles/$bundle/configs/$name.yaml',"
-  done
-  shift 2
-  python -m monai.bundle run --config_file "[${configs%,}]" --bundle_root "bundles/$bundle" "$@"
-}
 
 step "1/5 Phantom radiographs in $phantom"
 if [ ! -f "$phantom/test_list.txt" ]; then
@@ -26,24 +18,22 @@ if [ ! -f "$phantom/test_list.txt" ]; then
 fi
 
 step "2/5 ACE pre-training on them, without labels"
-run_bundle cxr_ace "train small" --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --epochs 24
+python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --epochs 24
 
-step "3/5 Lung segmentation from 12 labelled images: from the ACE encoder, and from scratch"
+step "3/5 Segmentation from 12 labelled images: from the ACE encoder, and from scratch"
 for start in finetuned scratch; do
   load_weights=$([ "$start" = finetuned ] && echo True || echo False)
-  options=(--dataset_dir "$phantom" --run_name "quickstart-$start" --encoder_file "$ace/encoder.safetensors"
-    --load_weights "$load_weights" --label_limit 12 --epochs 80 --val_interval 8)
-  run_bundle image_segmentation "train data/phantom small" "${options[@]}"
-  run="runs/image_segmentation/quickstart-$start"
-  if [ ! "$run/evaluation.json" -nt "$run/model.pt" ]; then
-    run_bundle image_segmentation "train data/phantom small evaluate" "${options[@]}"
+  python -m common run image_segmentation data/phantom small --run_name "quickstart-$start" --dataset_dir "$phantom" \
+    --encoder_file "$ace/encoder.safetensors" --load_weights "$load_weights" --label_limit 12 --epochs 80 --val_interval 8
+  if [ ! "$segmentation-$start/evaluation.json" -nt "$segmentation-$start/model.pt" ]; then
+    python -m common evaluate "$segmentation-$start"
   fi
 done
 
 step "4/5 Export"
-if [ ! exported/lung_segmentation/checksums.sha256 -nt runs/image_segmentation/quickstart-finetuned/model.pt ]; then
+if [ ! exported/lung_segmentation/checksums.sha256 -nt "$segmentation-finetuned/model.pt" ]; then
   rm -rf exported/lung_segmentation
-  python scripts/export_bundle.py image_segmentation --run runs/image_segmentation/quickstart-finetuned --out exported/lung_segmentation
+  python -m common export "$segmentation-finetuned" --out exported/lung_segmentation
 fi
 
 step "5/5 Results after $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -1,50 +1,76 @@
-"""Say what the quickstart made: the probe's curve, Dice from both starts, and what to open."""
+"""Say what the quickstart made: what was trained on what, how well, where the pictures are, and what to do next."""
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlflow.tracking import MlflowClient
 
 RUNS = Path("runs")
 EXPORTED = Path("exported/lung_segmentation")
-PROBES = {"landmark_retrieval": "landmarks found", "patch_auc": "lung AUC", "embedding_rank": "embedding rank"}
+PROBES = {"patch_auc": "lung AUC", "landmark_retrieval": "landmarks found"}
+STARTS = {"finetuned": "segmentation, from the ACE encoder", "scratch": "segmentation, from scratch"}
+NEXT = (
+    "python -m common infer quickstart-finetuned data/phantom/images --out masks   # or images of your own",
+    "python scripts/check_data.py chestxray14 FOLDER                               # what a download lacks",
+    "python -m common help cxr_ace                                                 # every key, every overlay",
+)
 
 
-def probe_curve() -> list[str]:
-    """Rows of the probe's numbers over pre-training, from MLflow."""
-    note = json.loads((RUNS / "cxr_ace/quickstart/mlflow_run.json").read_text())
-    client = MlflowClient(note["uri"])
-    history = {name: client.get_metric_history(note["run_id"], f"validation/{name}") for name in PROBES}
-    steps = sorted({point.step for points in history.values() for point in points})
-    shown = [steps[round(i * (len(steps) - 1) / 7)] for i in range(8)] if len(steps) > 8 else steps
-    rows = ["  iteration  " + "  ".join(PROBES.values())]
-    for step in shown:
-        values = [next((p.value for p in points if p.step == step), float("nan")) for points in history.values()]
-        cells = [f"{value:>{len(title)}.3f}" for value, title in zip(values, PROBES.values(), strict=True)]
-        rows.append(f"  {step:>9}  " + "  ".join(cells))
+def read(run: Path, name: str) -> Any:
+    return json.loads((run / name).read_text())
+
+
+def seen(run: Path, key: str) -> str:
+    return " + ".join(f"{used['images']} {used['name']} {used['split']}" for used in read(run, "data.json")[key])
+
+
+def probe_rows(run: Path, client: MlflowClient) -> list[tuple[str, str, str]]:
+    """What the probe said of the encoder before and after pre-training."""
+    rows, what = [], ("ACE pre-training, no labels", seen(run, "trained_on"))
+    for name, title in PROBES.items():
+        points = client.get_metric_history(read(run, "mlflow_run.json")["run_id"], f"validation/{name}")
+        values = [point.value for point in sorted(points, key=lambda point: point.step)]
+        if values:
+            told = f"{title} {values[0]:.3f} before, {values[-1]:.3f} after, on {seen(run, 'validated_on')}"
+            rows.append((*what, told))
+            what = ("", "")
     return rows
 
 
-def dice(start: str) -> float:
-    """Mean Dice on the test images of one fine-tuning."""
-    report = json.loads((RUNS / "image_segmentation" / f"quickstart-{start}" / "evaluation.json").read_text())
-    return report["metrics"]["dice"]
+def segmentation_row(start: str) -> tuple[str, str, str]:
+    run = RUNS / "image_segmentation" / f"quickstart-{start}"
+    report = read(run, "evaluation.json")
+    told = f"Dice {report['metrics']['dice']:.3f} on {report['evaluated']} {report['split']} images"
+    return STARTS[start], seen(run, "trained_on"), told
+
+
+def places(client: MlflowClient) -> list[tuple[str, str]]:
+    """Pictures, curves and the exported bundle."""
+    note = read(RUNS / "image_segmentation" / "quickstart-finetuned", "mlflow_run.json")
+    page = (
+        f"http://127.0.0.1:5000/#/experiments/{client.get_run(note['run_id']).info.experiment_id}/runs/{note['run_id']}"
+    )
+    pictures = sorted((RUNS / "artifacts" / note["run_id"]).rglob("predictions-*.png"))
+    found = [("pictures", f"{pictures[-1]}  (outlines: truth and prediction)")] if pictures else []
+    found += [("curves", f"mlflow ui --backend-store-uri {note['uri']}"), ("", page)]
+    return [*found, ("export", f"{EXPORTED}/docs/README.md")]
 
 
 def main(words: Sequence[str] | None = None) -> None:
     argparse.ArgumentParser(description=__doc__).parse_args(words)
-    finetuned, scratch = dice("finetuned"), dice("scratch")
-    print("Probe of the ACE encoder while it was pre-trained, on images it never saw:")
-    print("\n".join(probe_curve()))
-    print("\nDice on the phantom's test images after fine-tuning on 12 labelled images (one seed: no verdict):")
-    print(f"  from the ACE encoder  {finetuned:.4f}")
-    print(f"  from scratch          {scratch:.4f}")
-    print("\nOpen next:")
-    print(f"  MLflow UI        .venv/bin/mlflow ui --backend-store-uri sqlite:///{RUNS}/mlflow.db")
-    print("                   then http://127.0.0.1:5000")
-    print(f"  exported bundle  {EXPORTED}/docs/README.md")
+    ace = RUNS / "cxr_ace" / "quickstart"
+    client = MlflowClient(read(ace, "mlflow_run.json")["uri"])
+    rows = [("what", "trained on", "result"), *probe_rows(ace, client), *map(segmentation_row, STARTS)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = [f"{what:<{widths[0]}}  {data:<{widths[1]}}  {told}" for what, data, told in rows]
+    print("\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]]))
+    print("One seed on phantoms: it shows that everything works, and is no verdict on ACE.\n")
+    print("\n".join(f"{name:<9} {text}" for name, text in places(client)))
+    print("\nNext, after `source .venv/bin/activate`, which the curves need too:")
+    print("\n".join(f"  {line}" for line in NEXT))
 
 
 if __name__ == "__main__":
