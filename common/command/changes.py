@@ -17,7 +17,17 @@ NOT_OF_THE_RECIPE = (
 )
 """Keys that a run may change without becoming another one: places, processes, and what is printed."""
 
-ELSEWHERE_TOLD = ("dataset_dir", "epochs", "val_interval", "start_from", "stages", "tracking", "validate", "seed")
+ELSEWHERE_TOLD = (
+    "dataset_dir",
+    "dataset_options",
+    "epochs",
+    "val_interval",
+    "start_from",
+    "stages",
+    "tracking",
+    "validate",
+    "seed",
+)
 """Keys that a name says nothing of though the recipe changes: data by its name, length because it may grow."""
 
 LONGEST = 80  # letters of all changes; file systems allow 255 of a whole name
@@ -39,7 +49,7 @@ def _name(command: Command, told: set[str]) -> str:
     parts = [PurePath(file).stem for file in command.files[1:] if _is_change(PurePath(file))]
     for key, value in {**command.defaults, **command.flags}.items():
         path = key.removeprefix("+").replace("::", "#").split("#")
-        if path[0] not in (*NOT_OF_THE_RECIPE, *ELSEWHERE_TOLD, *told):
+        if path[0] not in (*NOT_OF_THE_RECIPE, *ELSEWHERE_TOLD, *told) and not path[0].startswith("probe_"):
             parts.append(f"{path[-1]}_{_short(value)}")
     text = "".join(f"-{part}" for part in parts)
     if len(text) <= LONGEST:

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def read_probe(
     root: str | os.PathLike[str] | None,
     options: Mapping[str, Any],
     trained: tuple[str, str, Mapping[str, Any]],
-    split: str = "test",
+    split: str | None = "test",
 ) -> Corpus:
     """Read the probe's images, so that real images can be pre-trained on with nothing else at hand.
 
@@ -30,10 +29,10 @@ def read_probe(
             preferably those held out: without landmarks and masks, of which the probe then says nothing.
         options: of the probe's reader.
         trained: reader, folder and options of the training.
-        split: that the probe looks at; the images trained on are put into it.
+        split: which images of the probe's folder; None takes all.
     """
     if root is not None or Path(PHANTOM).is_dir():
-        return read(dataset, root or PHANTOM, **options)
+        return read(dataset, root or PHANTOM, **options).subset(split)
     corpus = read(trained[0], trained[1], **trained[2])
     held_out = next(name for name in ("test", "val", "train") if any(r.split == name for r in corpus.records))
     logger.info(
@@ -44,5 +43,4 @@ def read_probe(
         corpus.name,
         PHANTOM,
     )
-    chosen = corpus.subset(held_out).records
-    return replace(corpus, records=tuple(replace(record, split=split) for record in chosen))
+    return corpus.subset(held_out)

@@ -27,19 +27,21 @@ def test_without_a_phantom_the_images_held_out_are_looked_at(images, caplog):
     caplog.set_level(logging.INFO)
     probe = read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS))
     held_out = read("folder", images, **OPTIONS).subset("val")
-    assert [record.image for record in probe.subset("test").records] == [record.image for record in held_out.records]
+    assert [record.image for record in probe.records] == [record.image for record in held_out.records]
     assert "looks at val images" in caplog.text and "make_phantom.py data/phantom" in caplog.text
 
 
 def test_where_all_are_trained_on_these_are_looked_at(images):
     options = {"val_fraction": 0.0, "test_fraction": 0.0}
-    assert len(read_probe("chestxray14", None, {}, ("folder", str(images), options)).subset("test")) == 8
+    assert len(read_probe("chestxray14", None, {}, ("folder", str(images), options))) == 8
 
 
 def test_a_phantom_where_the_readme_makes_it_is_taken(images, tmp_path):
-    write_phantom(tmp_path / "data" / "phantom", count=3, size=64, seed=0, workers=1)
+    write_phantom(tmp_path / "data" / "phantom", count=12, size=64, seed=0, workers=1)
     probe = read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS))
     assert probe.name == "phantom_chestxray14" and probe.landmarks
+    assert {record.split for record in probe.records} == {"test"}
+    assert len(read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS), split=None)) == 12
 
 
 def test_a_folder_that_was_named_must_be_there(images):
