@@ -20,6 +20,7 @@ LADDER = (
     "teachers",
     "engines",
     "command",
+    "figures",
     "evaluation",
     "reporting",
     "export",

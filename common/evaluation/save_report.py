@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 from ignite.engine import Engine, Events
-from matplotlib.figure import Figure
 
 from ..engines import rank
 from ..files import outputs
-from .figure_text import as_written
 from .report import Outcome, Report
+from .roc import roc_figure
 
 FILES = ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv")
 
@@ -52,7 +51,8 @@ class SaveReport:
         """Write all files of an outcome into the directory: all of them, or none when one fails."""
         counted = {"evaluated": len(outcome.images)}
         content = {**self.about, **counted, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
-        table, figure = pd.DataFrame(outcome.table), roc_figure(outcome) if outcome.curves else None
+        table = pd.DataFrame(outcome.table)
+        figure = roc_figure(outcome, self.about) if outcome.curves else None
         files = [self.directory / name for name in FILES]
         with outputs(*files, *([self.directory / "roc.png"] if figure else [])) as [report, classes, images, *curves]:
             report.write_text(json.dumps(content, indent=2) + "\n")
@@ -78,16 +78,3 @@ def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:
 def headline(outcome: Outcome) -> dict[str, float]:
     """The metrics that are not of one class."""
     return {name: value for name, value in outcome.metrics.items() if "/" not in name}
-
-
-def roc_figure(outcome: Outcome) -> Figure:
-    """One ROC curve per class, with its AUC."""
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-    for name, (false_positive, true_positive) in outcome.curves.items():
-        label = f"{as_written(name)} {outcome.metrics[f'auc/{name}']:.3f}"
-        axes.plot(false_positive, true_positive, linewidth=1.2, label=label)
-    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.legend(fontsize="small", loc="lower right", title="AUC")
-    return figure

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from ignite.engine import Events
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -15,8 +17,8 @@ from torch.utils.data import Dataset, default_collate
 
 from ..engines import RunEvents, Trainer, rank
 from ..engines.clipping import global_norm
-from ..evaluation.figure_text import as_written
 from ..evaluation.sharpness import Sharpness, network_sharpness
+from ..figures import TEXT, as_written, series
 from ..files import write_atomically
 from ..sampling import SampleKey
 
@@ -150,16 +152,22 @@ def dynamics_figure(runs: Mapping[str, Curves]) -> Figure:
         runs: curves by the run's name, as in `dynamics.json`; points are (iteration, value).
     """
     shown = [name for name in CURVES if any(curves.get(name) for curves in runs.values())]
-    figure = Figure(figsize=(4.5 * max(len(shown), 1), 3.5), layout="constrained")
-    panels = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
+    lines = dict(zip(runs, series(len(runs)), strict=True))
+    columns = max(len(shown), 1)
+    figure = Figure(figsize=(3.0 * columns, 2.7 + 0.2 * ceil(len(runs) / columns)), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
     for axes, name in zip(panels, shown, strict=False):
         for run, curves in runs.items():
             if curves.get(name):
                 iterations, values = zip(*curves[name], strict=True)
                 marker = "." if name == "sharpness" else None
-                axes.plot(iterations, values, linewidth=1.0, label=as_written(run), marker=marker)
-        axes.set(xlabel="iteration", ylabel=CURVES[name])
-        axes.legend(fontsize="small")
+                axes.plot(iterations, values, linewidth=1.2, marker=marker, **lines[run]._asdict())
+        axes.set_xlabel("iteration", fontsize=TEXT + 1)
+        axes.set_ylabel(CURVES[name], fontsize=TEXT + 1)
+        axes.tick_params(labelsize=TEXT)
+        axes.locator_params(axis="x", nbins=5)
+    handles = [Line2D([], [], label=as_written(run), **line._asdict()) for run, line in lines.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=TEXT)
     return figure
 
 

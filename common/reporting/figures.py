@@ -1,47 +1,48 @@
 """Figures that several bundles draw; they are returned and never shown."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.patches import ConnectionPatch, Polygon
 from torch import Tensor
+
+from ..figures import HALO, TEXT, Style, outline, series, styles
+
+WIDTH = 9.0  # inches: of a page, so that the text keeps its size
 
 
 def matches_figure(
-    left_BCHW: Tensor,
-    right_BCHW: Tensor,
-    left_points: Sequence[Tensor],
-    right_points: Sequence[Tensor],
-    titles: tuple[str, str] = ("", ""),
-    lines: int = 12,
+    images_BCHW: Tensor,
+    boxes: Mapping[str, Tensor],
+    views: Mapping[str, Tensor],
+    points: Sequence[Sequence[Tensor]],
+    lines: int = 8,
 ) -> Figure:
-    """Draw pairs of views and the points that show the same place in both.
+    """Draw images with two boxes, the views that were made of them, and points that show the same place in both views.
 
     Args:
-        left_BCHW: views in [0, 1], grey or RGB.
-        right_BCHW: the other views of the same B images; their size may differ.
-        left_points: for each image, (row, col) in pixels of the left view, shape (M, 2); pixel centres lie at +0.5.
-        right_points: likewise in the right view, in the same order.
-        titles: of the two columns.
+        images_BCHW: uint8 in 0..255 or float in [0, 1], grey or RGB.
+        boxes: of the two views by name, (B, 4) as top, left, bottom, right in pixels of the image.
+        views: the two views by name, in [0, 1]; their sizes may differ.
+        points: for either view and each image, (row, col) in pixels of the view, shape (M, 2); those of the first view
+            in the order of those of the second. Pixel centres lie at +0.5.
         lines: at most so many pairs per image, spread over the list.
 
     Raises:
-        ValueError: numbers of views or points do not agree.
+        ValueError: numbers of images, boxes, views or points do not agree.
     """
-    count = len(left_BCHW)
-    if not count == len(right_BCHW) == len(left_points) == len(right_points):
-        raise ValueError("left and right must have as many views, and a list of points for each")
-    figure = Figure(figsize=(6, 3 * count), layout="constrained")
-    panels = figure.subplots(count, 2, squeeze=False)
-    for axes, title in zip(panels[0], titles, strict=True):
-        axes.set_title(title)
-    for row, views in enumerate(zip(left_BCHW, right_BCHW, strict=True)):
-        for axes, view in zip(panels[row], views, strict=True):
-            _show(axes, view)
-        _connect(panels[row], left_points[row], right_points[row], lines)
+    count = len(images_BCHW)
+    outlines = {name: [outline(box_4) for box_4 in boxes[name]] for name in views}
+    if len(views) != 2 or any(len(item) != count for item in [*views.values(), *points]):
+        raise ValueError(f"there are {count} images; give two views of each, and a list of points for each view")
+    figure = views_figure(images_BCHW, outlines, views, height=2.9)
+    panels = np.reshape(np.array(figure.axes, dtype=object), (count, 3))
+    for row, (left_M2, right_M2) in enumerate(zip(*points, strict=True)):
+        _connect(panels[row, 1:], left_M2, right_M2, lines)
     return figure
 
 
@@ -49,62 +50,84 @@ def _connect(panels: np.ndarray, left: Tensor, right: Tensor, lines: int) -> Non
     if left.shape != right.shape or left.shape[-1:] != (2,):
         raise ValueError(f"points are {tuple(left.shape)} and {tuple(right.shape)}; both must be (M, 2)")
     chosen = np.unique(np.linspace(0, len(left) - 1, min(lines, len(left))).round().astype(int))
-    for number, index in enumerate(chosen):
-        colour = f"C{number % 10}"
+    for index, style in zip(chosen, series(len(chosen)), strict=True):
         # matplotlib has (x, y), which is (col, row)
         ends = [(float(points[index, 1]), float(points[index, 0])) for points in (left, right)]
-        line = ConnectionPatch(
-            ends[0], ends[1], "data", "data", axesA=panels[0], axesB=panels[1], color=colour, linewidth=0.8, alpha=0.8
-        )
+        line = ConnectionPatch(ends[0], ends[1], "data", "data", axesA=panels[0], axesB=panels[1], linewidth=1.0)
+        line.set(path_effects=HALO, **style._asdict())
         panels[0].figure.add_artist(line)
         for axes, (col, row) in zip(panels, ends, strict=True):
-            axes.plot(col, row, "o", color=colour, markersize=3)
-
-
-def _shown(view_CHW: Tensor) -> np.ndarray:
-    view_HWC = view_CHW.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
-    return view_HWC[..., 0] if view_HWC.shape[-1] == 1 else view_HWC
+            axes.plot(col, row, "o", color=style.color, markersize=4, markeredgecolor="black", markeredgewidth=0.6)
 
 
 def views_figure(
-    images_BCHW: Tensor, boxes: Mapping[str, Tensor], views: Mapping[str, Tensor], columns: int = 12
+    images_BCHW: Tensor,
+    outlines: Mapping[str, Sequence[Tensor]],
+    views: Mapping[str, Tensor],
+    notes: Mapping[str, Sequence[str]] | None = None,
+    columns: int = 6,
+    height: float = 1.9,
 ) -> Figure:
-    """Draw images with the boxes that were cut from them, and beside each the views that were made of the boxes.
+    """Draw images with the parts that views were made of, and beside them the views, each framed as its part.
 
-    A view whose name is a box's has the box's colour in its title; other views have a black title.
+    More views than columns go into several rows, each with the image and the parts of its own views alone.
 
     Args:
         images_BCHW: uint8 in 0..255 or float in [0, 1], grey or RGB.
-        boxes: by name, (B, 4) as top, left, bottom, right in pixels of the image.
-        views: by name, (B, C, h, w) in [0, 1]; their sizes may differ.
-        columns: at most so many views beside each image.
+        outlines: by name, for each image the corners (P, 2) of a part as (row, col) in pixels of the image. A part
+            without a view is drawn in every row.
+        views: by name, (B, C, h, w) in [0, 1]; their sizes may differ. A part's view bears its name.
+        notes: by a view's name, for each image what is to be known of it, such as that it is mirrored.
+        columns: at most so many views in a row.
+        height: of a row in inches, at most; panels are as wide as the page allows.
 
     Raises:
-        ValueError: numbers of images, boxes or views do not agree.
+        ValueError: numbers of images, parts, views or notes do not agree.
     """
-    count = len(images_BCHW)
-    if any(len(item) != count for item in [*boxes.values(), *views.values()]):
-        raise ValueError(f"there are {count} images; give as many boxes and views under each name")
-    shown = dict(list(views.items())[:columns])
-    colours = {name: f"C{number % 10}" for number, name in enumerate(boxes)}
-    figure = Figure(figsize=(2 * (1 + len(shown)), 2.2 * count), layout="constrained")
-    panels = figure.subplots(count, 1 + len(shown), squeeze=False)
-    for row in range(count):
-        _show(panels[row, 0], images_BCHW[row] / 255 if images_BCHW.dtype == torch.uint8 else images_BCHW[row])
-        for name, boxes_B4 in boxes.items():
-            top, left, bottom, right = boxes_B4[row].tolist()
-            panels[row, 0].add_patch(
-                Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colours[name], linewidth=1.5)
-            )
-        for axes, view in zip(panels[row, 1:], shown.values(), strict=True):
-            _show(axes, view[row])
-    panels[0, 0].set_title("image", fontsize=9)
-    for axes, name in zip(panels[0, 1:], shown, strict=True):
-        axes.set_title(name.replace("_", " "), fontsize=9, color=colours.get(name, "black"))
+    count, notes = len(images_BCHW), notes or {}
+    if any(len(item) != count for part in (outlines, views, notes) for item in part.values()):
+        raise ValueError(f"there are {count} images; give as many parts, views and notes under each name")
+    lines = styles([*outlines, *views])
+    rows = _rows(
+        [name for name in outlines if name in views] + [name for name in views if name not in outlines], columns
+    )
+    width = max(len(row) for row in rows)
+    side = min(height, WIDTH / (1 + width))
+    figure = Figure(figsize=(side * (1 + width), (side + 0.42) * count * len(rows)), layout="constrained")
+    panels = figure.subplots(count * len(rows), 1 + width, squeeze=False)
+    alone = [name for name in outlines if name not in views]
+    for index, (source, *beside) in enumerate(panels):
+        image, names = index // len(rows), rows[index % len(rows)]
+        shown = images_BCHW[image]
+        _show(source, shown / 255 if shown.dtype == torch.uint8 else shown, "image" + "".join(f", {n}" for n in alone))
+        for name in [*alone, *(name for name in names if name in outlines)]:
+            _outline(source, outlines[name][image], lines[name])
+        for axes, name in zip(beside, names, strict=False):
+            note = notes[name][image] if name in notes else ""
+            _show(axes, views[name][image], name.replace("_", " ") + f"\n{note}")
+            if name in outlines:
+                axes.spines[:].set(visible=True, linewidth=2, **lines[name]._asdict())
+        for axes in beside[len(names) :]:
+            axes.set_axis_off()
     return figure
 
 
-def _show(axes: Axes, image_CHW: Tensor) -> None:
+def _rows(names: list[str], columns: int) -> list[list[str]]:
+    """Names in as few rows as there must be, of nearly equal length."""
+    each = ceil(len(names) / ceil(len(names) / columns))
+    return [names[start : start + each] for start in range(0, len(names), each)]
+
+
+def _outline(axes: Axes, corners_P2: Tensor, line: Style) -> None:
+    xy = corners_P2.flip(1).tolist()  # matplotlib has (x, y), which is (col, row)
+    axes.add_patch(Polygon(xy, fill=False, linewidth=1.4, path_effects=HALO, **line._asdict()))
+
+
+def _show(axes: Axes, image_CHW: Tensor, title: str) -> None:
     height, width = image_CHW.shape[-2:]
-    axes.imshow(_shown(image_CHW), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
-    axes.set_axis_off()
+    image_HWC = image_CHW.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
+    pixels = image_HWC[..., 0] if image_HWC.shape[-1] == 1 else image_HWC
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=TEXT)

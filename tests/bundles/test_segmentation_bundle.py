@@ -5,16 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from canvas import faults
 from PIL import Image
 
 from bundles.image_segmentation.scripts.items import mask_items
-from bundles.image_segmentation.scripts.overlays import overlay_figure
+from bundles.image_segmentation.scripts.overlay_figure import dice_of, overlay_figure
+from bundles.image_segmentation.scripts.overlays import LogOverlays
 from bundles.image_segmentation.scripts.save_masks import at_size
 from common.command import read_recipe
 from common.files import DatasetError
 from common.networks import build_encoder
 from common.networks.encoder_file import save_encoder
 from common.readers import read
+from common.records import IGNORE
 
 BUNDLE = Path(__file__).parents[2] / "bundles/image_segmentation"
 CONFIGS = BUNDLE / "configs"
@@ -136,9 +139,46 @@ def test_masks_are_cut_after_resizing():
     assert mask.tolist() == [[[0, 0, 0, 0, 255, 255, 255, 255]] * 2]
 
 
-def test_overlay_shows_the_dice_of_each_image():
-    label = torch.zeros(1, 16, 16)
-    label[:, :8] = 1
-    item = {"image": torch.rand(1, 16, 16), "label": label, "pred": label * 0.9, "source": "/x/a.png"}
-    figure = overlay_figure([item, {**item, "pred": 1 - label}], ["lung"])
-    assert [axes.get_title() for axes in figure.axes[:3]] == ["a.png\nlung 1.00", "a.png\nlung 0.00", ""]
+def picture(dice, source="/x/a.png", structures=1):
+    """An item whose prediction covers so much of the truth, and nothing else; of a truth of 100 pixels each."""
+    label = torch.zeros(structures, 20, 20)
+    label[:, :10, :10] = 1
+    pred = torch.zeros_like(label)
+    pred.view(structures, -1)[:, label[0].flatten().nonzero()[: round(100 * dice / (2 - dice))]] = 1.0
+    return {"image": torch.rand(1, 20, 20), "label": label, "pred": pred, "source": source}
+
+
+def test_overlays_show_the_dice_of_each_image_and_all_is_on_the_page():
+    structures = ["lung", "heart", "clavicle", *(f"bone {number}" for number in range(10))]
+    item = picture(2 / 3, "/x/" + "b" * 60 + ".png", 13)
+    item["label"][:, 15:] = IGNORE
+    figure = overlay_figure({"worst": [picture(0.0, structures=13), item], "best": [item]}, structures, "test split")
+    assert figure.axes[0].get_xlabel().startswith("a.png\nDice: lung 0.00  heart 0.00")
+    assert "clavicle 0.67" in figure.axes[1].get_xlabel()
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:2] == ["truth", "lung, predicted"] and legend[-1] == "not annotated" and len(legend) == 15
+    assert faults(figure) == []
+
+
+def test_truth_and_prediction_are_outlined_where_they_are():
+    item = picture(1.0)
+    item["pred"] = item["label"].roll(5, 2)
+    axes = overlay_figure({"best": [item]}, ["lung"], "").axes[0]
+    truth, predicted = (contour.get_paths()[0].get_extents().extents.tolist() for contour in axes.collections)
+    assert truth == [0, 0, 9.5, 9.5] and predicted == [4.5, 0, 14.5, 9.5]  # x, y
+
+
+@pytest.mark.parametrize("number", [1, 7, 1000])
+def test_worst_middle_and_best_are_told_apart(number):
+    kept = LogOverlays(["lung"], None, count=2)
+    kept._start(None)
+    scores = np.random.default_rng(0).permutation(number) / number
+    items = [picture(score, f"{index}.png") for index, score in enumerate(scores)]
+    for item in [*items, {**picture(0.5), "label": torch.full((1, 20, 20), IGNORE)}]:
+        kept.add(item)
+    (_, worst), (middle, median), (_, best) = kept.chosen().items()
+    exact = sorted(dice_of(item).item() for item in items)
+    assert [dice_of(item).item() for item in worst] == exact[:2]
+    assert [dice_of(item).item() for item in best] == exact[:-3:-1]
+    assert middle == f"nearest to the median {np.median(exact):.2f}" and len(kept.pool) <= 32
+    assert all(abs(dice_of(item).item() - np.median(exact)) < 0.15 for item in median)

@@ -37,7 +37,7 @@ def report(folder, rows, curves):
     line = np.linspace(0, 1, 5)
     outcome = Outcome(
         metrics={"auc": 0.5, "auc/Mass": 0.5},
-        table=[{"class": "Mass", "auc": 0.5}],
+        table=[{"class": "Mass", "images": 2, "positives": 1, "auc": 0.5}],
         images=rows,
         notices=[],
         curves={"Mass": (line, line)} if curves else {},

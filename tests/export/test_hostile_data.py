@@ -14,9 +14,11 @@ from toy_bundle.scripts.children import query
 
 from common.evaluation.best import KeepBest
 from common.evaluation.classification import ClassificationReport
-from common.evaluation.save_report import SaveReport, roc_figure
+from common.evaluation.roc import roc_figure
+from common.evaluation.save_report import SaveReport
 from common.export import ExportError, export_bundle
 from common.export.isolation import isolated_environment
+from common.figures import as_written
 from common.networks import Classifier, build_encoder, save_encoder
 from common.readers import read
 from common.reporting import Tracking
@@ -105,7 +107,7 @@ def test_names_of_tables_and_boxes_are_texts_in_records_tables_figures_and_track
     assert [params[f"findings.{index}"] for index in range(len(names))] == names
     assert pd.read_csv(output_root / "out" / "evaluation_classes.csv").iloc[:, 0].tolist()[: len(names)] == names
     labels = [text.get_text() for text in roc_figure(report.outcome).axes[0].get_legend().get_texts()]
-    assert labels == [name.replace("$", r"\$") + " 1.000" for name in names]
+    assert labels == [f"1.000  {as_written(name)} (1 of 2)" for name in names] and any(r"\$" in text for text in labels)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from canvas import faults
 from torch import nn
 from torch.utils.data import DataLoader
 from toy_bundle.scripts.toy import Noise
@@ -106,6 +107,10 @@ def test_the_figure_draws_what_there_is():
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "gradient norm", "sharpness"]
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 1]
     assert len(dynamics_figure({"without": curves}).axes) == 2
+    many = {f"a run of a rather long name {number}": curves for number in range(9)}
+    assert [faults(drawn) for drawn in (figure, dynamics_figure(many), dynamics_figure({}))] == [[], [], []]
+    drawn = dynamics_figure(many).axes[0].lines
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in drawn}) == 9
 
 
 def test_bad_settings_are_named(tmp_path):

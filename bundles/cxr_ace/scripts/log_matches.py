@@ -1,4 +1,4 @@
-"""Keep a figure of what the network is shown: both crops and the tokens that the loss matches."""
+"""Keep a figure of what the network is shown: both crops, where they lie, and the tokens that the loss matches."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +24,9 @@ class LogMatches(LogViews):
         """The figure itself."""
         batch = self.batch()
         views = self.view.render(batch["image"], batch["view"])
-        coarse, fine = self._matches(batch["view"], len(batch["image"]))
-        return matches_figure(views["coarse"], views["fine"], coarse, fine, titles=("coarse crop", "fine crop"))
+        points = self._matches(batch["view"], len(batch["image"]))
+        two = {name: views[name] for name in ("coarse", "fine")}
+        return matches_figure(batch["image"], self.view.boxes(batch["view"]), two, points)
 
     def _matches(self, params: Mapping[str, Tensor], count: int) -> tuple[list[Tensor], list[Tensor]]:
         """Centres (row, col) in pixels of coarse tokens and of the fine blocks that compose them."""

@@ -105,8 +105,9 @@ class GranularCrops(ABC):
         check_thickness(thinnest[name], what, "Lower it (`granularity_epochs`), or raise `store_size`.")
 
     def boxes(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Boxes (B, 4) of all crops in pixels of the image, for drawing."""
-        return {name: params[f"{name}_box"] for name in self.crops}
+        """Boxes (B, 4) of all crops in pixels of the image, for drawing: the whole and its quarters first."""
+        names = [*self.part_names, *(name for name in self.crops if name not in self.part_names)]
+        return {name: params[f"{name}_box"] for name in names}
 
     @torch.no_grad()
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,36 +1,37 @@
-"""Pictures of predictions: outlines of truth and prediction on the image."""
+"""Pictures of the worst, the middling and the best predictions of an evaluation."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from matplotlib.figure import Figure
 
-from common.evaluation.figure_text import as_written
-from common.evaluation.segmentation import dice_iou, overlap_counts
-from common.records import IGNORE
+from bundles.image_segmentation.scripts.overlay_figure import dice_of, overlay_figure
 
 if TYPE_CHECKING:
     from common.reporting import Tracking
 
-COLUMNS = 4
+Scored = tuple[float, Mapping[str, Any]]
+POOL = 32  # images kept for the middle, whose place is known at the end alone; evenly spread over all
 
 
 class LogOverlays:
-    """Handler of an evaluator: outlines on the first images, sent to the tracking when the result is the best so far.
+    """Handler of an evaluator: outlines on images, sent to the tracking when the result is the best so far.
+
+    It shows the images with the lowest and the highest mean Dice of all, and those nearest to the median; of thousands,
+    the latter are chosen among some that lie evenly in the data set's order, since not all can be kept.
 
     Args:
         structures: names of the channels.
         tracking: takes the figures.
-        count: images to draw, 1 or more.
+        count: images of each kind, 1 or more.
+        split: of the data set, for the title.
     """
 
-    def __init__(self, structures: Sequence[str], tracking: "Tracking", count: int = 8):
+    def __init__(self, structures: Sequence[str], tracking: "Tracking", count: int = 2, split: str = ""):
         self.structures = list(structures)
         self.tracking = tracking
-        self.count = count
+        self.count, self.split = count, split
 
     def attach(self, engine: Engine) -> None:
         """Collect during the run and draw at its end."""
@@ -39,41 +40,47 @@ class LogOverlays:
         engine.add_event_handler(Events.COMPLETED, self._log)
 
     def _start(self, engine: Engine) -> None:
-        self.items: list[dict[str, Any]] = []
+        self.scores: list[float] = []
+        self.worst: list[Scored] = []
+        self.best: list[Scored] = []
+        self.pool: list[Scored] = []
+        self._stride = 1
 
     def _collect(self, engine: Engine) -> None:
         state: Any = engine.state
-        for item, batch in zip(state.output, state.batch, strict=True):
-            if len(self.items) < self.count:
-                self.items.append({**item, "source": batch["source"]})
+        for output, batch in zip(state.output, state.batch, strict=True):
+            self.add({**output, "source": batch["source"]})
+
+    def add(self, item: Mapping[str, Any]) -> None:
+        """Keep an item with `image`, `label`, `pred` and `source` where it may be shown; unannotated, it is not."""
+        dice_K = dice_of(item)
+        if dice_K.isnan().all():
+            return
+        scored = dice_K.nanmean().item(), item
+        self.worst = sorted([*self.worst, scored], key=_dice)[: self.count]
+        self.best = sorted([*self.best, scored], key=_dice, reverse=True)[: self.count]
+        if len(self.scores) % self._stride == 0:
+            self.pool.append(scored)
+        if len(self.pool) > POOL:
+            self.pool, self._stride = self.pool[::2], 2 * self._stride
+        self.scores.append(scored[0])
+
+    def chosen(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Items by kind, none of them twice where there are enough."""
+        middle = float(np.median(self.scores))
+        taken = {id(item) for _, item in self.worst + self.best}
+        others = [scored for scored in self.pool if id(scored[1]) not in taken]
+        nearest = sorted(others or self.pool, key=lambda scored: abs(scored[0] - middle))[: self.count]
+        kinds = {"worst": self.worst, f"nearest to the median {middle:.2f}": nearest, "best": self.best}
+        return {kind: [item for _, item in scored] for kind, scored in kinds.items()}
 
     def _log(self, engine: Engine) -> None:
         state: Any = engine.state
-        if state.epoch == state.best_metric_epoch:
-            self.tracking.log_figure("predictions", overlay_figure(self.items, self.structures))
+        if self.scores and state.epoch == state.best_metric_epoch:
+            where = f"{self.split} split: " if self.split else ""
+            title = f"{where}{len(self.scores)} images by their mean Dice"
+            self.tracking.log_figure("predictions", overlay_figure(self.chosen(), self.structures, title))
 
 
-def overlay_figure(items: Sequence[dict[str, Any]], structures: Sequence[str]) -> Figure:
-    """One panel per item with `image` (C, H, W), `label` and `pred` (K, H, W) and `source`; titles tell the Dice."""
-    rows = -(-len(items) // COLUMNS)
-    figure = Figure(figsize=(3 * COLUMNS, 3.3 * rows), layout="constrained")
-    panels = np.ravel(figure.subplots(rows, COLUMNS, squeeze=False))
-    for panel in panels:
-        panel.axis("off")
-    for panel, item in zip(panels, items, strict=False):
-        dice_K = dice_iou(overlap_counts(item["pred"][None], item["label"][None]))[0][0]
-        panel.imshow(item["image"].float().mean(0).cpu(), cmap="gray", vmin=0, vmax=1)
-        for k in range(len(structures)):
-            truth_HW, predicted_HW = item["label"][k].cpu(), item["pred"][k].cpu()
-            _outline(panel, np.asarray(truth_HW == 1), "lime")
-            _outline(panel, np.asarray(truth_HW == IGNORE), "yellow")
-            _outline(panel, np.asarray(predicted_HW > 0.5), "red")
-        scores = ", ".join(f"{name} {value:.2f}" for name, value in zip(structures, dice_K.tolist(), strict=True))
-        panel.set_title(as_written(f"{Path(item['source']).name}\n{scores}"), fontsize=7)
-    figure.suptitle("truth green, prediction red, not annotated yellow; Dice", fontsize=8)
-    return figure
-
-
-def _outline(panel: Any, mask_HW: np.ndarray, colour: str) -> None:
-    if mask_HW.any() and not mask_HW.all():  # matplotlib warns when there is no outline to draw
-        panel.contour(mask_HW, levels=[0.5], colors=colour, linewidths=0.8)
+def _dice(scored: Scored) -> float:
+    return scored[0]

@@ -1,0 +1,6 @@
+"""How pictures look: one colour per name, and the rules that keep everything readable and inside the canvas."""
+
+from .outline import outline
+from .style import HALO, TEXT, Style, as_written, rare_style, series, styles
+
+__all__ = ["HALO", "TEXT", "Style", "as_written", "outline", "rare_style", "series", "styles"]
