@@ -41,7 +41,7 @@ def outline(box_4: Tensor, flip: bool = False, angle: float = 0.0) -> Tensor:
 
 
 def _inside(points_P2: Tensor) -> Tensor:
-    """What of a convex polygon lies in the square of side 1 about the origin, one edge of which cuts after the other."""
+    """What of a convex polygon lies in the square of side 1 about the origin, whose edges cut one after the other."""
     for inward in torch.tensor([(1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)], dtype=torch.float64):
         kept, before = [], points_P2[-1]
         for point in points_P2:
