@@ -12,6 +12,7 @@ from .report import Outcome, Row
 FEW = 10
 """Cases below which a curve is a few steps, and its AUC's confidence interval about as wide as half the scale."""
 LINES = 30  # of a legend's column
+HEADING = "AUC  class (positives of cases)"
 
 
 def roc_figure(outcome: Outcome, about: Mapping[str, Any] | None = None) -> Figure:
@@ -25,27 +26,27 @@ def roc_figure(outcome: Outcome, about: Mapping[str, Any] | None = None) -> Figu
     """
     rows = sorted((row for row in outcome.table if row["class"] in outcome.curves), key=_order)
     lines = styles(row["class"] for row in rows)
+    labels = [f"{row['auc']:.3f}  {as_written(row['class'])} ({row['positives']} of {row['images']})" for row in rows]
     columns = ceil(len(rows) / LINES)
-    figure = Figure(figsize=(4.4 + 3.1 * columns, max(4.4, 0.18 * (min(len(rows), LINES) + 4))), layout="constrained")
+    beside = columns * (0.7 + 0.068 * max(map(len, [*labels, HEADING])))  # inches of a line of the smallest text
+    side = max(4.4, 0.19 * (min(len(rows), LINES) + 5))
+    figure = Figure(figsize=(side + beside, side), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.85", linewidth=1)
     few = [row["class"] for row in rows if _is_rare(row)]
-    for row in reversed(rows):  # so that the best lies on top; the rare ones below
+    for row, label in zip(rows[::-1], labels[::-1], strict=True):  # so that the best lies on top, the rare ones below
         name = row["class"]
         style = rare_style(few.index(name)) if name in few else lines[name]
-        label = f"{row['auc']:.3f}  {as_written(name)} ({row['positives']} of {row['images']})"
         axes.plot(*outcome.curves[name], label=label, linewidth=1.0 if name in few else 1.6, **style._asdict())
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", anchor="NW")
     axes.set_xlabel("1 - specificity", fontsize=TEXT + 1)
     axes.set_ylabel("sensitivity", fontsize=TEXT + 1)
     axes.tick_params(labelsize=TEXT)
     axes.set_title(_title(outcome, about or {}), fontsize=TEXT + 2)
-    handles, labels = axes.get_legend_handles_labels()
-    heading = "AUC  class (positives of cases)" + (f"\ngrey, dashed: under {FEW} of either kind" if few else "")
     axes.legend(
-        handles[::-1],
-        labels[::-1],
-        title=heading,
+        axes.get_legend_handles_labels()[0][::-1],
+        labels,
+        title=HEADING + (f"\ngrey, dashed: under {FEW} of either kind" if few else ""),
         fontsize=TEXT,
         title_fontsize=TEXT,
         alignment="left",

@@ -93,7 +93,8 @@ def views_figure(
     )
     width = max(len(row) for row in rows)
     side = min(height, WIDTH / (1 + width))
-    figure = Figure(figsize=(side * (1 + width), (side + 0.42) * count * len(rows)), layout="constrained")
+    taken = max([note.count("\n") + 1 for words in notes.values() for note in words], default=0)  # lines of text
+    figure = Figure(figsize=(side * (1 + width), (side + 0.2 + 0.15 * taken) * count * len(rows)), layout="constrained")
     panels = figure.subplots(count * len(rows), 1 + width, squeeze=False)
     alone = [name for name in outlines if name not in views]
     for index, (source, *beside) in enumerate(panels):
@@ -103,8 +104,8 @@ def views_figure(
         for name in [*alone, *(name for name in names if name in outlines)]:
             _outline(source, outlines[name][image], lines[name])
         for axes, name in zip(beside, names, strict=False):
-            note = notes[name][image] if name in notes else ""
-            _show(axes, views[name][image], name.replace("_", " ") + f"\n{note}")
+            note = f"\n{notes[name][image]}" if name in notes else ""
+            _show(axes, views[name][image], name.replace("_", " ") + note)
             if name in outlines:
                 axes.spines[:].set(visible=True, linewidth=2, **lines[name]._asdict())
         for axes in beside[len(names) :]:
