@@ -92,9 +92,11 @@ def views_figure(
         [name for name in outlines if name in views] + [name for name in views if name not in outlines], columns
     )
     width = max(len(row) for row in rows)
-    side = min(height, WIDTH / (1 + width))
-    taken = max([note.count("\n") + 1 for words in notes.values() for note in words], default=0)  # lines of text
-    figure = Figure(figsize=(side * (1 + width), (side + 0.2 + 0.15 * taken) * count * len(rows)), layout="constrained")
+    texts = [note.split("\n") for words in notes.values() for note in words]
+    broadest = 0.066 * max((len(line) for text in texts for line in text), default=0)  # inches of the smallest text
+    side = min(max(height, broadest), WIDTH / (1 + width))
+    above = 0.2 + 0.15 * max(map(len, texts), default=0)
+    figure = Figure(figsize=(side * (1 + width), (side + above) * count * len(rows)), layout="constrained")
     panels = figure.subplots(count * len(rows), 1 + width, squeeze=False)
     alone = [name for name in outlines if name not in views]
     for index, (source, *beside) in enumerate(panels):
