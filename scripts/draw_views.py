@@ -47,8 +47,13 @@ def main(words: Sequence[str] | None = None) -> int:
         recipe.parse(reset=True)
         try:
             recipe.get_parsed_content(f"train::handlers::{drawing[0]}").figure().savefig(options.out, dpi=100)
-        except DatasetError as error:
-            print(f"draw_views: {error}", file=sys.stderr)
+        except RuntimeError as error:  # MONAI's, around what the recipe's parts raise
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            if not isinstance(cause, DatasetError):
+                raise
+            print(f"draw_views: {cause}", file=sys.stderr)
             return 1
     print(f"{options.images} images in {options.out}")
     return 0
