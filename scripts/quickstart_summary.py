@@ -55,7 +55,8 @@ def places(client: MlflowClient) -> list[tuple[str, str]]:
     )
     pictures = sorted((RUNS / "artifacts" / note["run_id"]).rglob("predictions-*.png"))
     found = [("pictures", f"{pictures[-1]}  (outlines: truth and prediction)")] if pictures else []
-    found += [("curves", f"mlflow ui --backend-store-uri {note['uri']}"), ("", page)]
+    store = f"sqlite:///{RUNS}/mlflow.db" if note["uri"].startswith("sqlite") else note["uri"]
+    found += [("curves", f"mlflow ui --backend-store-uri {store}"), ("", page)]
     return [*found, ("export", f"{EXPORTED}/docs/README.md")]
 
 

@@ -12,6 +12,7 @@ from .given import Command, calling_command, current_command
 from .literal import read_literally
 from .places import component, lookup
 from .recipe import base_of, completed, is_laid_over, laid_over
+from .run_files import is_run_config
 from .value_kinds import own_wrong_values, wrong_values
 
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
@@ -48,7 +49,8 @@ def unknown_keys(command: Command) -> list[str]:
     """Describe every key that the files before it do not know, one line each.
 
     A new key is known in a component whose class or function takes an argument of that name, in an empty mapping
-    (options are often one), wherever an expression or reference uses it, and where MONAI gives it a meaning.
+    (options are often one), wherever an expression or reference uses it, and where MONAI gives it a meaning. A run's
+    own config was looked at when it was trained; what used one of its keys then may have been overridden.
 
     Args:
         command: its first file is the base.
@@ -64,6 +66,7 @@ def unknown_keys(command: Command) -> list[str]:
     ]
     layers += [(f"{command.args_file}: {{}}", command.defaults), ("--{}", command.flags)]
     names = set(_references([recipe, *(layer for _, layer in layers)]))
+    names |= {key for file in command.files[1:] if is_run_config(file) for key in ConfigParser.load_config_file(file)}
     properties: list[Any] = [*TrainProperties.values(), *InferProperties.values()]
     names |= {"#".join(_split(item["id"])) for item in properties}
     if command.tracking is not None:

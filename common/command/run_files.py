@@ -54,6 +54,11 @@ def write_run_files(run_dir: str | Path, config: Mapping[str, Any]) -> None:
     _write(json.dumps(content, indent=2) + "\n", folder / COMMAND)
 
 
+def is_run_config(file: str | Path) -> bool:
+    """Whether a file is the merged config in a run's folder."""
+    return Path(file).name == CONFIG and Path(file).with_name(COMMAND).is_file()
+
+
 def read_run_files(run_dir: str | Path) -> RunFiles | None:
     """What is noted in a run's folder; None where there is no config, as in runs of earlier versions.
 

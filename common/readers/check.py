@@ -9,6 +9,7 @@ from ..files.errors import SharedPatients
 from ..files.notices import printable
 from ..records import SPLITS, Corpus
 from . import Publication, find_reader, read
+from .guesses import guesses
 from .inspection import Inspection, inspect_all, repeats, unread_images
 
 SHOWN = 10
@@ -42,6 +43,8 @@ def check_folder(
     unread = unread_images(corpus.records, Path(root).expanduser().resolve(), source.volumes)
     problems = _list("Images in the folder that are not read", [str(path) for path in unread])
     problems += _list("Patients in two splits", overlap)
+    if dataset == "folder":
+        _list("The names suggest", guesses(corpus.records, Path(root).expanduser().resolve(), options))
     if not quick:
         problems += _print_files(inspect_all(corpus.records, workers, progress, source.volumes))
     return problems

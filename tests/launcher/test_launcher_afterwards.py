@@ -44,6 +44,17 @@ def test_an_evaluation_lays_the_runs_config_over_its_recipe(run, capsys):
     }
 
 
+def test_a_key_that_an_override_left_without_use_is_the_runs_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs/ct_diagnosis_classification/narrow")
+    words = ["ct_diagnosis_classification", "data/phantom", "small", "--architecture_options", "{'width': 16}"]
+    run = write_run(folder, monkeypatch, capsys, *words)
+    assert "small_options" in (run / "config.yaml").read_text()
+    assert unknown_keys(read_by_monai(printed(capsys, "evaluate", run))) == []
+    mistyped = unknown_keys(read_by_monai(printed(capsys, "evaluate", run, "--small_option", "{}")))
+    assert len(mistyped) == 1 and "small_options" in mistyped[0]
+
+
 def test_a_run_is_called_by_its_folder_or_by_its_name(run, capsys, monkeypatch):
     whole = printed(capsys, "evaluate", run)
     for name in (f"{run}/", "image_segmentation/first", "first", f"./{run}"):
