@@ -48,7 +48,9 @@ class DataNote:
             return {TRAINED: [], VALIDATED: []}
 
 
-def tags(trained: Sequence[DataUsed], validated: Sequence[DataUsed]) -> dict[str, str]:
+def tags(
+    trained: Sequence[DataUsed] = (), validated: Sequence[DataUsed] = (), evaluated: Sequence[DataUsed] = ()
+) -> dict[str, str]:
     """MLflow tags of what is known."""
-    named = {f"data.{TRAINED}": trained, f"data.{VALIDATED}": validated}
-    return {name: "; ".join(map(str, used)) for name, used in named.items() if used}
+    named = {TRAINED: trained, VALIDATED: validated, "evaluated_on": evaluated}
+    return {f"data.{name}": "; ".join(map(str, used)) for name, used in named.items() if used}

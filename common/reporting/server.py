@@ -15,6 +15,7 @@ from ..command.credentials import without_credentials
 from ..files import PARTIAL, locked, replacing, sweep
 from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError
+from .moved import relocate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,6 +58,7 @@ def connect(uri: str, directory: Path | None) -> "MlflowClient":
             _make_database(directory / DATABASE)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)  # brings an older database up to date
+        relocate(directory / DATABASE, directory)
         _remove_strays(Path(uri.removeprefix(SCHEME)).parent, directory)
     return client
 

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,9 +19,12 @@ from .server import Reserve, connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, RunData
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow's word for training, by which its pages choose what they show of an experiment."""
 PATIENCE = 60.0
 """Seconds to go on trying while other processes write to the same database."""
 
@@ -108,9 +111,13 @@ class RunStore:
                 raise TrackingError(self.uri, error) from error
             return None
 
-    def params(self) -> dict[str, str]:
-        """Parameters that the run has."""
-        return dict(self._ask(self.client.get_run, self.id).data.params)
+    def known(self, run_id: str | None) -> str | None:
+        """The run id itself where there is such a run."""
+        return run_id if run_id is not None and self.status(run_id) is not None else None
+
+    def data(self) -> "RunData":
+        """Parameters and tags that the run has."""
+        return self._ask(self.client.get_run, self.id).data
 
     def log(
         self,
@@ -137,6 +144,21 @@ class RunStore:
         for start in range(0, max(len(points), 10 * len(pairs), 10 * len(labels)), 1000):
             few = slice(start // 10, start // 10 + 100)
             self._ask(self.client.log_batch, self.id, points[start : start + 1000], pairs[few], labels[few])
+
+    def add(self, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Write single numbers and tags to another run, in place of those it has."""
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        points = [Metric(name, value, now, 0) for name, value in metrics.items()]
+        for start in range(0, len(points), 1000):
+            self._ask(self.client.log_batch, run_id, points[start : start + 1000])
+        self._ask(self.client.log_batch, run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def inputs(self, data: "Sequence[DatasetInput]") -> None:
+        """List data sets beside the run."""
+        if data:
+            self._ask(self.client.log_inputs, self.id, data)
 
     def reopen(self) -> None:
         """Mark the run as running."""
@@ -199,7 +221,7 @@ class RunStore:
         if found is None:
             place = (self.directory / "artifacts").as_uri() if self.uri == self.local_uri else None
             try:
-                return self.client.create_experiment(self.experiment, artifact_location=place)
+                return self.client.create_experiment(self.experiment, artifact_location=place, tags=KIND)
             except MlflowException:
                 found = self.client.get_experiment_by_name(self.experiment)  # another process was faster
                 if found is None:
@@ -270,7 +292,7 @@ class RunNote:
             return None
         try:
             note = json.loads(self.path.read_text())
-            run_id, place, digest = str(note["run_id"]), note["uri"], note["config"]
+            run_id, place, noted = str(note["run_id"]), note["uri"], note["config"]
         except (OSError, ValueError, TypeError, KeyError) as error:
             logger.warning(
                 "The note %s is damaged (%s: %s) and is written anew; unless a checkpoint names the MLflow run, a new "
@@ -280,12 +302,20 @@ class RunNote:
                 error,
             )
             return None
-        return run_id if (place, digest) == (uri, _digest(config)) else None
+        return run_id if (place, noted) == (uri, digest(config)) else None
+
+    def run_id(self) -> str | None:
+        """The run noted last, of whatever server and config; None where there is none."""
+        try:
+            return str(json.loads(self.path.read_text())["run_id"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def write(self, run_id: str, uri: str, config: Mapping[str, str]) -> None:
         """Note the run."""
-        write_atomically(json.dumps({"run_id": run_id, "uri": uri, "config": _digest(config)}), self.path)
+        write_atomically(json.dumps({"run_id": run_id, "uri": uri, "config": digest(config)}), self.path)
 
 
-def _digest(config: Mapping[str, str]) -> str:
+def digest(config: Mapping[str, str]) -> str:
+    """Checksum of a config by name."""
     return hashlib.blake2b(json.dumps(sorted(config.items())).encode(), digest_size=8).hexdigest()

@@ -1,7 +1,6 @@
 """MLflow tracking of a bundle, on by default."""
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,27 @@ from monai.engines import Evaluator
 from ..command import current_stage, merged_config
 from ..command.credentials import without_credentials
 from ..command.run_files import write_run_files
-from ..engines import Reading, RunEvents, Trainer, commit, rank, world_size
+from ..engines import Reading, RunEvents, Trainer, rank
 from ..engines.events import whatever_happens
+from ..records import Corpus
 from ..records.data_used import DataUsed, data_used
-from . import data_note, flatten
+from . import data_note, flatten, parameters
+from .inputs import data_input
 from .parent import ParentRun
-from .store import RunNote, RunStore
+from .run_tags import description, run_tags
+from .store import RunNote, RunStore, digest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ..records import Corpus
+    from mlflow.entities import DatasetInput
 
 logger = logging.getLogger(__name__)
+ROLES = {"train": "train", "val": "validation", "test": "test"}
+"""What an evaluation by itself is for, by the split that it judges."""
+LABELS = {"data": "data.name", "encoder": "architecture", "seed": "seed", "start": "start"}
+CONFIG_DIGEST = "config.digest"
+COUNTS = ("undefined_classes",)
+"""What a report says beside its measurements; `evaluation.json` has it."""
 
 
 class Tracking:
@@ -35,22 +42,28 @@ class Tracking:
     on with a given run; little of it would be left in a subclass.
 
     The same object goes into `train#handlers` and `validate#handlers`. The evaluator's metrics are logged at the
-    trainer's iteration. A run that goes on from a checkpoint goes on in MLflow, and steps logged before are left as
-    they are. The runs of a command's stages are nested below one that bears the command's name. Without a trainer, an
-    evaluator's run is a run of its own. Processes other than the first log nothing. Passwords and tokens in addresses
-    and settings are tracked nowhere.
+    trainer's iteration, as `validation/...`. A run that goes on from a checkpoint goes on in MLflow, and steps logged
+    before are left as they are. The runs of a command's stages are nested below one that bears the command's name.
+    Without a trainer, an evaluator's run is a run of its own, whose metrics are called by the split it judges, such as
+    `test/dice`; the run of the training has them too. Processes other than the first log nothing. Passwords and tokens
+    in addresses and settings are tracked nowhere.
+
+    The parameters are those that runs are compared by; the whole config is the artifact `config.yaml`.
 
     Args:
         experiment: one per bundle.
         run_name: a new run whose name is taken gets `-2`, `-3`, ... .
         directory: the output root: holds `mlflow.db`, `artifacts/` and, for this run, `experiment/run_name/`.
         uri: tracking server; `MLFLOW_TRACKING_URI` goes first, and without either it is the SQLite file.
-        params: hyper-parameters by name, besides those of the config.
+        params: hyper-parameters by name, besides those that the trainer, its optimiser and its encoder tell; null ones
+            are left out.
         corpus: its name, size and fingerprint are logged. What of it is trained on and validated by is counted in the
-            engines' data loaders: tags of the run, and `data.json` in its folder.
+            engines' data loaders: tags and data sets of the run, and `data.json` in its folder.
         config: the merged config; None rebuilds that of the command.
         every: iterations between two points of losses, schedules and speed; the first iteration and the last one of
             each epoch are logged besides.
+        training: folder of the run whose weights an evaluation by itself judges; its run shows the numbers as well,
+            and the evaluation's is nested below it.
     """
 
     def __init__(
@@ -63,6 +76,7 @@ class Tracking:
         corpus: "Corpus | None" = None,
         config: Mapping[str, Any] | None = None,
         every: int = 10,
+        training: str | Path | None = None,
     ):
         if every < 1:
             raise ValueError(f"tracking#every is {every}; it must be 1 or more")
@@ -79,6 +93,8 @@ class Tracking:
         self._trainer: Trainer | None = None
         self._evaluator: Evaluator | None = None
         self._from_checkpoint: str | None = None
+        self._judged = None if training is None else RunNote(Path(training))
+        self._judged_id: str | None = None
         self._is_open = False
         self._speed = Reading()
 
@@ -149,7 +165,8 @@ class Tracking:
     def where_to_look(self) -> list[str]:
         """For a person: the command that serves the curves where they are in a file, and the page that shows them."""
         experiment, run = self.store.experiment_id, self.store.run_id or self._from_checkpoint
-        page = f"/#/experiments/{experiment}/runs/{run}" if experiment and run else "/"
+        page = f"/#/experiments/{experiment}/runs/{run}" if experiment and run else "/#/experiments"
+        page += "?workflowType=machine_learning"  # MLflow opens as a tool for language models otherwise
         if self.store.uri != self.store.local_uri:
             return [self.store.address.rstrip("/") + page]
         return [f"mlflow ui --backend-store-uri {self.store.shown_uri}", f"http://127.0.0.1:5000{page}"]
@@ -172,41 +189,63 @@ class Tracking:
             return
         if self._trainer is not None and self.config:
             write_run_files(self.note.path.parent, self.config)
-        described = self._described()
-        remembered = self.note.read(self.store.address, described) if self._trainer is not None else None
+        config = flatten.params(self.config)
+        remembered = self.note.read(self.store.address, config) if self._trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":
             remembered = None
         parent = self._parent.open(self._from_checkpoint is not None) if self._parent is not None else None
+        if self._trainer is None and self._judged is not None:
+            self._judged_id = parent = self.store.known(self._judged.run_id()) or parent
         continued = self.store.open(self.run_name, [self._from_checkpoint, remembered], parent)
         if self._trainer is not None:
-            self.note.write(self.store.id, self.store.address, described)
-        known = self.store.params() if continued else {}
-        changed = any(known.get(name, value) != value for name, value in described.items())
-        new = {name: value for name, value in described.items() if name not in known}
-        trained, validated = self._data_used(self._trainer), self._data_used(self._evaluator)
-        if self._trainer is not None:
-            self.data_note.write(trained, validated, goes_on=self._from_checkpoint is not None)
-        self.store.log(params=new, tags=_tags() | data_note.tags(trained, validated))
-        if self.config and (changed or not continued):
-            name = f"config-{self._step:09d}.yaml" if continued else "config.yaml"
+            self.note.write(self.store.id, self.store.address, config)
+        params, tags = self._described(), run_tags() | {CONFIG_DIGEST: digest(config)}
+        known = self.store.data() if continued else None
+        new = {name: value for name, value in params.items() if known is None or name not in known.params}
+        if known is None:
+            tags |= description()
+        self.store.log(params=new, tags=tags | self._data_tags() | _labels(params))
+        self.store.inputs(self._inputs())
+        if self.config and (known is None or known.tags.get(CONFIG_DIGEST) != tags[CONFIG_DIGEST]):
+            name = "config.yaml" if known is None else f"config-{self._step:09d}.yaml"
             self.store.keep("log_dict", self.config, name)
         logger.info("Tracked as %s in %s.", self.run_name, self.store.address)
 
     def _described(self) -> dict[str, str]:
-        described = {
-            name: value for part in (self.config, self.params) if part for name, value in flatten.params(part).items()
-        }
-        if self._trainer is not None:
-            state = self._trainer.state
-            described["iterations_per_epoch"] = str(state.epoch_length)
-            described["processes"] = str(world_size())
-            described.setdefault("epochs", str(state.max_epochs))
-            described.setdefault("seed", str(state.seed))
+        engine: Any = self._trainer or self._evaluator
+        told = parameters.of_training(engine) if self._trainer is not None else {}
+        if self._trainer is None:
+            told = parameters.of_network(getattr(engine, "network", None))
         if self.corpus is not None:
-            described["data.name"] = self.corpus.name
-            described["data.records"] = str(len(self.corpus.records))
-            described["data.fingerprint"] = self.corpus.fingerprint()
-        return described
+            told["data.name"] = self.corpus.name
+            told["data.records"] = len(self.corpus.records)
+            told["data.fingerprint"] = self.corpus.fingerprint()
+        given = {name: value for name, value in self.params.items() if value is not None}
+        return flatten.params({**told, **given})
+
+    def _data_tags(self) -> dict[str, str]:
+        trained, validated = self._data_used(self._trainer), self._data_used(self._evaluator)
+        if self._trainer is None:
+            return data_note.tags(evaluated=validated)
+        self.data_note.write(trained, validated, goes_on=self._from_checkpoint is not None)
+        return data_note.tags(trained, validated)
+
+    def _inputs(self) -> list["DatasetInput"]:
+        """The corpus of each engine, where its dataset tells what it reads of it."""
+        found = []
+        for engine in (self._trainer, self._evaluator):
+            dataset = getattr(getattr(engine, "data_loader", None), "dataset", None)
+            corpus = getattr(getattr(dataset, "store", None), "corpus", self.corpus)
+            if isinstance(corpus, Corpus) and self._data_used(engine):
+                found.append(data_input(corpus, self._role(engine)))
+        return found
+
+    def _role(self, engine: Engine | None) -> str:
+        """What an engine's data are for; an evaluator beside a trainer validates, whatever split it takes for that."""
+        if self._trainer is not None:
+            return "train" if engine is self._trainer else "validation"
+        splits = {used.split for used in self._data_used(engine)}
+        return ROLES.get(splits.pop(), "validation") if len(splits) == 1 else "validation"
 
     def _data_used(self, engine: Engine | None) -> list[DataUsed]:
         loader = getattr(engine, "data_loader", None)
@@ -232,8 +271,12 @@ class Tracking:
             yield "speed/data_wait", lap.data_wait
 
     def _log_metrics(self, engine: Engine) -> None:
-        self.log_metrics({f"validation/{name}": value for name, value in engine.state.metrics.items()})
+        role = self._role(engine)
+        measured = {f"{role}/{name}": value for name, value in engine.state.metrics.items() if name not in COUNTS}
+        self.log_metrics(measured)
         if self._trainer is None:
+            if self._judged_id is not None:
+                self.store.add(self._judged_id, flatten.metrics(measured), self._data_tags())
             self._close("FINISHED")
 
     def _evaluator_raised(self, _engine: Engine, error: BaseException) -> None:
@@ -267,9 +310,6 @@ def _status(error: BaseException) -> str:
     return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
-def _tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": without_credentials(" ".join(sys.argv)), "mlflow.source.type": "LOCAL"}
-    version = commit()
-    if version is not None:
-        tags["mlflow.source.git.commit"] = version
-    return tags
+def _labels(params: Mapping[str, str]) -> dict[str, str]:
+    """Parameters that one filters runs by, which are tags as well."""
+    return {label: params[name] for label, name in LABELS.items() if name in params}

@@ -87,10 +87,9 @@ def test_a_command_trains_where_it_was_told(tmp_path, mlflow_template):
     assert len(list((root / "toy/trial/checkpoints").glob("*.pt"))) > 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", ODD]
     assert query(root, "select status, name from runs") == [("FINISHED", "trial")]
-    params = dict(query(root, "select key, value from params"))
-    assert (params["output_root"], params["dataset_dir"]) == (str(root), str(root))
-    (config,) = root.glob("artifacts/*/artifacts/config.yaml")
-    assert yaml.safe_load(config.read_text())["output_root"] == str(root)
+    (file,) = root.glob("artifacts/*/artifacts/config.yaml")
+    config = yaml.safe_load(file.read_text())
+    assert (config["output_root"], config["dataset_dir"]) == (str(root), str(root))
 
 
 def test_a_relative_folder_with_a_comment_sign(tmp_path, mlflow_template, monkeypatch):

@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 import torch
+import yaml
 from ignite.engine import Events
 from matplotlib.figure import Figure
 from monai.engines import SupervisedEvaluator
@@ -49,8 +50,9 @@ def metrics(root, name=None):
 
 
 def test_a_run_holds_what_is_needed_to_judge_and_repeat_it(output_root):
-    config = {"train": {"trainer": {"max_epochs": 2}}, "seed": "$1 + 1", "list": [1, {"a#b": None}], "empty": {}}
-    tracking = Tracking("toy", "one", output_root, params={"seed": 2}, corpus=CORPUS, config=config, every=4)
+    config = {"train": {"trainer": {"max_epochs": 2}}, "seed": "$1 + 1"}
+    params = {"seed": 2, "sizes": [1, {"a#b": []}], "share": None}
+    tracking = Tracking("toy", "one", output_root, params=params, corpus=CORPUS, config=config, every=4)
     engine = trainer(tracking)
     judge = evaluator(tracking)
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: judge.run())
@@ -70,14 +72,16 @@ def test_a_run_holds_what_is_needed_to_judge_and_repeat_it(output_root):
     ]
     params = dict(query(output_root, "select key, value from params"))
     assert params == {
-        **{"train.trainer.max_epochs": "2", "seed": "2", "list.0": "1", "list.1.a_b": "None", "empty": "{}"},
+        **{"seed": "2", "sizes.0": "1", "sizes.1.a_b": "[]"},  # the recipe's own word goes before the trainer's
         **{"data.name": "noise", "data.records": "24", "data.fingerprint": "abc"},
-        **{"iterations_per_epoch": "6", "processes": "1", "epochs": "2"},
+        **{"iterations_per_epoch": "6", "processes": "1", "epochs": "2", "batch": "4", "device": "cpu"},
+        **{"optimizer": "AdamW", "learning_rate": "1.0", "loss": "MSELoss", "precision": "float32"},
+        "weight_decay": str(torch.optim.AdamW([torch.zeros(1)]).defaults["weight_decay"]),
     }
     tags = dict(query(output_root, "select key, value from tags"))
     assert len(tags["mlflow.source.git.commit"].removesuffix("-dirty")) == 40
     (file,) = output_root.glob("artifacts/*/artifacts/config.yaml")
-    assert "max_epochs: 2" in file.read_text()
+    assert yaml.safe_load(file.read_text()) == config
 
 
 def test_a_taken_name_is_numbered(output_root):
@@ -204,7 +208,7 @@ HARD = ["/x", "x/", "a//b", ".", "..", "../x", "", "/data/normal", "T>1", "T<1",
 
 
 def test_every_class_is_tracked_by_a_name_that_mlflow_takes_and_no_other_class_has(output_root):
-    tracking = Tracking("toy", "a", output_root, config={"deep": dict.fromkeys(HARD, 1), "..z": 2, "z//": 3})
+    tracking = Tracking("toy", "a", output_root, params={"deep": dict.fromkeys(HARD, 1), "..z": 2, "z//": 3})
     values = {f"auc/{name}": float(number) for number, name in enumerate(HARD)}
     tracking.log_metrics({f"validation/{name}": value for name, value in values.items()})
     tracking.store.close("FINISHED")
