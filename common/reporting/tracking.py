@@ -195,7 +195,8 @@ class Tracking:
             remembered = None
         parent = self._parent.open(self._from_checkpoint is not None) if self._parent is not None else None
         if self._trainer is None and self._judged is not None:
-            self._judged_id = parent = self.store.known(self._judged.run_id()) or parent
+            self._judged_id = self.store.known(self._judged.run_id())
+            parent = self._judged_id or parent
         continued = self.store.open(self.run_name, [self._from_checkpoint, remembered], parent)
         if self._trainer is not None:
             self.note.write(self.store.id, self.store.address, config)
