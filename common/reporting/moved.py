@@ -33,7 +33,8 @@ def relocate(database: Path, directory: Path) -> int:
             "artifact_location = ?",
             [f"file://%/{ARTIFACTS}", here],
         ).fetchall()
-        moved = [each for each in found if _is_here(connection, *each, directory / ARTIFACTS)]
+        artifacts = directory / ARTIFACTS
+        moved = [(number, there) for number, there in found if _is_here(connection, number, there, artifacts)]
         for experiment, there in moved:
             for table, column in PLACES.items():
                 connection.execute(

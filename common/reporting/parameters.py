@@ -38,7 +38,7 @@ def of_network(network: Any) -> dict[str, Any]:
     """What the first encoder of a network says of itself; nothing where there is none."""
     modules = network.modules() if isinstance(network, nn.Module) else ()
     for module in modules:
-        described = getattr(module, "description", None)
+        described: Any = getattr(module, "description", None)
         if hasattr(described, "architecture"):  # a `common.networks.EncoderDescription`
             return {
                 "architecture": described.architecture,
