@@ -1,6 +1,6 @@
 """The commands of the READMEs, and a folder in which they run as they are written, at smoke size.
 
-A reader's folders stand in for by the table `PLACES`: it is the one place to extend when a README names a new one.
+Folders that a README leaves to its reader, such as /data/images, are made by the table `PLACES`, where new ones belong.
 """
 
 import csv
