@@ -182,7 +182,7 @@ class Trainer(SupervisedTrainer):
             self.fire_event(RunEvents.RESUME)
             self._skip_validation_at_start()
         if self.finished and self.state.epoch_length:
-            logger.info(
+            logger.warning(
                 "This run is finished: %d of %d epochs are done. Nothing is trained. "
                 "To go on: more epochs and --resume True. For a new run: another --run_name.",
                 self.state.epoch,
