@@ -3,7 +3,10 @@
 #   bash scripts/pack_offline.sh OUT.tar [--data FOLDER] [--requirements FILE]
 # The other machine needs the same system and the same version of Python. WHEELS names a folder of wheels that are at hand already.
 set -euo pipefail
+here="$PWD"
 cd "$(dirname "$0")/.."
+
+from_here() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
 usage() {
   echo "usage: bash scripts/pack_offline.sh OUT.tar [--data FOLDER] [--requirements FILE]" >&2
@@ -13,10 +16,10 @@ usage() {
 out="" data="" requirements=requirements.txt
 while [ $# -gt 0 ]; do
   case "$1" in
-    --data) data="${2:?--data needs a folder}"; shift 2 ;;
-    --requirements) requirements="${2:?--requirements needs a file}"; shift 2 ;;
+    --data) data="$(from_here "${2:?--data needs a folder}")"; shift 2 ;;
+    --requirements) requirements="$(from_here "${2:?--requirements needs a file}")"; shift 2 ;;
     -*) usage ;;
-    *) [ -z "$out" ] || usage; out="$1"; shift ;;
+    *) [ -z "$out" ] || usage; out="$(from_here "$1")"; shift ;;
   esac
 done
 [ -n "$out" ] || usage

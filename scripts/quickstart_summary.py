@@ -52,6 +52,7 @@ def places(client: MlflowClient) -> list[tuple[str, str]]:
     note = read(RUNS / "image_segmentation" / "quickstart-finetuned", "mlflow_run.json")
     page = (
         f"http://127.0.0.1:5000/#/experiments/{client.get_run(note['run_id']).info.experiment_id}/runs/{note['run_id']}"
+        "?workflowType=machine_learning"
     )
     pictures = sorted((RUNS / "artifacts" / note["run_id"]).rglob("predictions-*.png"))
     found = [("pictures", f"{pictures[-1]}  (outlines: truth and prediction)")] if pictures else []

@@ -13,7 +13,7 @@ ELSEWHERE = re.compile(r"(?:evaluate|inference|network|multi_gpu)$")
 
 NOT_OF_THE_RECIPE = (
     *("bundle_root", "output_root", "run_name", "resume", "verbose", "initialize", "finalize", "checks", "run"),
-    *("prepare", "num_workers", "device", "cache_rate", "probe_dir", "ckpt_path", "base"),
+    *("prepare", "num_workers", "device", "cache_rate", "probe_dir", "ckpt_path", "base", "tracking", "progress"),
 )
 """Keys that a run may change without becoming another one: places, processes, and what is printed."""
 
@@ -37,7 +37,7 @@ def changes_name() -> str:
     """Overlays and overrides of this command, such as `-small-decoder_unet`; nothing for the recipe as it is.
 
     What the rest of `run_name` tells already (the keys that its expression leads to) is not repeated. So two commands
-    that train differently have folders of their own without a word about names.
+    that train differently have, but for data and length, folders of their own without a word about names.
     """
     command, config = current_command(), merged_config()
     if command is None or config is None:

@@ -83,12 +83,13 @@ def _is_own(error: BaseException) -> bool:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log = log_file()
     if any(isinstance(each, KeyboardInterrupt) for each in _chain(error)):
-        print("Interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        saved = log is not None and any(log.parent.glob("checkpoints/*.pt"))
+        print(f"Interrupted.{' The same command goes on from the last checkpoint.' if saved else ''}", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT)
     whole = without_credentials("".join(traceback.format_exception(kind, error, trace)))
     only_to_log(whole)
-    log = log_file()
     if is_verbose() or (log is None and not any(_is_own(each) for each in _chain(error))):
         print(whole, file=sys.stderr)
     elif log is not None:

@@ -1,5 +1,6 @@
 """Parts of a fine-tuning's `run_name`: what it starts from, and how much of the data it sees."""
 
+import re
 from pathlib import PurePath
 
 
@@ -7,7 +8,8 @@ def start_name(encoder_file: str | None, load_weights: bool = True) -> str:
     """Folder and name of the encoder file, such as `ace-seed0-encoder`; `scratch` where its weights are not taken."""
     if not encoder_file or not load_weights:
         return "scratch"
-    return "-".join(PurePath(encoder_file).with_suffix("").parts[-2:])
+    parts = PurePath(encoder_file).with_suffix("").parts[-2:]
+    return "-".join(re.sub(r"[^\w.+-]+", "_", part) for part in parts if not PurePath(part).anchor)
 
 
 def share_name(fraction: float | None, limit: int | None) -> str:

@@ -1,13 +1,17 @@
 """One name, one run: a folder that holds a run is not trained on by another recipe."""
 
+import glob
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..engines import rank
 from .changes import NOT_OF_THE_RECIPE
 from .given import merged_config
 from .run_files import RunFiles, plain, read_run_files
+from .stages import current_stage
 from .terminal import log_to
 
 logger = logging.getLogger(__name__)
@@ -40,9 +44,8 @@ def open_run(run_dir: str | Path, resume: bool = False) -> None:
         if len(changes) > SHOWN:
             changes = [*changes[:SHOWN], f"  and {len(changes) - SHOWN} more"]
         if changes and not resume:
-            raise SystemExit(
-                "\n".join([f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)])
-            )
+            told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)]
+            raise SystemExit(1 if rank() else "\n".join(told))  # the first process speaks for all
         if changes:
             log_to(folder)
             logger.info("\n".join([f"Going on in {folder} by a changed recipe:", *changes]))
@@ -85,9 +88,10 @@ def _shown(value: Any) -> str:
 
 
 def _ways(folder: Path) -> str:
+    stage = current_stage()
+    name = folder.name if stage is None else stage.parent  # to which each stage adds its own
     number = 2
-    while folder.with_name(f"{folder.name}-{number}").exists():
+    while any(folder.parent.glob(f"{glob.escape(name)}-{number}*")):
         number += 1
-    return (
-        f"For a new run: --run_name {folder.name}-{number}. To go on in this one, as with more epochs: --resume True."
-    )
+    new = shlex.quote(f"{name}-{number}")
+    return f"For a new run: --run_name {new}. To go on in this one, as with more epochs: --resume True."

@@ -73,7 +73,10 @@ def export(arguments: Sequence[str]) -> int:
             f"`export` takes a run alone, not {names[0]}.", "Write: python -m common export RUN --out FOLDER"
         )
     out = given.own.get("out", str(Path("exported") / run.folder.name))
-    command = [line.near(ROOT / "scripts" / "export_bundle.py"), run.bundle.name]
+    script = ROOT / "scripts" / "export_bundle.py"
+    if not script.is_file():
+        raise UsageError("`export` needs the repository's scripts, which an installed package lacks.", "Use a clone.")
+    command = [line.near(script), run.bundle.name]
     command += ["--run", line.near(run.folder), "--out", out]
     command += ["--weights", given.own["weights"]] if "weights" in given.own else []
     command += [f"--{name}" for name in ("ts", "onnx") if name in given.own]

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .figures import matches_figure, views_figure
     from .log_views import LogViews
     from .progress import Progress
+    from .server import reach_server
     from .tracking import Tracking
 
 LAZY = {
@@ -17,11 +18,21 @@ LAZY = {
     "Tracking": "tracking",
     "dynamics_figure": "dynamics",
     "matches_figure": "figures",
+    "reach_server": "server",
     "views_figure": "figures",
 }
 """These import MONAI and matplotlib, which take seconds."""
 
-__all__ = ["LogDynamics", "LogViews", "Progress", "Tracking", "dynamics_figure", "matches_figure", "views_figure"]
+__all__ = [
+    "LogDynamics",
+    "LogViews",
+    "Progress",
+    "Tracking",
+    "dynamics_figure",
+    "matches_figure",
+    "reach_server",
+    "views_figure",
+]
 
 
 def __getattr__(name: str) -> Any:

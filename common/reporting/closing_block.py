@@ -1,5 +1,6 @@
 """The last lines of a training: what it came to, where that lies, and what to do next."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,10 +78,11 @@ def _next(run_dir: Path) -> list[str]:
     noted = read_run_files(run_dir)
     if not IN_REPOSITORY or noted is None or noted.bundle is None:
         return []
-    lines = [f"python -m common evaluate {run_dir}", f"python -m common export {run_dir}"]
+    run = shlex.quote(str(run_dir))
+    lines = [f"python -m common evaluate {run}", f"python -m common export {run}"]
     encoder = run_dir / "encoder.safetensors"
     if encoder.is_file():
         lines.append(
-            f"python -m common run image_segmentation lung_masks --encoder_file {encoder} --dataset_dir FOLDER"
+            f"python -m common run image_segmentation lung_masks --encoder_file {shlex.quote(str(encoder))} --dataset_dir FOLDER"
         )
     return lines

@@ -14,3 +14,8 @@ def about(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}" if name != "h" else f"{seconds / unit:.1f} h"
     return f"{seconds / 86_400:.1f} d"
+
+
+def pace_of(images_per_second: float) -> str:
+    """A speed with three digits, or as many as it has before the point: `2.54`, `48.4`, `1,622`."""
+    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"

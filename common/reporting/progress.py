@@ -13,7 +13,7 @@ from monai.engines import Evaluator
 from ..command import current_stage
 from ..engines import Reading, RunEvents, Trainer, rank
 from .closing_block import Judge, closing_block
-from .durations import about, clock
+from .durations import about, clock, pace_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +91,7 @@ class Progress:
         if self._loss is not None and lap.iterations:
             parts.append(f"loss {float(self._loss) / lap.iterations:.4g}")
         parts += self._metric(engine)
-        parts += [f"{lap.images_per_second:.3g} img/s", clock(time.monotonic() - self._epoch_began)]
+        parts += [f"{pace_of(lap.images_per_second)} img/s", clock(time.monotonic() - self._epoch_began)]
         left = state.max_epochs * state.epoch_length - state.iteration
         if left:
             pace = (time.monotonic() - self._began) / max(state.iteration - self._done_before, 1)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..command import merged_config
 from ..command.credentials import without_credentials
+from ..engines import rank
 from ..files import PARTIAL, locked, replacing, sweep
 from .addresses import SCHEME, sqlite_address
 from .errors import TrackingError
@@ -44,7 +46,7 @@ def connect(uri: str, directory: Path | None) -> "MlflowClient":
         os.environ.setdefault(name, value)
     if uri != without_credentials(uri):  # MLflow prints the address of each run that ends
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    _reach(uri)
+    reach(uri)
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow.store.db.utils"):  # they report each table of a new database
@@ -95,7 +97,19 @@ class Reserve:
                 self._file.unlink()
 
 
-def _reach(uri: str) -> None:
+def reach_server() -> None:
+    """Knock at the tracking server of this command before its data are prepared for hours; a file needs none.
+
+    Raises:
+        TrackingError: the server cannot be reached.
+    """
+    config = merged_config() or {}
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or config.get("tracking", {}).get("uri")
+    if uri and rank() == 0:
+        reach(str(uri))
+
+
+def reach(uri: str) -> None:
     """Knock at a server's door: MLflow itself would go on trying for minutes. Any answer will do, a refusal too."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):

@@ -112,8 +112,10 @@ class RunStore:
             return None
 
     def known(self, run_id: str | None) -> str | None:
-        """The run id itself where there is such a run."""
-        return run_id if run_id is not None and self.status(run_id) is not None else None
+        """The run id itself where there is such a run, which nobody has deleted."""
+        if run_id is None or self.status(run_id) is None:
+            return None
+        return run_id if self._ask(self.client.get_run, run_id).info.lifecycle_stage == "active" else None
 
     def data(self) -> "RunData":
         """Parameters and tags that the run has."""

@@ -80,12 +80,12 @@ class Tracking:
     ):
         if every < 1:
             raise ValueError(f"tracking#every is {every}; it must be 1 or more")
-        self.run_name, self.every = run_name, every
+        self.run_name, self.every = str(run_name), every
         self.params, self.corpus = without_credentials(dict(params or {})), corpus
         self.config = without_credentials(dict(config) if config is not None else merged_config() or {})
         self.store = RunStore(uri, Path(directory), experiment)
-        self.note = RunNote(Path(directory) / experiment / run_name)
-        self.data_note = data_note.DataNote(Path(directory) / experiment / run_name)
+        self.note = RunNote(Path(directory) / experiment / self.run_name)
+        self.data_note = data_note.DataNote(Path(directory) / experiment / self.run_name)
         stage = current_stage()
         self._parent: ParentRun | None = None
         if stage is not None:

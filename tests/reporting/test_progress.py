@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from common.engines import Checkpoints, Trainer
 from common.images import SeededDataset
 from common.reporting import Progress
-from common.reporting.durations import about, clock
+from common.reporting.durations import about, clock, pace_of
 from common.sampling import SeededSampler
 
 VALUES = [0.5, 0.25, 0.75]  # of three evaluations
@@ -68,7 +68,7 @@ def train(tmp_path, caplog):
 
 def test_a_line_an_epoch(train):
     first, second, third, block = train()
-    rest = r"  [\d.]+(e\+\d+)? img/s  0:00"
+    rest = r"  [\d.,]+ img/s  0:00"
     assert re.fullmatch(rf"epoch 1/3  loss 4  dice 0\.5 \(best\){rest}  0 s left", first)
     assert re.fullmatch(rf"epoch 2/3  loss 4  dice 0\.25{rest}  0 s left", second)
     assert re.fullmatch(rf"epoch 3/3  loss 4  dice 0\.75 \(best\){rest}", third)
@@ -100,3 +100,8 @@ def test_a_finished_run_ends_with_the_same_block(train):
 )  # fmt: skip
 def test_durations(seconds, exact, rough):
     assert clock(seconds) == exact and about(seconds) == rough
+
+
+@pytest.mark.parametrize(("speed", "text"), [(2.544, "2.54"), (48.44, "48.4"), (99.94, "99.9"), (1622.4, "1,622")])
+def test_speeds(speed, text):
+    assert pace_of(speed) == text
