@@ -1,7 +1,6 @@
 """Measure the store: building it from PNG files, and reading batches from it."""
 
 import io
-import os
 import resource
 import tempfile
 import time
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..files.pool import cores
 from ..images.dataset import StoreViews
 from ..images.store.store import Store
 from ..records import Corpus, Record
@@ -48,7 +48,7 @@ def measure_store(
     Returns:
         Images per second and ratios.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     with tempfile.TemporaryDirectory() as scratch:
         found = sorted(map(str, Path(folder).rglob("*.png")))[:count] if folder else []
         paths = found if folder else synthetic_images(Path(scratch), count)

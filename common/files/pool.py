@@ -97,3 +97,8 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.3)
     os._exit(1)
+
+
+def cores() -> int:
+    """Cores that this process may use; where the system does not tell, those that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..files.errors import UnreadableImage
 from ..files.notices import collect_notices
+from ..files.pool import cores
 from ..images.decode import image_size, read_image
 from ..images.store.worker import resize
 from ..records import Record
@@ -101,7 +102,7 @@ def inspect_all(
         volumes: the records are of CT volumes.
     """
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), context) as pool:
+    with ProcessPoolExecutor(workers or cores(), context) as pool:
         results = pool.map(inspect_volume, records) if volumes else pool.map(inspect, records, chunksize=16)
         return list(
             tqdm(results, total=len(records), unit="image", desc="inspecting", disable=None if progress else True)

@@ -82,7 +82,6 @@ def _next(run_dir: Path) -> list[str]:
     lines = [f"python -m common evaluate {run}", f"python -m common export {run}"]
     encoder = run_dir / "encoder.safetensors"
     if encoder.is_file():
-        lines.append(
-            f"python -m common run image_segmentation lung_masks --encoder_file {shlex.quote(str(encoder))} --dataset_dir FOLDER"
-        )
+        start = f"--encoder_file {shlex.quote(str(encoder))}"
+        lines.append(f"python -m common run image_segmentation lung_masks {start} --dataset_dir FOLDER")
     return lines

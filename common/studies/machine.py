@@ -1,6 +1,5 @@
 """Where and with what something is measured."""
 
-import os
 import platform
 import resource
 import subprocess
@@ -8,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..files.pool import cores
 from .cells import ROOT
 
 
@@ -38,17 +38,13 @@ def hardware() -> dict[str, Any]:
         for line in file.read_text().splitlines()
         if line.startswith("Model:")
     ]
-    return {"processor": processor(), "cores": _cores(), "gpus": gpus}
+    return {"processor": processor(), "cores": cores(), "gpus": gpus}
 
 
 def children_cpu() -> float:
     """CPU seconds of the children that have ended: what other programs do on the machine does not count in it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def package_version(package: str) -> str | None:

@@ -22,6 +22,7 @@ from ..files.build import build_entries
 from ..files.errors import DatasetError
 from ..files.full_disk import written_to
 from ..files.journal import Journal, Line
+from ..files.pool import cores
 from ..files.quarantine import CRASHED, Quarantined, named, nothing_left, quarantined
 from ..records import Corpus, Record
 from .entries import HOUNSFIELD, ORGANS, PART, prepare_entry, stamps_of
@@ -134,7 +135,7 @@ def open_volumes(
                 lines = _current(place, tasks)
                 missing = {name: task for name, task in tasks.items() if name not in lines}
                 logger.info("Preparing %s volumes of %s once, in %s.", f"{len(missing):,}", corpus.name, place)
-                lines |= _build(missing, place, preparation, workers or len(os.sched_getaffinity(0)), progress)
+                lines |= _build(missing, place, preparation, workers or cores(), progress)
     cache = _opened(corpus, place, [lines[name] for name in _names(corpus, preparation)])
     _log_summary(cache, len(corpus), bool(preparation.structures))
     return cache

@@ -9,6 +9,8 @@ from common.command import share_name, start_name
         ("runs/cxr_ace/ace-seed0/encoder.safetensors", True, "ace-seed0-encoder"),
         ("encoder.pth.tar", True, "encoder.pth"),
         ("runs/cxr_ace/ace-seed0/encoder.safetensors", False, "scratch"),
+        ("my runs/a=b/encoder.pt", True, "a_b-encoder"),
+        ("/encoder.safetensors", True, "encoder"),
         (None, True, "scratch"),
         ("", True, "scratch"),
     ],

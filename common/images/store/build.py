@@ -17,6 +17,7 @@ from ...files import PARTIAL, locked, locked_if_free, write_durably
 from ...files.errors import DatasetError
 from ...files.full_disk import written_to
 from ...files.journal import Line
+from ...files.pool import cores
 from ...records import Corpus
 from .check import State, Wanted, examine
 from .filling import fill, finish
@@ -97,7 +98,7 @@ def _build(corpus: Corpus, wanted: Wanted, state: State, workers: int | None, pr
     work.mkdir(exist_ok=True)
     take_over(work, wanted, verify=state.damaged or not stale)  # what a killed run left is not trusted
     logger.info("Decoding %s images of %s once, into %s.", f"{len(wanted.paths):,}", corpus.name, final)
-    lines = fill(wanted.paths, work, wanted.size, wanted.channels, workers or _cores(), progress)
+    lines = fill(wanted.paths, work, wanted.size, wanted.channels, workers or cores(), progress)
     finish(corpus, work, wanted.size, wanted.channels, lines)
     _publish(work, final)
 
@@ -154,7 +155,3 @@ def _keep_stamps(final: Path, touched: Mapping[str, Line]) -> None:
 
 def _paths(corpus: Corpus) -> list[str]:
     return list(dict.fromkeys(record.image for record in corpus.records))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
