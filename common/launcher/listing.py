@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 
 from . import words
@@ -79,6 +80,8 @@ def _runs() -> Iterator[str]:
 
 def cut(line: str) -> str:
     """A line no wider than the terminal; what is written to a file or a pipe stays whole."""
+    if not sys.stdout.isatty():
+        return line
     columns = shutil.get_terminal_size((WIDE, 0)).columns
     return line if len(line) <= columns else f"{line[: columns - 4].rstrip()} ..."
 

@@ -1,6 +1,7 @@
 """The last lines of a training: what it came to, where that lies, and what to do next."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,6 @@ from .durations import clock
 
 if TYPE_CHECKING:
     from ..engines import Trainer
-    from .tracking import Tracking
 
 FILES = {
     "model.pt": "weights",
@@ -38,7 +38,7 @@ def closing_block(
     trainer: "Trainer",
     evaluator: Any,
     best: Judge | None,
-    tracking: "Tracking | None",
+    curves: Sequence[str],
     seconds: float | None,
 ) -> str:
     """Lines for a person at the end of a training.
@@ -48,7 +48,7 @@ def closing_block(
         trainer: that has finished.
         evaluator: whose key metric says what is best; None where nothing was validated.
         best: judges which epoch is the best.
-        tracking: knows where the curves are.
+        curves: where to look at them.
         seconds: that the training took; None where the run was finished before this command.
     """
     state, data = trainer.state, DataNote(run_dir).read()
@@ -66,8 +66,7 @@ def closing_block(
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
     lines += [("files", f"{run_dir}/"), ("", ", ".join(there))]
-    if tracking is not None:
-        lines += [("curves" if not number else "", line) for number, line in enumerate(tracking.where_to_look())]
+    lines += [("curves" if not number else "", line) for number, line in enumerate(curves)]
     lines += [("next" if not number else "", line) for number, line in enumerate(_next(run_dir))]
     width = max(len(name) for name, _ in lines)
     rule = "-" * 72

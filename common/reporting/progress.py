@@ -124,8 +124,9 @@ class Progress:
         stage = current_stage()
         if stage is not None and not stage.is_last:
             return
+        curves = self.tracking.where_to_look() if self.tracking is not None else []
         took = time.monotonic() - self._began if self._began else None
-        logger.info("%s", closing_block(self.run_dir, engine, self.evaluator, self.best, self.tracking, took))
+        logger.info("%s", closing_block(self.run_dir, engine, self.evaluator, self.best, curves, took))
 
     def _open_bar(self, title: str, engine: Engine) -> None:
         self._close_bar()

@@ -26,7 +26,7 @@ def begin(tmp_path, monkeypatch):
     write_run_files(folder, CONFIG)
     (folder / "model.pt").touch()
     monkeypatch.setattr("common.command.terminal._log", None)
-    before = list(logging.getLogger().handlers)
+    before, level = list(logging.getLogger().handlers), logging.getLogger().level
 
     def begin(resume=False, **changes):
         monkeypatch.setattr(one_run, "merged_config", lambda: {**CONFIG, **changes})
@@ -34,6 +34,8 @@ def begin(tmp_path, monkeypatch):
         return folder
 
     yield begin
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(False)
     for handler in set(logging.getLogger().handlers) - set(before):
         logging.getLogger().removeHandler(handler)
         handler.close()

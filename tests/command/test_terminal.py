@@ -13,10 +13,12 @@ def console(monkeypatch):
     stream = io.StringIO()
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(stream)])
-    monkeypatch.setattr(root, "level", logging.INFO)
+    level = root.level
+    root.setLevel(logging.INFO)
     monkeypatch.setattr(terminal, "_log", None)
     yield stream
     logging.captureWarnings(False)
+    root.setLevel(level)
     terminal.set_up()
 
 
