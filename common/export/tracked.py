@@ -12,6 +12,7 @@ import yaml
 
 from ..command.credentials import without_credentials
 from ..reporting.addresses import sqlite_file
+from ..reporting.server import reach
 from .renamed import present_names
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def read_tracked(run: Path) -> TrackedRun:
     file = sqlite_file(uri)
     if file is not None and not file.is_file():  # which MLflow would make anew
         return TrackedRun(unreachable=f"MLflow's file {file}, which knows the config of this run, is not there.")
-    from mlflow import MlflowClient
-
     try:
+        reach(address(uri))
+        from mlflow import MlflowClient
+
         client = MlflowClient(address(uri))
         found = client.get_run(run_id)
         config = _config(client, run_id)
