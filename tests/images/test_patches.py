@@ -1,5 +1,7 @@
 """Where patches lie, against hand-drawn boxes and an image whose pixels say where they are."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -182,6 +184,7 @@ def test_a_data_set_without_the_boxes_asked_for_is_named_once(index_store, caplo
 
 
 def test_a_data_set_without_any_box_is_named_once(index_store, caplog):
+    caplog.set_level(logging.WARNING)
     without = Corpus("plain", index_store.corpus.records[1:])
     RegionSource(
         Store.build(without, index_store.directory.parent, size=100, workers=1, progress=False), patches=PatchRule()

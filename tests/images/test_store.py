@@ -90,6 +90,7 @@ def test_unreadable_files_are_named_and_the_rest_stays_aligned(tmp_path, workers
 
 
 def test_every_opening_says_what_is_left_out_and_where_it_is_listed(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
     corpus = corpus_of(tmp_path, 20, bad=(0, 7, 9, 19))
     directory = open_store(corpus, tmp_path / "stores", 16, workers=1, progress=False).directory
     for _ in range(2):
@@ -106,6 +107,7 @@ def test_every_opening_says_what_is_left_out_and_where_it_is_listed(tmp_path, ca
 
 
 def test_small_originals_are_left_out_by_name(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
     corpus = corpus_of(tmp_path, 6)
     for number, (height, width) in {1: (8, 8), 4: (31, 400), 5: (32, 400)}.items():
         Image.fromarray(picture(number, height, width)).save(corpus.records[number].image)
