@@ -29,7 +29,7 @@ OTHERS = {
     "0 to 1": UNIT,
     "-1 to 1": 2 * UNIT - 1,
     "z-score": (HU - HU.mean()) / HU.std(),
-    "z-score with metal": np.where(HU > 730, 30000 - HU.mean(), HU - HU.mean()) / HU.std(),
+    "z-score with metal": np.where(np.sort(HU, axis=None)[-3] <= HU, 30000 - HU.mean(), HU - HU.mean()) / HU.std(),
     "bytes": np.rint(UNIT * 255).astype(np.uint8),
     "signed bytes": np.rint(UNIT * 255 - 128).astype(np.int8),
     "0 to 255 as integers": np.rint(UNIT * 255).astype(np.int16),
@@ -161,3 +161,9 @@ def test_real_ct_and_real_mr(cxr_data):
         read_volume(folder / "example_mr_sm.nii.gz")
     with pytest.raises(UnreadableImage, match="8-bit numbers"):
         read_volume(folder / "chest_pulmonary_artery.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["0 to 1", "-1 to 1", "z-score", "z-score with metal"])
+def test_what_was_normalised_is_refused(tmp_path, name):
+    with pytest.raises(UnreadableImage, match="no Hounsfield units"):
+        read_volume(save_nifti(tmp_path / "a.nii.gz", OTHERS[name].astype(np.float32)))
