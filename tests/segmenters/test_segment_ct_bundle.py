@@ -173,3 +173,18 @@ def test_a_bundle_that_cannot_serve_is_refused(bundle, tmp_path):
     (tmp_path / "models").mkdir()
     torch.save({"model": {"strange": torch.zeros(1)}}, tmp_path / "models" / "model.pt")
     refused("does not fit network_def")
+
+
+def test_a_network_without_preprocessing_is_given_right_anterior_superior():
+    """Voxels that hold their own place (D, H, W) come in NIfTI's order: x to the right, y to the front, z up."""
+    grid = np.stack(np.meshgrid(*(np.arange(side) for side in (3, 4, 5)), indexing="ij"))
+    values = (grid * np.array([50, 10, 1])[:, None, None, None]).sum(0).astype(np.int16)
+    seen = []
+    segmenter = object.__new__(BundleSegmenter)
+    segmenter._preprocessing, segmenter._range = None, (-1000.0, 1000.0)
+    segmenter._labels = lambda image: seen.append(image[0]) or image.to(torch.uint8)
+    labels = segmenter(Volume(values, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
+    depth, height, width = values.shape
+    for x, y, z in np.ndindex(width, height, depth):
+        assert seen[0][x, y, z] == values[z, height - 1 - y, width - 1 - x]
+    assert np.array_equal(labels, values.astype(np.uint8))  # back at their places
