@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from common.command import read_recipe
+from common.command.excepthook import cause
 from common.files.errors import DatasetError
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
@@ -48,12 +49,10 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             recipe.get_parsed_content(f"train::handlers::{drawing[0]}").figure().savefig(options.out, dpi=100)
         except RuntimeError as error:  # MONAI's, around what the recipe's parts raise
-            cause: BaseException = error
-            while cause.__cause__ is not None:
-                cause = cause.__cause__
-            if not isinstance(cause, DatasetError):
+            first = cause(error)
+            if not isinstance(first, DatasetError):
                 raise
-            print(f"draw_views: {cause}", file=sys.stderr)
+            print(f"draw_views: {first}", file=sys.stderr)
             return 1
     print(f"{options.images} images in {options.out}")
     return 0

@@ -38,18 +38,17 @@ def open_run(run_dir: str | Path, resume: bool = False) -> None:
     folder, config = Path(run_dir), merged_config()
     if config is None:  # a program of its own, such as a federated client
         return
-    before = read_run_files(folder)
+    before, changes = read_run_files(folder), []
     if before is not None and any(any(folder.glob(pattern)) for pattern in RESULTS):
         changes = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, old, new in differences(before, config)]
         if len(changes) > SHOWN:
             changes = [*changes[:SHOWN], f"  and {len(changes) - SHOWN} more"]
-        if changes and not resume:
-            told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)]
-            raise SystemExit(1 if rank() else "\n".join(told))  # the first process speaks for all
-        if changes:
-            log_to(folder)
-            logger.info("\n".join([f"Going on in {folder} by a changed recipe:", *changes]))
+    if changes and not resume:
+        told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)]
+        raise SystemExit(1 if rank() else "\n".join(told))  # the first process speaks for all
     log_to(folder)
+    if changes:
+        logger.info("\n".join([f"Going on in {folder} by a changed recipe:", *changes]))
 
 
 def differences(before: RunFiles, config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePath
 
 SPLITS = ("train", "val", "test")
@@ -158,6 +159,10 @@ class Corpus:
 
         Folders do not enter, so the same data in two places have the same fingerprint.
         """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps([self.findings, self.structures, self.landmarks]).encode())
         for record in self.records:
             labels = record.labels and [None if math.isnan(value) else value for value in record.labels]

@@ -56,12 +56,8 @@ def closing_block(
     lines = [("finished", f"{run_dir.name}: {state.epoch} of {state.max_epochs} epochs {took}")]
     found = best.best_so_far if best is not None else None
     if found is not None and evaluator is not None:
-        lines.append(
-            (
-                "best",
-                f"{getattr(evaluator.state, 'key_metric_name', None) or 'metric'} {found[1]:.4f} at epoch {found[0]}",
-            )
-        )
+        (epoch, value), metric = found, getattr(evaluator.state, "key_metric_name", None) or "metric"
+        lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}"))
     lines += [("trained on", str(used)) for used in data[TRAINED]]
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]

@@ -28,7 +28,7 @@ def talk():
     logging.getLogger("ignite.engine.engine.Trainer").info("Engine run resuming from iteration 0")
     logging.getLogger("ignite.engine.engine.Trainer").error("Engine run is terminating due to exception: ")
     logging.getLogger("third.party").info("chatter")
-    logging.getLogger("some.library").warning("careful")
+    logging.getLogger("third.package").warning("careful")
 
 
 def test_a_person_sees_our_lines_and_warnings(console):
