@@ -70,6 +70,9 @@ class Record:
         calibration: of a CT volume whose publisher gives it in a table.
         label_map: file of integers on a CT volume's grid, one for each structure. It names them itself, or by a table
             that a recipe chooses, so that nobody knows which there are before it is read: they are no `masks`.
+        sex: "F" or "M" where the publisher says it; results are told by it.
+        age: of the patient in years, where it is said and possible; results are told by groups of it.
+        pixel_spacing: millimetres on the patient between pixels of the file, (row, col), where it is known.
     """
 
     image: str
@@ -84,6 +87,9 @@ class Record:
     study_id: str | None = None
     calibration: Calibration | None = None
     label_map: str | None = None
+    sex: str | None = None
+    age: float | None = None
+    pixel_spacing: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,8 @@ class Corpus:
     def fingerprint(self) -> str:
         """Return 12 hexadecimal digits that change with any name, label, split or annotation.
 
-        Folders do not enter, so the same data in two places have the same fingerprint.
+        Folders do not enter, so the same data in two places have the same fingerprint. Nor do sex, age and pixel
+        spacing, by which results are told and nothing is trained.
         """
         return self._fingerprint
 

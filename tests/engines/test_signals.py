@@ -150,10 +150,17 @@ def test_an_ignored_signal_stays_ignored():
     assert exit_code(in_child(act)) == 0
 
 
-def test_ctrl_c_leaves_with_130(capsys):
+@pytest.mark.parametrize("saved", [False, True])
+def test_ctrl_c_leaves_with_130(capsys, monkeypatch, tmp_path, saved):
+    """What can be gone on from is promised where there is a checkpoint alone."""
+    monkeypatch.setattr(excepthook, "log_file", lambda: tmp_path / "train.log")
+    (tmp_path / "checkpoints").mkdir()
+    if saved:
+        (tmp_path / "checkpoints" / "iteration-00000001.pt").touch()
     with pytest.raises(SystemExit) as end:
         excepthook._report(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert end.value.code == 130 and "The same command goes on" in capsys.readouterr().err
+    assert end.value.code == 130
+    assert ("The same command goes on" in capsys.readouterr().err) == saved
 
 
 def test_a_real_process_that_ends_between_two_runs_closes_its_run(output_root, tmp_path):

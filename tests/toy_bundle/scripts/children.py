@@ -6,6 +6,7 @@ A forked child shares what this process has imported, so that it starts in no ti
 import contextlib
 import os
 import runpy
+import signal
 import socket
 import sqlite3
 import sys
@@ -29,6 +30,8 @@ def in_child(action: Callable[[], None], **environment: str) -> int:
     status = 1
     try:
         os.environ.update(environment)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this
         torch.set_num_threads(1)
         action()
         status = 0
