@@ -56,6 +56,7 @@ def test_every_stage_leaves_its_encoders_and_goes_on_from_the_one_before(whole, 
     assert "contrast.bank" in differing(network(output_root, "emptied"), weights[2])
 
 
+@pytest.mark.slow  # the toy is killed in its second stage, too
 def test_a_kill_in_the_second_stage_resumes_there(whole, images, output_root):
     assert train(output_root, images, ["curriculum"], kill_at=("-level2", 4)) == -signal.SIGKILL
     assert checkpoint(output_root, "adam-seed0-level2").stem == "iteration-000000004"

@@ -18,7 +18,9 @@ def kinds(traced):
     return sorted(node.kind() for node in traced.inlined_graph.nodes())
 
 
-@pytest.mark.parametrize("architecture", PAPER)
+@pytest.mark.parametrize(
+    "architecture", ["r3d_18", *(pytest.param(name, marks=pytest.mark.slow) for name in PAPER[1:])]
+)
 def test_the_traced_network_has_no_trace_of_the_head(architecture):
     """What training with the second task keeps, and evaluates, is the graph of a network that never had it."""
     trained, x = WithSegmentation(small(architecture), 3).eval(), torch.randn(1, 1, *SMALL)

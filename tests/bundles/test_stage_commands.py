@@ -10,7 +10,11 @@ from common.teachers.embedding_table import EmbeddingTable, write_table
 STILL = {"learning_rate": 0.0, "schedules#lr#final": 0.0}
 # seeds of their own: a network that is not handed over begins with other weights
 LEADER = {"stages#disease#epochs": 1, "stages#both#epochs": 1, "stages#disease#store_size": 160, "stages#both#seed": 1}
-STAGED = [(["two_stages"], True), (["two_stages", "released"], False), (["small_two_stages"], True)]
+STAGED = [
+    (["two_stages"], True),
+    pytest.param(["two_stages", "released"], False, marks=pytest.mark.slow),
+    pytest.param(["small_two_stages"], True, marks=pytest.mark.slow),
+]
 SRHRS = {"whole": {"scales": [1.0]}, "half": {"scales": [0.5], "seed": 1}, "quarter": {"scales": [0.25], "seed": 2}}
 
 

@@ -91,6 +91,7 @@ def test_networks_can_be_scripted_and_answer_alike(bundle, exported):
         assert torch.allclose(scripted(images), network.eval()(images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_exporters_own_check_starts_cold_and_tells_other_weights_and_a_missing_file(exported, tmp_path, request):
     found = exported("image_segmentation")
     assert largest_difference(found) == 0  # in a process that imports everything by itself

@@ -85,6 +85,7 @@ def test_a_tracking_server_that_is_gone_is_blamed_and_not_the_weights(uri, tmp_p
     assert not (tmp_path / "gone.db").exists() and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_network_goes_to_the_runs_mlflow_and_works_without_the_project(output_root, tmp_path, client):
     bundle = "image_classification"  # whose graph is small
     run = write_run(bundle, tmp_path / "run", **SHAPES[bundle])

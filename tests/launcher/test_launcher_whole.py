@@ -25,6 +25,7 @@ def run_printed(python, capsys):
     return run
 
 
+@pytest.mark.slow  # a README's commands are run by short forms always
 def test_a_run_needs_its_folder_alone(run_printed, python, output_root, tmp_path):
     phantom = tmp_path / "phantom #1"  # which a config would read otherwise
     write_phantom(phantom, count=24, size=96, seed=0, workers=1)

@@ -49,7 +49,7 @@ def spread(images):
 
 
 def test_landmarks_move_in_a_small_sample():
-    pairs = patients_and_visits(SEED, 80)
+    pairs = patients_and_visits(SEED, 30)
     points = [np.array(list(make_patient(SEED, patient).landmarks.values())) for patient, _ in pairs]
     spots = np.array([pose(SEED, *pair).points(at)[0] for pair, at in zip(pairs, points, strict=True)])
     deviation = spots.std(0)

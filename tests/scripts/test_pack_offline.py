@@ -39,6 +39,7 @@ def run(words, wheels, **more):
     return subprocess.run(words, env=environment, capture_output=True, text=True, cwd=ROOT, **more)
 
 
+@pytest.mark.slow
 def test_a_pack_installs_itself_from_what_it_holds(tmp_path, wheels):
     (tmp_path / "wanted.txt").write_text("stubone==1.0  # the pin, not the newest\n")
     data = tmp_path / "images"
