@@ -1,5 +1,7 @@
 r"""Say what a data set's folder holds, what is missing and where to get it, and what is wrong with it.
 
+python scripts/check_data.py list                             # all data sets that can be read
+python scripts/check_data.py /data/download                   # which of them it is, and what is in it
 python scripts/check_data.py chestxray14 /data/ChestX-ray14
 python scripts/check_data.py folder /data/chest_xray --option 'classes=[NORMAL, PNEUMONIA]' \
     --option 'patient_pattern=(person\d+)_'
@@ -15,20 +17,27 @@ from collections.abc import Sequence
 from common.files import DatasetError
 from common.readers import reader_modules
 from common.readers.check import check_folder
+from common.readers.listing import list_datasets
+from common.readers.recognition import the_one
 from common.readers.support.options import parse_options
 
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", help=f"one of {', '.join(reader_modules())}")
-    parser.add_argument("root", help="the downloaded folder")
+    known = ", ".join(reader_modules())
+    parser.add_argument("dataset", help=f"one of {known}; `list`; or nothing, if the folder's files tell it")
+    parser.add_argument("root", nargs="?", help="the downloaded folder")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the reader; repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--quick", action="store_true", help="do not open the images")
-    given = vars(parser.parse_args(words))
+    given = parser.parse_args(words)
+    if given.root is None and given.dataset == "list":
+        print(list_datasets())
+        return 0
     try:
-        options = parse_options(given.pop("option"))
-        problems = check_folder(**given, options=options, progress=sys.stderr.isatty())
+        dataset, root = (given.dataset, given.root) if given.root else (the_one(given.dataset), given.dataset)
+        options, progress = parse_options(given.option), sys.stderr.isatty()
+        problems = check_folder(dataset, root, options, given.quick, given.workers, progress)
     except DatasetError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ..files.errors import SharedPatients
-from ..files.notices import printable
+from ..files.notices import collect_notices, printable
 from ..records import SPLITS, Corpus
 from . import Publication, find_reader, read
 from .guesses import guesses
 from .inspection import Inspection, inspect_all, repeats, unread_images
+from .support.copies import first_few_below
+from .support.tree import Tree
 
 SHOWN = 10
 
@@ -43,6 +45,7 @@ def check_folder(
     unread = unread_images(corpus.records, Path(root).expanduser().resolve(), source.volumes)
     problems = _list("Images in the folder that are not read", [str(path) for path in unread])
     problems += _list("Patients in two splits", overlap)
+    _print_defects(source, Path(root).expanduser().resolve(), quick)
     if dataset == "folder":
         _list("The names suggest", guesses(corpus.records, Path(root).expanduser().resolve(), options))
     if not quick:
@@ -92,6 +95,18 @@ def _print_missing(corpus: Corpus, source: Publication) -> None:
     counts = ", ".join(f"{count:,} images to {name}" for name, count in source.splits.items())
     print(f"  official split: {counts or 'none'}")
     print(f"  licence: {source.licence}; cite: {source.citation}")
+
+
+def _print_defects(source: Publication, root: Path, quick: bool) -> None:
+    """Look for what is known of the release by name; readers deal with it, so it is no problem to solve."""
+    tree = Tree(root)
+    with collect_notices():  # the reader has said it
+        found = {known: known.find(tree) for known in source.defects if not (quick and known.opens)}
+    if found:
+        print("\nKnown defects of the release")
+    for known, paths in found.items():
+        told = f"{len(paths):,} ({first_few_below(root, paths)}). {known.remedy}" if paths else "none"
+        print(f"  {known.name}: {told}")
 
 
 def _print_files(inspections: Sequence[Inspection]) -> int:

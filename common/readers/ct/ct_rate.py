@@ -25,11 +25,12 @@ from ..registry import reader
 from ..support.copies import one_each
 from ..support.finish import finish
 from ..support.label_maps import LabelMaps, inside
-from ..support.publication import Publication
+from ..support.publication import Defect, Publication
 from ..support.suffixes import stem
 from ..support.tree import Tree, require_root
 from ._ct_rate_tables import calibrations_of, labels_of
 
+FIXED, RAW = "fixed", "raw"
 PUBLICATION = Publication(
     name="ct_rate",
     title="CT-RATE",
@@ -46,6 +47,15 @@ PUBLICATION = Publication(
         "dataset/ts_seg/ts_total (optional)",
     ),
     volumes=True,
+    gives=("18 findings", "label maps"),
+    signs=("multi_abnormality_labels/*.csv", "train_*_[a-z]_[0-9].nii.gz", "valid_*_[a-z]_[0-9].nii.gz"),
+    defects=(
+        Defect(
+            "volumes of the first version",
+            lambda tree: _of_versions(tree)[RAW],
+            "Their numbers are brought to Hounsfield units by metadata/*.csv; better get train_fixed and valid_fixed",
+        ),
+    ),
 )
 FINDINGS = (
     *("Medical material", "Arterial wall calcification", "Cardiomegaly", "Pericardial effusion"),
@@ -62,7 +72,6 @@ UNUSABLE = {
     **dict.fromkeys(("train_1267_a_4", "train_11755_a_3", "train_11755_a_4"), "no distance between slices"),
     **dict.fromkeys(("train_14384_a_2", "valid_251_a_2"), "unreadable"),
 }
-FIXED, RAW = "fixed", "raw"
 SEGMENTATIONS = "ts_seg"
 
 
@@ -123,15 +132,20 @@ def read(
     )
 
 
-def _volumes(tree: Tree, version: str | None) -> dict[str, tuple[Path, str]]:
-    """Return name -> (file, version), sorted by patient, scan and reconstruction."""
+def _of_versions(tree: Tree) -> dict[str, list[Path]]:
+    """Return version -> its volumes, which the folder on the way tells."""
     paths: dict[str, list[Path]] = {FIXED: [], RAW: []}
     for path in tree.volumes():
         parts = path.relative_to(tree.root).parts[:-1]
         if NAME.fullmatch(stem(path.name)) and path.name.endswith((".nii.gz", ".nii")) and SEGMENTATIONS not in parts:
             paths[FIXED if any(part.endswith("_fixed") for part in parts) else RAW].append(path)
+    return paths
+
+
+def _volumes(tree: Tree, version: str | None) -> dict[str, tuple[Path, str]]:
+    """Return name -> (file, version), sorted by patient, scan and reconstruction."""
     found: dict[str, dict[str, Path]] = {}
-    for told, listed in paths.items():
+    for told, listed in _of_versions(tree).items():
         chosen_each = one_each(listed, tree.root, lambda path: stem(path.name), lambda path: path.suffix == ".gz")
         for name, path in chosen_each.items():
             found.setdefault(name, {})[told] = path

@@ -47,6 +47,8 @@ PUBLICATION = Publication(
         "CT_Scan_Metadata_Complete_35747.csv (optional: patients)",
     ),
     volumes=True,
+    gives=("16 findings of 84",),
+    signs=("img*_Abnormality_and_Location_Labels.csv*", "CT_Scan_Metadata_Complete_35747.csv*"),
 )
 # Publisher's token -> CT-RATE's name of the same finding, in the order of the papers' tables.
 CLASSES = {

@@ -39,6 +39,8 @@ PUBLICATION = Publication(
     patients=3_147,
     files=("train_images/<patient>/<series>/*.dcm", "train_2024.csv (or train.csv)", "segmentations (optional)"),
     volumes=True,
+    gives=("injuries of 5 kinds", "206 label maps"),
+    signs=("train_2024.csv", "image_level_labels*.csv", "train_series_meta.csv"),
 )
 BINARY = ("bowel", "extravasation")
 GRADED = ("liver", "spleen", "kidney")

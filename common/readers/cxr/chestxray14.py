@@ -20,6 +20,7 @@ from ...records import Corpus, Record
 from ..registry import reader
 from ..support.annotations import landmarks_of, masks_of
 from ..support.copies import first_few_below, one_each
+from ..support.defects import FOUR_CHANNELS, NESTED_COPIES
 from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.suffixes import stem
@@ -42,6 +43,9 @@ PUBLICATION = Publication(
         "train_val_list.txt",
         "test_list.txt",
     ),
+    gives=("14 findings", "984 boxes", "views"),
+    signs=("Data_Entry_2017*.csv*", "BBox_List_2017.csv*"),
+    defects=(FOUR_CHANNELS, NESTED_COPIES),
 )
 # The order of the papers' code and of the literature, not of any table.
 FINDINGS = (

@@ -20,6 +20,7 @@ from ...files.notices import add_notice
 from ...records import Corpus, Record
 from ..registry import reader
 from ..support.copies import first_few_below, one_each
+from ..support.defects import NESTED_COPIES
 from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.spelling import SPLIT_FOLDERS
@@ -36,6 +37,9 @@ PUBLICATION = Publication(
     images=5_856,
     splits={"train": 5_232, "test": 624},
     files=("{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg",),
+    gives=("2 classes, or 3 with causes",),
+    signs=("person*_bacteria_*.jp*g", "person*_virus_*.jp*g", "NORMAL2-IM-*-*.jp*g"),
+    defects=(NESTED_COPIES,),
 )
 CLASSES = ("NORMAL", "PNEUMONIA")
 CAUSES = ("NORMAL", "BACTERIA", "VIRUS")

@@ -37,6 +37,8 @@ PUBLICATION = Publication(
     patients=44_351,
     splits={"train": 35_126, "test": 53_576},
     files=("train/*.jpeg (5 parts)", "test/*.jpeg (7 parts)", "trainLabels.csv", "retinopathy_solution.csv (optional)"),
+    gives=("5 grades",),
+    signs=("trainLabels.csv*", "retinopathy_solution.csv*", "[1-9]*_left.jpeg"),
 )
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative")
 TABLES = {"train": "trainLabels.csv", "test": "retinopathy_solution.csv"}

@@ -1,9 +1,28 @@
 """What a publisher says about a data set, for readers to report against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...records import SPLITS, Record
+from .tree import Tree
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A known defect of a release, which `scripts/check_data.py` looks for by name.
+
+    Args:
+        name: such as "images of four channels".
+        find: takes the folder and returns the files that have it.
+        remedy: what the reader does about it, or what is left to do.
+        opens: `find` looks into files, which a quick check does not.
+    """
+
+    name: str
+    find: Callable[[Tree], Sequence[Path]]
+    remedy: str
+    opens: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,10 @@ class Publication:
             counts with "train". Empty where there is no official split and the reader draws one.
         files: what the root should hold, one phrase each.
         volumes: its images are CT volumes.
+        gives: what comes with the images, one phrase each, such as "14 findings".
+        signs: patterns of names, or of ends of paths, each of which only this data set has in common use: by them
+            a folder is recognised. `*` also stands for folders; case does not count.
+        defects: known of a release.
     """
 
     name: str
@@ -34,6 +57,9 @@ class Publication:
     splits: Mapping[str, int] = field(default_factory=dict)
     files: Sequence[str] = ()
     volumes: bool = False
+    gives: Sequence[str] = ()
+    signs: Sequence[str] = ()
+    defects: Sequence[Defect] = ()
 
     def compare(self, records: Sequence[Record]) -> list[str]:
         """Return one notice per count that differs from the publisher's; a subset is not an error."""

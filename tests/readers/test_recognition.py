@@ -1,0 +1,98 @@
+"""Which data set a folder is, by names that publishers gave, and what else is known of all of them."""
+
+import pytest
+from pictures import save_grey
+from PIL import Image
+from script_main import script_main
+
+from common.files import DatasetError
+from common.readers import find_reader, reader_modules
+from common.readers.check import check_folder
+from common.readers.listing import list_datasets
+from common.readers.recognition import MOST, recognise, the_one
+from common.readers.support.defects import alpha_pngs, nested_copies
+from common.readers.support.tree import Tree
+
+PUBLISHED = [name for name in reader_modules() if find_reader(name).publication.images is not None]
+NAMES = {
+    "chestxray14": ("images_001/images/00000001_000.png", "Data_Entry_2017.csv", "BBox_List_2017.csv"),
+    "ct_rate": ("dataset/valid_fixed/valid_1/valid_1_a/valid_1_a_1.nii.gz",),
+    "eyepacs": ("train/10_left.jpeg", "train/10_right.jpeg", "trainLabels.csv.zip"),
+    "kermany": ("chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg", "chest_xray/test/NORMAL/IM-0001-0001.jpeg"),
+    "rad_chestct": ("imgtrain_Abnormality_and_Location_Labels.csv", "trn00001.npz"),
+    "ratic": ("train_images/10004/21057/1000.dcm", "train_series_meta.csv"),
+}
+
+
+def touch(root, names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_a_download_is_recognised_and_is_no_other(tmp_path, dataset):
+    touch(tmp_path / "down" / "load", NAMES[dataset])
+    assert the_one(tmp_path) == dataset
+    assert [known.publication.name for known in recognise(tmp_path)] == [dataset]
+
+
+@pytest.mark.parametrize("dataset", PUBLISHED)
+def test_a_publication_fills_its_line_of_the_list(dataset):
+    publication = find_reader(dataset).publication
+    (line,) = (line for line in list_datasets().splitlines() if line.split()[0:1] == [dataset])
+    assert publication.gives and publication.signs and f"{publication.images:,}" in line and publication.licence in line
+    for split, count in publication.splits.items():
+        assert f"{split} {count:,}" in line
+    assert line.endswith(publication.licence)
+
+
+def test_all_of_several_are_named_and_none_too(tmp_path):
+    touch(tmp_path / "a", NAMES["kermany"])
+    touch(tmp_path / "b", NAMES["eyepacs"])
+    with pytest.raises(DatasetError, match=r"2 data sets: .*b/train/10_left\.jpeg.*a/chest_xray/train"):
+        the_one(tmp_path)
+    touch(tmp_path / "c", ["x.png", "labels.csv"])
+    with pytest.raises(DatasetError, match=r"no known data set .*`list` prints all"):
+        the_one(tmp_path / "c")
+    with pytest.raises(DatasetError, match="no such folder"):
+        the_one(tmp_path / "d")
+
+
+def test_tables_are_seen_behind_many_images_and_in_any_case(tmp_path):
+    touch(tmp_path, [f"a{number:04}.png" for number in range(300)] + ["DATA_ENTRY_2017_V2020.CSV.GZ"])
+    assert the_one(tmp_path) == "chestxray14"
+    assert MOST > 2_000
+
+
+def test_the_command_recognises_a_folder_and_prints_the_list(tmp_path, capsys):
+    main = script_main("check_data")
+    save_grey(tmp_path / "train" / "PNEUMONIA" / "person1_bacteria_1.jpeg", 1)
+    save_grey(tmp_path / "test" / "NORMAL" / "IM-0001-0001.jpeg", 2)
+    assert main([str(tmp_path), "--quick"]) == 0
+    assert capsys.readouterr().out.startswith("kermany: 2 images of 2 patients")
+    assert main(["list"]) == 0 and capsys.readouterr().out.startswith("name ")
+    assert main([str(tmp_path / "nowhere")]) == 2 and "no such folder" in capsys.readouterr().err
+
+
+def test_known_defects_are_looked_for_by_name(tmp_path, capsys):
+    for folder in ("", "chest_xray/"):
+        save_grey(tmp_path / f"{folder}train" / "NORMAL" / "IM-0001-0001.jpeg", 1)
+    assert check_folder("kermany", str(tmp_path), {}, quick=True) == 0
+    text = capsys.readouterr().out
+    assert "the archive again in a folder of itself: 1 (chest_xray/train/NORMAL/IM-0001-0001.jpeg)." in text
+    save_grey(tmp_path / "chest_xray" / "train" / "NORMAL" / "IM-0001-0001.jpeg", 2)  # another picture is no copy
+    assert nested_copies(Tree(tmp_path)) == []
+
+
+def test_channels_of_opacity_are_told_by_headers(tmp_path):
+    for mode in ("L", "LA", "RGB", "RGBA", "P"):
+        Image.new(mode, (4, 4)).save(tmp_path / f"{mode}.png")
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG")
+    assert [path.name for path in alpha_pngs(Tree(tmp_path))] == ["LA.png", "RGBA.png"]
+
+
+def test_volumes_of_the_first_version_of_ct_rate_are_found(tmp_path):
+    (defect,) = find_reader("ct_rate").publication.defects
+    touch(tmp_path, ["train/train_1/train_1_a/train_1_a_1.nii.gz", "train_fixed/train_2/train_2_a/train_2_a_1.nii.gz"])
+    assert [path.name for path in defect.find(Tree(tmp_path))] == ["train_1_a_1.nii.gz"]
