@@ -12,7 +12,8 @@ from ...files.notices import add_notice
 from .copies import equal_files, first_few_below, without_nested
 from .suffixes import has_known_suffix, is_image, is_slice, is_volume
 
-CLUTTER = {"__MACOSX", "Thumbs.db"}
+DRAWN = "drawn_masks"  # folder in a root that a reader draws masks into: they are nothing of the publisher's
+CLUTTER = {"__MACOSX", "Thumbs.db", DRAWN}
 
 
 def require_root(root: str | os.PathLike[str], where: str) -> Path:
