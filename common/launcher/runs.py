@@ -73,7 +73,7 @@ class Run:
             is_syntax, there = value[0] in SYNTAX or "#" in value, Path(self.noted.cwd) / value
             if is_syntax and key not in self.noted.overrides:
                 continue
-            if not Path(value).exists() and there.exists():
+            if there.exists() and there.resolve() != Path(value).resolve():  # also where one of that name is here
                 told[key] = str(there)
             elif is_syntax:
                 told[key] = value

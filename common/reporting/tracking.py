@@ -20,6 +20,7 @@ from .inputs import data_input
 from .parent import ParentRun
 from .run_tags import description, run_tags
 from .store import RunNote, RunStore, digest
+from .system_metrics import SystemMetrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +65,7 @@ class Tracking:
             each epoch are logged besides.
         training: folder of the run whose weights an evaluation by itself judges; its run shows the numbers as well,
             and the evaluation's is nested below it.
+        system_metrics: seconds between two looks at processor, memory and GPUs (`system/...`); None takes none.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Tracking:
         config: Mapping[str, Any] | None = None,
         every: int = 10,
         training: str | Path | None = None,
+        system_metrics: float | None = None,
     ):
         if every < 1:
             raise ValueError(f"tracking#every is {every}; it must be 1 or more")
@@ -97,6 +100,7 @@ class Tracking:
         self._judged_id: str | None = None
         self._is_open = False
         self._speed = Reading()
+        self._system = SystemMetrics(system_metrics)
 
     def attach(self, engine: Engine) -> None:
         """Track this trainer or evaluator."""
@@ -186,6 +190,7 @@ class Tracking:
         self._is_open = True
         if self.store.run_id is not None:  # another round of the same engine, as in federated learning
             self.store.reopen()
+            self._system.start(self.store)
             return
         if self._trainer is not None and self.config:
             write_run_files(self.note.path.parent, self.config)
@@ -210,6 +215,7 @@ class Tracking:
         if self.config and (known is None or known.tags.get(CONFIG_DIGEST) != tags[CONFIG_DIGEST]):
             name = "config.yaml" if known is None else f"config-{self._step:09d}.yaml"
             self.store.keep("log_dict", self.config, name)
+        self._system.start(self.store)
         logger.info("Tracked as %s in %s.", self.run_name, self.store.address)
 
     def _described(self) -> dict[str, str]:
@@ -302,6 +308,7 @@ class Tracking:
         """Mark the run; one that has been marked as finished already may still fail in a handler after this one."""
         if self.store.run_id is not None and (self._is_open or status != "FINISHED"):
             self._is_open = False
+            self._system.stop()
             self.store.close(status)
             if self._parent is not None:
                 self._parent.close(status)

@@ -55,6 +55,14 @@ def test_a_key_that_an_override_left_without_use_is_the_runs_own(tmp_path, monke
     assert len(mistyped) == 1 and "small_options" in mistyped[0]
 
 
+def test_a_folder_of_the_same_name_here_is_not_the_runs(run, capsys, monkeypatch, tmp_path):
+    absolute = run.absolute()
+    (tmp_path / "elsewhere" / "data" / "a #1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = read_by_monai(printed(capsys, "evaluate", absolute)).flags["dataset_dir"]
+    assert told == str(tmp_path / "data" / "a #1")
+
+
 def test_a_run_is_called_by_its_folder_or_by_its_name(run, capsys, monkeypatch):
     whole = printed(capsys, "evaluate", run)
     for name in (f"{run}/", "image_segmentation/first", "first", f"./{run}"):
