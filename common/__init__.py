@@ -6,6 +6,7 @@ from types import ModuleType
 LADDER = (
     "records",
     "inert",
+    "run_folder",
     "files",
     "sampling",
     "images",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import rank
+from ..run_folder import CHECKPOINTS, ENCODER, MODEL
 from .changes import NOT_OF_THE_RECIPE
 from .given import merged_config
 from .run_files import RunFiles, plain, read_run_files
@@ -15,7 +16,7 @@ from .stages import current_stage
 from .terminal import log_to
 
 logger = logging.getLogger(__name__)
-RESULTS = ("checkpoints/*.pt", "model.pt", "encoder.safetensors")
+RESULTS = (f"{CHECKPOINTS}/*.pt", MODEL, ENCODER)
 SHOWN = 10
 """Changes that are listed; a recipe of another bundle would differ in a hundred."""
 ABSENT = object()

@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
+from ..run_folder import COMMAND, CONFIG
 from .credentials import without_credentials
 from .given import current_command
-
-CONFIG, COMMAND = "config.yaml", "command.json"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 
 from ..engines import rank
+from ..run_folder import LOG
 
-LOG = "train.log"
 FULL = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 OWN = __name__.partition(".")[0]
 """The package that holds the collection: `common`, and `scripts` in an exported bundle."""

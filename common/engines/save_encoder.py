@@ -9,6 +9,7 @@ from ignite.engine import Engine, Events
 from ..files import save_atomically
 from ..networks import Encoder, save_encoder
 from ..records.data_used import data_used
+from ..run_folder import BEST_ENCODER, ENCODER, MODEL
 from .checkpoints import Checkpoints
 from .distributed import rank
 from .provenance import commit
@@ -55,13 +56,13 @@ class SaveEncoder:
         if rank() == 0:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
             if self.checkpoints is not None:
-                self.checkpoints.when_best.append(partial(self._save, "encoder_best.safetensors"))
+                self.checkpoints.when_best.append(partial(self._save, BEST_ENCODER))
 
     def __call__(self, engine: Engine) -> None:
         """Write the files."""
-        self._save("encoder.safetensors")
+        self._save(ENCODER)
         weights = {name: value.detach().cpu() for name, value in self.encoder.state_dict().items()}
-        path = self.directory / "model.pt"
+        path = self.directory / MODEL
         try:
             save_atomically(weights, path)
         except (OSError, RuntimeError) as error:  # PyTorch wraps the system's errors in its own

@@ -16,10 +16,10 @@ from ..engines.checksums import FILES, digests, mismatch
 from ..engines.distributed import from_first
 from ..files import damage, free_space, replacing, save_atomically
 from ..inert import inert
+from ..run_folder import BEST, MODEL, NETWORK
 from .stop_early import StopEarly
 
 logger = logging.getLogger(__name__)
-MODEL, NETWORK, BEST = "model.pt", "network.json", "best.json"
 BEGAN_WITH = "began_with"
 
 

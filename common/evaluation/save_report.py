@@ -10,10 +10,11 @@ from ignite.engine import Engine, Events
 
 from ..engines import rank
 from ..files import outputs
+from ..run_folder import EVALUATION
 from .report import Outcome, Report
 from .roc import roc_figure
 
-FILES = ("evaluation.json", "evaluation_classes.csv", "evaluation_images.csv")
+FILES = (EVALUATION, "evaluation_classes.csv", "evaluation_images.csv")
 
 
 class SaveReport:

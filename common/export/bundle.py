@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..command.excepthook import cause
 from ..inert import inert
 from ..networks.exported import ExportedNetwork
+from ..run_folder import ENCODER, MODEL
 from .card import model_card
 from .configs import describe_encoders, merge, merge_files, pin_encoders, read_config, without_machine_paths
 from .data_section import training_data
@@ -22,7 +23,7 @@ from .finished import whole_or_nothing
 from .metadata import complete_metadata, probe_network
 from .places import anchored, with_own_code
 from .rewrite import ExportError, rewrite_config
-from .run import CLASSES, ENCODER, RunFacts, read_run
+from .run import CLASSES, RunFacts, read_run
 from .tracked_model import log_model
 from .vendor import source_files, vendor
 
@@ -101,7 +102,7 @@ def export_bundle(
         vendor(bundle, unfinished, portable)
         _write(bundle, unfinished, portable, metadata)
         (unfinished / "models").mkdir()
-        torch.save(network.state_dict(), unfinished / "models" / "model.pt")
+        torch.save(network.state_dict(), unfinished / "models" / MODEL)
         if facts.encoder_file is not None:
             shutil.copyfile(facts.encoder_file, unfinished / "models" / ENCODER)
         (unfinished / "docs").mkdir()

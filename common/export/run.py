@@ -14,18 +14,17 @@ from torch import Tensor
 from ..command.credentials import without_credentials
 from ..command.run_files import read_run_files
 from ..engines.checksums import mismatch
-from ..evaluation.best import BEGAN_WITH, BEST, MODEL, NETWORK
+from ..evaluation.best import BEGAN_WITH
 from ..files import damage
 from ..inert import literal
 from ..records.data_used import DataUsed
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
+from ..run_folder import BEST, ENCODER, EVALUATION, MODEL, NETWORK
 from .configs import merge_files
 from .renamed import present_names
 from .rewrite import ExportError
 from .tracked import read_tracked
 
-EVALUATION = "evaluation.json"
-ENCODER = "encoder.safetensors"
 CLASSES = ("findings", "structures")  # keys of the names of the network's outputs
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-KEPT = ("best.json", "evaluation.json", "probe.json", "model.pt", "encoder.safetensors")
-CHECKPOINTS = "checkpoints"
+from ..run_folder import BEST, CHECKPOINTS, ENCODER, EVALUATION, MODEL, PROBE
+
+KEPT = (BEST, EVALUATION, PROBE, MODEL, ENCODER)
 PROBES = ("patch_auc", "landmark_retrieval", "knn_auc")  # what a probe of an encoder is read by
 
 
@@ -51,7 +52,7 @@ def _result(folder: Path) -> Result | None:
 
 
 def _best(folder: Path) -> str:
-    best = _json(folder / "best.json")
+    best = _json(folder / BEST)
     if not isinstance(best.get("value"), float) or best.get("metric") is None:
         return ""
     return f"{best['metric']} {best['value']:.4f} in epoch {best.get('epoch')}"
@@ -59,7 +60,7 @@ def _best(folder: Path) -> str:
 
 def _evaluation(folder: Path) -> str:
     """By the metric that chose the weights, or the first that is not of one class."""
-    said, wanted = _json(folder / "evaluation.json"), _json(folder / "best.json").get("metric")
+    said, wanted = _json(folder / EVALUATION), _json(folder / BEST).get("metric")
     metrics = said.get("metrics", {})
     name = wanted if wanted in metrics else next((name for name in metrics if "/" not in name), None)
     if name is None:
@@ -69,7 +70,7 @@ def _evaluation(folder: Path) -> str:
 
 
 def _probe(folder: Path) -> str:
-    metrics = _json(folder / "probe.json")
+    metrics = _json(folder / PROBE)
     return ", ".join(f"{name} {metrics[name]:.4f}" for name in PROBES if isinstance(metrics.get(name), float))
 
 

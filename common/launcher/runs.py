@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ..command.literal import PATH_KEY, SYNTAX
-from ..command.run_files import CONFIG, RunFiles, read_run_files
+from ..command.run_files import RunFiles, read_run_files
+from ..run_folder import CONFIG, ENCODER, MODEL, NETWORK
 from .bundles import Bundle, bundles
 from .errors import UsageError, choose
 from .line import near
 from .results import is_run
 
 OUTPUT = Path("runs")
-NETWORK, MODEL, ENCODER = "network.json", "model.pt", "encoder.safetensors"
 
 
 @dataclass(frozen=True)

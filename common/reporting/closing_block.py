@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..command.run_files import read_run_files
-from ..command.terminal import LOG
+from ..run_folder import BEST_ENCODER, CONFIG, ENCODER, LOG, MODEL, NETWORK
 from .data_note import TRAINED, VALIDATED, DataNote
 from .durations import clock
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ..engines import Trainer
 
 FILES = {
-    "model.pt": "weights",
-    "encoder.safetensors": "encoder",
-    "encoder_best.safetensors": "encoder of the best epoch",
-    "network.json": "network",
-    "config.yaml": "recipe",
+    MODEL: "weights",
+    ENCODER: "encoder",
+    BEST_ENCODER: "encoder of the best epoch",
+    NETWORK: "network",
+    CONFIG: "recipe",
     LOG: "log",
 }
 IN_REPOSITORY = not __name__.startswith("scripts.")
@@ -75,7 +75,7 @@ def _next(run_dir: Path) -> list[str]:
         return []
     run = shlex.quote(str(run_dir))
     lines = [f"python -m common evaluate {run}", f"python -m common export {run}"]
-    encoder = run_dir / "encoder.safetensors"
+    encoder = run_dir / ENCODER
     if encoder.is_file():
         start = f"--encoder_file {shlex.quote(str(encoder))}"
         lines.append(f"python -m common run image_segmentation lung_masks {start} --dataset_dir FOLDER")

@@ -16,6 +16,7 @@ from ..networks import Encoder, build_encoder, load_encoder
 from ..networks.checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint
 from ..networks.file_kinds import misfit, stand_in
 from ..networks.weight_matching import sound_weights
+from ..run_folder import ENCODER, MODEL, NETWORK
 from .embedding_table import SUFFIXES
 from .expert import Expert, NetworkExpert
 from .expert_cached import CachedExpert
@@ -82,10 +83,10 @@ def load_expert(
         return CachedExpert.read([_there(Path(one), key) for one in path])
     file = _there(Path(path), key)
     if file.is_dir():
-        if (file / "network.json").is_file() and (file / "model.pt").is_file():
+        if (file / NETWORK).is_file() and (file / MODEL).is_file():
             _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file), image_size)
-        file = _there(file / "encoder.safetensors", key)
+        file = _there(file / ENCODER, key)
     problem = stand_in(file)
     if problem is not None:
         raise UnreadableCheckpointError(file, *problem)
@@ -103,7 +104,7 @@ def load_expert(
     if not is_safetensors(file) and not _is_weights(file):
         raise ValueError(f"{key} is {file}, of no kind that is known. An expert can be {KINDS}.")
     if not is_safetensors(file) and key_map is None and _of_classifier(content := read_checkpoint(file)):
-        if (file.parent / "network.json").is_file():
+        if (file.parent / NETWORK).is_file():
             _refuse(file, of_weights | of_input)
             return encoder_expert(_of_run(file.parent, file), image_size)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
@@ -145,14 +146,14 @@ def seeded_expert(
 def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
     """The encoder of a classification run: `network.json` says how it is built."""
     try:
-        said = literal(json.loads((folder / "network.json").read_text()), str(folder / "network.json"))
+        said = literal(json.loads((folder / NETWORK).read_text()), str(folder / NETWORK))
         asked = [said[key] for key in ("architecture", "channels", "image_size", "mean", "std", "encoder_options")]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder / 'network.json'} does not say how the network is built ({error!r}): it is damaged or another "
             "program's. Copy it from the run again."
         ) from error
-    file = weights or folder / "model.pt"
+    file = weights or folder / MODEL
     return _filled(build_encoder(*asked), read_checkpoint(file), file)
 
 

@@ -1,0 +1,16 @@
+"""What the files in a run's folder are called.
+
+Nothing is imported here: the launcher lists runs without waiting for a library.
+"""
+
+CHECKPOINTS = "checkpoints"
+MODEL = "model.pt"  # best weights of a supervised training, and the last ones of a pre-training
+NETWORK = "network.json"  # an overlay that builds the network of these weights
+ENCODER = "encoder.safetensors"
+BEST_ENCODER = "encoder_best.safetensors"
+BEST = "best.json"
+EVALUATION = "evaluation.json"
+PROBE = "probe.json"
+CONFIG = "config.yaml"
+COMMAND = "command.json"
+LOG = "train.log"
