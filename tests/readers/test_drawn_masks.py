@@ -15,6 +15,7 @@ from common.readers.support.shapes import MaskFiles, Polygons
 from common.readers.support.tree import Tree
 
 SQUARE = Polygons([[(1, 2), (1, 5), (4, 5), (4, 2)]])
+TOP = Polygons([[(0, 0), (0, 8), (1, 8), (1, 0)]])
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def test_it_is_drawn_again_only_when_something_changed(tmp_path, image):
     before = times(tmp_path)
     draw(tmp_path, image)
     assert times(tmp_path) == before
-    path = draw(tmp_path, image, Polygons([[(0, 0), (0, 8), (1, 8), (1, 0)]]))  # another annotation
+    path = draw(tmp_path, image, TOP)  # another annotation
     assert read_mask(path)[0].all() and read_mask(path).sum() == 8
     Image.fromarray(np.arange(192, dtype=np.uint8).reshape(12, 16)).save(image)  # another image of that name
-    assert read_mask(draw(tmp_path, image)).shape == (12, 16)
+    assert read_mask(draw(tmp_path, image, TOP)).shape == (12, 16)
     (tmp_path / "drawn_masks" / "toys" / "heart" / "one.png").unlink()
-    assert read_mask(draw(tmp_path, image)).any()
+    assert read_mask(draw(tmp_path, image, TOP)).any()
 
 
 def test_a_joined_mask_follows_its_files(tmp_path, image):

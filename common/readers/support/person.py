@@ -1,0 +1,32 @@
+"""What tables and headers say of a person: sex and age in any of their spellings."""
+
+import re
+
+OLDEST = 120.0  # years; more is a typing error, of which ChestX-ray14 and RSNA have some
+YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # by the first letter of the unit
+AGE = re.compile(r"(\d+(?:\.\d+)?)\s*-?\s*(y|yrs?|years?|m|mos?|months?|w|weeks?|d|days?)?(?: old)?\.?", re.IGNORECASE)
+SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
+
+
+def sex_of(text: str) -> str | None:
+    """Return "F" or "M"; None for anything else, such as "O" and "Unknown".
+
+    Example:
+        >>> sex_of("female"), sex_of(" M"), sex_of("?")
+        ('F', 'M', None)
+    """
+    return SEXES.get(text.strip().casefold())
+
+
+def age_of(text: str) -> float | None:
+    """Return years from "45", "045Y", "45yrs" or "18M"; None where it says nothing possible, such as "?" and "412".
+
+    Example:
+        >>> age_of("027Y"), age_of("45 yrs"), age_of("006M"), age_of("155")
+        (27.0, 45.0, 0.5, None)
+    """
+    found = AGE.fullmatch(text.strip())
+    if not found:
+        return None
+    years = float(found[1]) * YEARS[(found[2] or "y")[0].lower()]
+    return years if years <= OLDEST else None
