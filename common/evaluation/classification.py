@@ -67,8 +67,8 @@ class ClassificationReport(Report):
     """AUC per class and mean, average precision, and threshold metrics; for MONAI's evaluator.
 
     Multi-label, multi-class (one against the rest) and binary tasks are told apart only by their labels: columns
-    of 0 and 1, nan where unknown. A class whose known labels hold one value only has no AUC: it is reported as
-    undefined and not counted in the mean.
+    of 0 and 1, nan where unknown; a smoothed label in between is for the loss and counts as unknown. A class whose
+    known labels hold one value only has no AUC: it is reported as undefined and not counted in the mean.
 
     Args:
         classes: names of the K columns.
@@ -126,7 +126,7 @@ class ClassificationReport(Report):
                 f"{', '.join(unchosen)}: no threshold, {reason}; no mean of sensitivity and the like counts them."
             )
         for k, name in enumerate(self.classes):
-            known = ~np.isnan(labels_NK[:, k])
+            known = np.isin(labels_NK[:, k], (0, 1))
             scores_N, labels_N = scores_NK[known, k], labels_NK[known, k]
             table.append(self._row(name, scores_N, labels_N, thresholds.get(name)))
             if _has_both(labels_N):

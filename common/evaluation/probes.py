@@ -110,7 +110,7 @@ def knn(
 
     Args:
         embeddings_NE: embeddings of N images.
-        labels_NK: 0 or 1, nan where unknown.
+        labels_NK: 0 or 1, nan where unknown; what lies between is not scored.
         patients: N patient ids; an image never votes for another image of its patient.
         neighbours: images that vote, at most a tenth of all: an image does not vote for itself, so a vote of nearly all
             others would favour the wrong answer.
@@ -125,7 +125,7 @@ def knn(
     similarity_NN[ids_N[:, None] == ids_N[None, :]] = -torch.inf
     votes_Nk, nearest_Nk = similarity_NN.topk(min(neighbours, max(1, len(patients) // 10)), dim=1)
     weights_Nk = (votes_Nk / temperature).exp()
-    known_NK = labels_NK.isfinite()
+    known_NK = (labels_NK == 0) | (labels_NK == 1)
     scores_NK = (weights_Nk[..., None] * labels_NK.nan_to_num(0)[nearest_Nk]).sum(1)
     scores_NK = scores_NK / (weights_Nk[..., None] * known_NK[nearest_Nk]).sum(1).clamp_min(1e-12)
     aucs = []

@@ -103,6 +103,8 @@ class Corpus:
         structures: names that occur in `Record.masks`.
         landmarks: names that occur in `Record.landmarks`.
         notices: what differs from the publisher's counts, and what was left out.
+        choices: what was chosen of labels that a publisher leaves open, by name, such as {"uncertain": "ones"}; it is
+            kept with every result.
 
     Example:
         >>> records = tuple(Record(f"/x/{n}.png", f"patient {n}", "train", "mine", labels=(n % 2,)) for n in range(4))
@@ -117,6 +119,7 @@ class Corpus:
     structures: tuple[str, ...] = ()
     landmarks: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.records)

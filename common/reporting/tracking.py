@@ -58,8 +58,8 @@ class Tracking:
         uri: tracking server; `MLFLOW_TRACKING_URI` goes first, and without either it is the SQLite file.
         params: hyper-parameters by name, besides those that the trainer, its optimiser and its encoder tell; null ones
             are left out.
-        corpus: its name, size and fingerprint are logged. What of it is trained on and validated by is counted in the
-            engines' data loaders: tags and data sets of the run, and `data.json` in its folder.
+        corpus: its name, size, fingerprint and choices are logged. What of it is trained on and validated by is counted
+            in the engines' data loaders: tags and data sets of the run, and `data.json` in its folder.
         config: the merged config; None rebuilds that of the command.
         every: iterations between two points of losses, schedules and speed; the first iteration and the last one of
             each epoch are logged besides.
@@ -227,6 +227,7 @@ class Tracking:
             told["data.name"] = self.corpus.name
             told["data.records"] = len(self.corpus.records)
             told["data.fingerprint"] = self.corpus.fingerprint()
+            told |= {f"data.{name}": chosen for name, chosen in self.corpus.choices.items()}
         given = {name: value for name, value in self.params.items() if value is not None}
         return flatten.params({**told, **given})
 

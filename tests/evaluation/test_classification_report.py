@@ -100,6 +100,14 @@ def test_a_class_with_one_value_is_reported_and_not_counted(noisy):
     assert state.metric_details["val_auc"] is report.outcome
 
 
+def test_a_smoothed_label_is_not_scored(noisy):
+    scores, labels = noisy
+    smoothed = labels.copy()
+    smoothed[:20] = 0.7
+    state = run(ClassificationReport(["seen"]), batches_of(scores[:, None], smoothed[:, None]))
+    assert state.metrics["auc/seen"] == pytest.approx(pair_auc(scores[20:], labels[20:]), abs=1e-6)
+
+
 def test_nothing_defined_is_nan_not_a_crash():
     state = run(ClassificationReport(["a"]), batches_of([[0.1], [0.2]], [[0.0], [0.0]]))
     assert math.isnan(state.metrics["val_auc"])

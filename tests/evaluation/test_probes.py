@@ -102,6 +102,13 @@ def test_knn_of_noise_is_near_chance_in_a_small_set():
     assert 0.42 < sum(aucs) / len(aucs) < 0.55
 
 
+def test_knn_scores_no_smoothed_label():
+    embeddings, labels = torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]]), torch.tensor([[1.0], [1], [0], [0]])
+    smoothed = torch.cat([labels, torch.full((1, 1), 0.7)])
+    more = torch.cat([embeddings, torch.tensor([[-1.0, -1.0]])])  # nobody's neighbour
+    assert probes.knn(more, smoothed, list("abcde"), neighbours=1)["knn_auc"] == 1.0
+
+
 def test_knn_skips_findings_with_one_value():
     labels = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     embeddings = torch.tensor([[1.0, 0], [0, 1], [1, 0], [0, 1]])

@@ -23,7 +23,9 @@ from common.reporting import Tracking, flatten, store
 from common.reporting.addresses import sqlite_address
 from common.sampling import SeededSampler
 
-CORPUS = types.SimpleNamespace(name="noise", records=range(24), fingerprint=lambda: "abc")
+CORPUS = types.SimpleNamespace(
+    name="noise", records=range(24), fingerprint=lambda: "abc", choices={"uncertain": "ones"}
+)
 
 
 def trainer(*handlers, epochs=2, batch=4, loss=None):
@@ -75,7 +77,7 @@ def test_a_run_holds_what_is_needed_to_judge_and_repeat_it(output_root):
     params = dict(query(output_root, "select key, value from params"))
     assert params == {
         **{"seed": "2", "sizes.0": "1", "sizes.1.a_b": "[]"},  # the recipe's own word goes before the trainer's
-        **{"data.name": "noise", "data.records": "24", "data.fingerprint": "abc"},
+        **{"data.name": "noise", "data.records": "24", "data.fingerprint": "abc", "data.uncertain": "ones"},
         **{"iterations_per_epoch": "6", "processes": "1", "epochs": "2", "batch": "4", "device": "cpu"},
         **{"optimizer": "AdamW", "learning_rate": "1.0", "loss": "MSELoss", "precision": "float32"},
         "weight_decay": str(torch.optim.AdamW([torch.zeros(1)]).defaults["weight_decay"]),
