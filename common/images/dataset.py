@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from ..records import IGNORE, Corpus, Record
 from ..sampling import SampleKey, SamplesParams, as_key, generator_for
 from .decode import read_mask
-from .masks import check_same_size
+from .masks import check_shape, resample_nearest
 from .store.store import Store
 
 
@@ -101,10 +101,8 @@ class StoreImages(Dataset):
         if structure not in record.masks:
             return np.full((size, size), IGNORE, dtype=np.uint8)
         mask = read_mask(record.masks[structure], self.foreground, self.ignore)
-        check_same_size(tuple(self.store.sizes[index]), mask.shape, record.masks[structure], structure)
-        # Nearest neighbour at pixel centres; labels have no values in between.
-        rows, columns = (((np.arange(size) + 0.5) * extent / size).astype(int) for extent in mask.shape)
-        return mask[np.ix_(rows, columns)]
+        check_shape(tuple(self.store.sizes[index]), mask.shape, record.masks[structure], structure)
+        return resample_nearest(mask, (size, size))
 
 
 def _labels(record: Record, corpus: Corpus) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """From the values of a mask file to 0 background, 1 structure, 255 ignore; what nobody has named is refused."""
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -136,12 +135,29 @@ def _values(value: int | Collection[int] | None) -> frozenset[int]:
     return frozenset([value] if isinstance(value, int) else value)
 
 
-def check_same_size(image: tuple[int, ...], mask: tuple[int, ...], path: str, structure: str) -> None:
-    """Refuse a mask whose (H, W) is not its image's.
+def check_shape(image: tuple[int, ...], mask: tuple[int, ...], path: str, structure: str) -> None:
+    """Refuse a mask of other proportions than its image's, but for the rounding of a pixel.
+
+    Another size is none of it: publishers draw masks on smaller copies of their images.
+
+    Args:
+        image: (H, W).
+        mask: (H, W).
+        path: of the mask.
+        structure: of the mask.
 
     Raises:
-        UnreadableImage: the sizes differ.
+        UnreadableImage: the proportions differ.
     """
-    if tuple(image) != tuple(mask):
-        reason = f"the {structure} mask has {mask[0]} x {mask[1]} pixels and its image {image[0]} x {image[1]}"
-        raise UnreadableImage(path, reason, f"Resample {Path(path).name} to its image's size, or leave it out")
+    (height, width), (rows, columns) = image, mask
+    if abs(rows * width - height * columns) * 2 > max(width, height):
+        reason = f"the {structure} mask has {rows} x {columns} pixels and its image {height} x {width}"
+        raise UnreadableImage(path, reason, "Make the mask on its image, or leave it out")
+
+
+def resample_nearest(mask_HW: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return a mask at another (H, W): of each new pixel's centre the value there, for labels have none in between."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for old, new in zip(mask_HW.shape, size, strict=True)
+    )
+    return mask_HW[np.ix_(rows, columns)]

@@ -11,7 +11,7 @@ from monai.transforms import MapTransform
 from ..files.errors import UnreadableImage
 from ..records import IGNORE
 from .decode import read_image, read_mask
-from .masks import check_same_size
+from .masks import check_shape, resample_nearest
 
 
 class DecodeImaged(MapTransform):
@@ -38,8 +38,8 @@ class DecodeImaged(MapTransform):
 class DecodeMasksd(MapTransform):
     """Replace {structure: path} by a uint8 tensor (K, H, W): 0 background, 1 structure, 255 ignore.
 
-    A structure without a file is ignored everywhere. Place it after `DecodeImaged`, and a mask whose size is
-    not its image's is refused by name.
+    A structure without a file is ignored everywhere. Place it after `DecodeImaged`: a mask drawn on a smaller copy is
+    brought to its image's size, and one of other proportions refused by name.
 
     Args:
         keys: of the dictionaries of paths.
@@ -78,6 +78,7 @@ class DecodeMasksd(MapTransform):
         masks = {name: read_mask(paths[name], self.foreground, self.ignore) for name in present}
         size = size or masks[present[0]].shape
         for name, mask in masks.items():
-            check_same_size(size, mask.shape, paths[name], name)
+            check_shape(size, mask.shape, paths[name], name)
+            masks[name] = resample_nearest(mask, size)
         absent = np.full(size, IGNORE, dtype=np.uint8)
         return torch.from_numpy(np.stack([masks.get(name, absent) for name in self.structures]))

@@ -16,6 +16,7 @@ from ..files.errors import UnreadableImage
 from ..files.notices import collect_notices
 from ..files.pool import cores
 from ..images.decode import image_size, read_image
+from ..images.masks import check_shape
 from ..images.store.worker import resize
 from ..records import Record
 from ..volumes import read_volume
@@ -53,7 +54,7 @@ def picture_hash(picture: np.ndarray) -> str:
 
 
 def inspect(record: Record) -> Inspection:
-    """Decode a record's image and compare its masks' sizes with it."""
+    """Decode a record's image and compare its masks' proportions with it."""
     try:
         picture = read_image(record.image)
     except UnreadableImage as error:
@@ -62,13 +63,9 @@ def inspect(record: Record) -> Inspection:
     problems = []
     for structure, path in record.masks.items():
         try:
-            found = image_size(path)
+            check_shape(size, image_size(path), path, structure)
         except UnreadableImage as error:
             problems.append(str(error))
-            continue
-        if found != size:
-            stated = f"{found[0]} x {found[1]} pixels, its image {record.image} {size[0]} x {size[1]}"
-            problems.append(f"{path}: the {structure} mask has {stated}. Resample the mask to its image's size")
     return Inspection(record, picture_hash(picture), size, tuple(problems))
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from common.files import DataNotice, UnreadableImage
 from common.images import image_size, read_image, read_mask
+from common.images.masks import check_shape, resample_nearest
 
 VALUES = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -214,3 +215,29 @@ def test_image_mask_and_size_turn_together(tmp_path, orientation):
         assert image_size(path) == expected.shape, path.name
         assert np.array_equal(read_mask(path, 255), expected == 255), path.name
         assert np.array_equal(read_image(path)[0] > 127, expected == 255), path.name
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "fits"),
+    [
+        ((299, 299), (256, 256), True),
+        ((2048, 2048), (1024, 1024), True),
+        ((4892, 4020), (512, 421), True),  # 420.7 columns, rounded
+        ((4892, 4020), (4020, 4892), False),
+        ((4892, 4020), (512, 422), False),
+        ((20, 16), (19, 16), False),
+    ],
+)
+def test_proportions_are_compared_and_not_sizes(image, mask, fits):
+    if fits:
+        check_shape(image, mask, "m.png", "lung")
+        return
+    with pytest.raises(UnreadableImage, match=rf"m\.png: the lung mask has {mask[0]} x {mask[1]} pixels"):
+        check_shape(image, mask, "m.png", "lung")
+
+
+def test_nearest_values_are_those_of_the_pixels_that_hold_the_centres():
+    mask = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert np.array_equal(resample_nearest(mask, (4, 3)), mask[[0, 0, 1, 1]])
+    assert np.array_equal(resample_nearest(mask, (2, 2)), mask[:, [0, 2]])  # centres at 0.75 and 2.25
+    assert resample_nearest(mask, (2, 3)).tolist() == mask.tolist()

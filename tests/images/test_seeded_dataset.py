@@ -88,6 +88,13 @@ def test_a_mask_of_another_size_is_named(corpus, tmp_path):
         DecodeMasksd("masks", ["aorta"])(item)
 
 
+def test_a_mask_of_a_smaller_copy_is_brought_to_its_image(corpus, tmp_path):
+    small = np.random.default_rng(0).integers(0, 2, (10, 8), np.uint8)
+    Image.fromarray(small * 255).save(tmp_path / "3_lung.png")
+    item = DecodeMasksd("masks", ["lung"])(DecodeImaged("image")(as_items(corpus, ("masks",))[3]))
+    assert np.array_equal(item["masks"][0], np.repeat(np.repeat(small, 2, 0), 2, 1))
+
+
 def test_items_keep_what_a_task_needs(corpus):
     bare = Record("x.png", "p", "train", "toy")
     mixed = Corpus("toy", (bare, *corpus.records), ("A", "B"))
