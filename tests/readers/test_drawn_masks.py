@@ -68,6 +68,14 @@ def test_a_joined_mask_follows_its_files(tmp_path, image):
     assert read_mask(draw(tmp_path, image, MaskFiles([part]))).sum() == 48
 
 
+def test_a_joined_mask_has_the_size_of_its_parts(tmp_path, image):
+    part = tmp_path / "left.png"
+    Image.fromarray(np.eye(3, 4, dtype=bool)).save(part)
+    masks = DrawnMasks(tmp_path, "toys")
+    masks.add(image, "heart", MaskFiles([part]), like=part)
+    assert (read_mask(masks.draw()[image]["heart"]) == np.eye(3, 4)).all()
+
+
 @pytest.mark.parametrize("damage", ["{", "[1]", None])
 def test_without_its_journal_everything_is_drawn_again(tmp_path, image, damage):
     draw(tmp_path, image)
@@ -116,7 +124,7 @@ def test_images_and_parts_that_cannot_be_read_are_named(tmp_path, image):
     masks.add(broken, "heart", SQUARE)
     with collect_notices() as notices:
         assert {path: list(files) for path, files in masks.draw().items()} == {image: ["heart"]}
-    assert "1 images cannot be read and lose their masks (broken.png)" in notices
+    assert "1 images cannot be read, and masks of their size are left out (broken.png)" in notices
     assert any("1 masks cannot be drawn" in notice and "left.png: not an image" in notice for notice in notices)
 
 

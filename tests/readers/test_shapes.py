@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.files import UnreadableImage
+from common.files import DatasetError, UnreadableImage
 from common.readers.support.shapes import MaskFiles, Polygons, RunLengths
 
 
@@ -54,6 +54,12 @@ def test_outlines_in_a_frame_are_scaled_to_the_image():
     square = [(2, 4), (2, 8), (6, 8), (6, 4)]
     mask = Polygons([square], frame=(8, 16)).draw((16, 16))
     assert mask[4:12, 4:8].all() and mask.sum() == 8 * 4
+
+
+@pytest.mark.parametrize("outline", [[(9, 1), (9, 3), (12, 2)], [(1, -5), (4, -5), (3, 0)]])
+def test_an_outline_outside_the_image_is_refused(outline):
+    with pytest.raises(DatasetError, match=r"boxes\.json, entry 3: an outline reaches .* image of 8 x 16 pixels"):
+        Polygons([outline], frame=(8, 16), where="boxes.json, entry 3").draw((16, 16))
 
 
 def runs_by_hand(numbers, height, width):

@@ -37,11 +37,18 @@ class DrawnMasks:
 
     def __init__(self, root: Path, dataset: str, masks_dir: str | None = None):
         self.folder = (root / DRAWN if masks_dir is None else Path(masks_dir).expanduser().resolve()) / dataset
-        self._shapes: dict[tuple[Path, str], Shape] = {}
+        self._shapes: dict[tuple[Path, str], tuple[Shape, Path]] = {}
 
-    def add(self, image: Path, structure: str, shape: Shape) -> None:
-        """Ask for a mask; images differ in their names."""
-        self._shapes[image, structure] = shape
+    def add(self, image: Path, structure: str, shape: Shape, like: Path | None = None) -> None:
+        """Ask for a mask.
+
+        Args:
+            image: whose mask it is; images differ in their names.
+            structure: that it shows.
+            shape: how it is drawn.
+            like: file whose size it takes; None takes the image's.
+        """
+        self._shapes[image, structure] = shape, like or image
 
     def draw(self) -> dict[Path, dict[str, str]]:
         """Draw what is not yet drawn, and return image -> structure -> file.
@@ -73,15 +80,15 @@ class DrawnMasks:
     def _wanted(self) -> tuple[dict[str, tuple[Shape, Size]], dict[tuple[Path, str], str]]:
         """What is to be drawn by its file's name, and the file of each mask; all that is empty is one file."""
         sizes: dict[Path, Size | None] = {}
-        for image, _ in self._shapes:
-            if image not in sizes:
-                sizes[image] = _size(image)
-        lost = [image.name for image, size in sizes.items() if size is None]
+        for _, like in self._shapes.values():
+            if like not in sizes:
+                sizes[like] = _size(like)
+        lost = [path.name for path, size in sizes.items() if size is None]
         if lost:
-            add_notice(f"{len(lost)} images cannot be read and lose their masks ({first_few(lost)})")
+            add_notice(f"{len(lost)} images cannot be read, and masks of their size are left out ({first_few(lost)})")
         wanted, files = {}, {}
-        for (image, structure), shape in self._shapes.items():
-            size = sizes[image]
+        for (image, structure), (shape, like) in self._shapes.items():
+            size = sizes[like]
             if size is not None:
                 name = f"empty/{size[0]}x{size[1]}.png" if shape.empty else f"{structure}/{stem(image.name)}.png"
                 wanted[name] = shape, size
@@ -122,9 +129,9 @@ class DrawnMasks:
             return {}
 
 
-def _size(image: Path) -> Size | None:
+def _size(path: Path) -> Size | None:
     try:
-        return image_size(image)
+        return image_size(path)
     except UnreadableImage:
         return None
 

@@ -23,6 +23,7 @@ def finish(
     test_fraction: float | None = None,
     val_fraction: float | None = None,
     seed: int = 0,
+    stratify: bool = False,
     published: Sequence[Record] | None = None,
 ) -> Corpus:
     """Make the corpus, and add a notice of whatever differs from the publication.
@@ -39,6 +40,7 @@ def finish(
         test_fraction: share of the patients to test on where no image has that split, in [0, 1); None draws none.
         val_fraction: share of the training patients to validate on where no image has that split; None draws none.
         seed: of both draws.
+        stratify: draw from patients with a finding and from those without apart, so that splits agree in their share.
         published: those of the publication that are here; None takes `records`, of which none has been left out.
 
     Raises:
@@ -56,10 +58,10 @@ def finish(
         add_notice(f"{len(unlabelled):,} {unit} have no labels ({first_few(unlabelled)})")
     records = separate_patients(records, shared_patients, split_by or publication.title)
     if drawn:
-        records = hold_out(records, test_fraction or 0.0, seed, "test", "test_fraction")
+        records = hold_out(records, test_fraction or 0.0, seed, "test", "test_fraction", stratify)
         if test_fraction and publication.images is not None:
             why = "not the official split" if publication.splits else "there is no official split"
             add_notice(f"{test_fraction:.1%} of the patients drawn as test with seed {seed}: {why}")
     if val_fraction is not None and not any(record.split == "val" for record in records):
-        records = hold_out(records, val_fraction, seed, "val", "val_fraction")
+        records = hold_out(records, val_fraction, seed, "val", "val_fraction", stratify)
     return Corpus(name or publication.name, tuple(records), tuple(findings), tuple(structures), tuple(landmarks))

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...files.errors import UnreadableImage
+from ...files.errors import DatasetError, UnreadableImage
 from ...files.stamps import stamp
 from ...images.decode import read_mask
 
@@ -47,17 +47,25 @@ class Polygons:
     Args:
         outlines: of (row, col) each, three vertices or more; none is an empty mask.
         frame: (H, W) that the coordinates are pixels of; None is the image's own size.
+        where: file and place in it that the outlines come from, for messages.
     """
 
     outlines: Sequence[Sequence[tuple[float, float]]] = ()
     frame: Size | None = None
+    where: str = "outlines"
 
     def draw(self, size: Size) -> np.ndarray:
-        """See `Shape`."""
+        """See `Shape`; raises DatasetError for an outline of which no part lies in the image."""
         mask = np.zeros(size, bool)
-        scale = np.divide(size, self.frame or size)
+        frame = self.frame or size
         for outline in self.outlines:
-            fill(mask, np.asarray(outline, np.float64) * scale)
+            outline_V2 = np.asarray(outline, np.float64)
+            low, high = outline_V2.min(axis=0), outline_V2.max(axis=0)
+            if (high <= 0).any() or (low >= frame).any():
+                extent = f"rows {low[0]:g} to {high[0]:g} and columns {low[1]:g} to {high[1]:g}"
+                problem = f"an outline reaches over {extent}, outside the image of {frame[0]} x {frame[1]} pixels"
+                raise DatasetError(self.where, problem, "Get the image that was annotated, or correct the outline")
+            fill(mask, outline_V2 * np.divide(size, frame))
         return mask
 
     @property

@@ -45,10 +45,33 @@ def draw_patients(patients: Iterable[str], share: float, seed: int | str, option
     return set(ranked[:count])
 
 
-def hold_out(records: Sequence[Record], share: float, seed: int, to: str, option: str) -> list[Record]:
-    """Move a share of the training patients to another split."""
-    chosen = draw_patients((r.patient_id for r in records if r.split == "train"), share, seed, option)
+def hold_out(
+    records: Sequence[Record], share: float, seed: int, to: str, option: str, stratify: bool = False
+) -> list[Record]:
+    """Move a share of the training patients to another split.
+
+    Args:
+        records: with splits.
+        share: of the patients, in [0, 1).
+        seed: of the draw.
+        to: the other split.
+        option: the reader's option that gave the share.
+        stratify: take this share of the patients with a finding, of those without any, and of those without labels.
+    """
+    strata: dict[str, int] = {}
+    for record in records:
+        if record.split == "train":
+            strata[record.patient_id] = max(strata.get(record.patient_id, 0), _stratum(record) if stratify else 0)
+    chosen: set[str] = set()
+    for stratum in {0, *strata.values()}:
+        patients = [patient for patient, own in strata.items() if own == stratum]
+        chosen |= draw_patients(patients, share, seed, option)
     return [replace(r, split=to) if r.split == "train" and r.patient_id in chosen else r for r in records]
+
+
+def _stratum(record: Record) -> int:
+    """0 without labels, 1 without a finding, 2 with one."""
+    return 0 if record.labels is None else 1 + any(value > 0 for value in record.labels)
 
 
 def separate_patients(records: Sequence[Record], shared: str, where: str) -> list[Record]:
