@@ -1,6 +1,7 @@
 """Measuring what networks know: probes of encoders and metrics of tasks."""
 
 from .best import KeepBest
+from .bootstrap import patient_intervals
 from .classification import ClassificationReport
 from .encoding import (
     EmbeddingCollapse,
@@ -11,6 +12,8 @@ from .encoding import (
     encoding_batch,
     save_metrics,
 )
+from .examples import LogExamples
+from .landmarks import LandmarkReport, peaks
 from .method_loss import MethodLoss
 from .probe import Probe, probe_metric
 from .report import Outcome, Report, better_than, lower_than
@@ -27,7 +30,9 @@ __all__ = [
     "EmbeddingCollapse",
     "EncodingInferer",
     "KeepBest",
+    "LandmarkReport",
     "LandmarkRetrieval",
+    "LogExamples",
     "MethodLoss",
     "NearestNeighbours",
     "Outcome",
@@ -44,6 +49,8 @@ __all__ = [
     "encoding_batch",
     "lower_than",
     "network_sharpness",
+    "patient_intervals",
+    "peaks",
     "probe_metric",
     "run_weights",
     "save_metrics",

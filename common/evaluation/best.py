@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
@@ -41,6 +41,7 @@ class KeepBest(StopEarly):
         directory: of the run; made when absent.
         settings: values of further config keys of `network_def`, such as the decoder's.
         patience: evaluations without a better value after which training ends; None trains to the last epoch.
+        best_is: whether `max` or `min` of the key metric is best, as the evaluator's own `metric_cmp_fn` has it.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class KeepBest(StopEarly):
         directory: str,
         settings: Mapping[str, Any] | None = None,
         patience: int | None = None,
+        best_is: Literal["max", "min"] = "max",
     ):
-        super().__init__(None, patience, "max")
+        super().__init__(None, patience, best_is)
         self.network = network
         self.directory = Path(directory)
         self.settings = dict(settings or {})

@@ -1,0 +1,44 @@
+"""Confidence intervals from resampled patients."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Statistic = Callable[[np.ndarray], Sequence[float] | np.ndarray]
+"""From row numbers, some of them several times, to the numbers that the rows give."""
+
+
+def patient_intervals(
+    statistic: Statistic, patients: Sequence[str], resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> np.ndarray:
+    """Percentile bootstrap with patients as units: images of one patient are alike, and come and go together.
+
+    Args:
+        statistic: its numbers may be nan where a draw leaves one undefined, which then does not count.
+        patients: of each row.
+        resamples: how often as many patients as there are are drawn with replacement.
+        level: of the interval, in (0, 1).
+        seed: of the draws.
+
+    Returns:
+        Lower and upper bounds (2, number of statistics); nan where there are not two patients or nothing is defined.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentiles) and 8 (units).
+
+    Example:
+        >>> errors = np.array([1.0, 3.0, 2.0, 2.0])
+        >>> patient_intervals(lambda rows: [errors[rows].mean()], ["a", "a", "b", "b"]).tolist()  # 2 of each patient
+        [[2.0], [2.0]]
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, patient in enumerate(patients):
+        rows_of.setdefault(patient, []).append(row)
+    groups = [np.asarray(rows) for rows in rows_of.values()]
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(len(groups), size=(resamples, len(groups)))
+    found = np.stack([np.asarray(statistic(np.concatenate([groups[i] for i in draw])), float) for draw in draws])
+    bounds = np.full((2, found.shape[1]), np.nan)
+    defined = np.isfinite(found).any(0)
+    if len(groups) > 1 and defined.any():
+        bounds[:, defined] = np.nanquantile(found[:, defined], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return bounds

@@ -1,0 +1,99 @@
+"""Pictures of the worst, the middling and the best predictions of an evaluation."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Item = Mapping[str, Any]
+Scored = tuple[float, Item]
+POOL = 32  # images kept for the middle, whose place is known at the end alone; evenly spread over all
+
+
+class LogExamples(ABC):
+    """Handler of an evaluator: a figure of some images, sent to the tracking when the result is the best so far.
+
+    It shows the images with the worst and the best score of all, and those nearest to the median; of thousands, the
+    latter are chosen among some that lie evenly in the data set's order, since not all can be kept.
+
+    Args:
+        tracking: `common.reporting.Tracking`, which takes the figures.
+        count: images of each kind, 1 or more.
+        split: of the data set, for the title.
+    """
+
+    measure: ClassVar[str]
+    """What the score is called, such as `mean Dice`."""
+    high_is_good: ClassVar[bool] = True
+    digits: ClassVar[int] = 2
+    """After the point, of the score in a title."""
+
+    def __init__(self, tracking: Any, count: int = 2, split: str = ""):
+        self.tracking = tracking
+        self.count, self.split = count, split
+
+    @abstractmethod
+    def score(self, item: Item) -> float:
+        """Of an item with `image`, `label`, `pred` and `source`; nan where it is not to be shown."""
+
+    @abstractmethod
+    def draw(self, items: Mapping[str, Sequence[Item]], title: str) -> "Figure":
+        """The figure of items by kind."""
+
+    def attach(self, engine: Engine) -> None:
+        """Collect during the run and draw at its end."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._log)
+
+    def _start(self, engine: Engine) -> None:
+        self.scores: list[float] = []
+        self.worst: list[Scored] = []
+        self.best: list[Scored] = []
+        self.pool: list[Scored] = []
+        self._stride = 1
+
+    def _collect(self, engine: Engine) -> None:
+        state: Any = engine.state
+        for output, batch in zip(state.output, state.batch, strict=True):
+            self.add({**output, "source": batch["source"]})
+
+    def add(self, item: Item) -> None:
+        """Keep an item where it may be shown."""
+        score = self.score(item)
+        if math.isnan(score):
+            return
+        scored = score, item
+        self.worst = sorted([*self.worst, scored], key=_score, reverse=not self.high_is_good)[: self.count]
+        self.best = sorted([*self.best, scored], key=_score, reverse=self.high_is_good)[: self.count]
+        if len(self.scores) % self._stride == 0:
+            self.pool.append(scored)
+        if len(self.pool) > POOL:
+            self.pool, self._stride = self.pool[::2], 2 * self._stride
+        self.scores.append(score)
+
+    def chosen(self) -> dict[str, list[Item]]:
+        """Items by kind, none of them twice where there are enough."""
+        middle = float(np.median(self.scores))
+        taken = {id(item) for _, item in self.worst + self.best}
+        others = [scored for scored in self.pool if id(scored[1]) not in taken]
+        nearest = sorted(others or self.pool, key=lambda scored: abs(scored[0] - middle))[: self.count]
+        kinds = {"worst": self.worst, f"nearest to the median {middle:.{self.digits}f}": nearest, "best": self.best}
+        return {kind: [item for _, item in scored] for kind, scored in kinds.items()}
+
+    def _log(self, engine: Engine) -> None:
+        state: Any = engine.state
+        if self.scores and state.epoch == state.best_metric_epoch:
+            where = f"{self.split} split: " if self.split else ""
+            title = f"{where}{len(self.scores)} images by their {self.measure}"
+            self.tracking.log_figure("predictions", self.draw(self.chosen(), title))
+
+
+def _score(scored: Scored) -> float:
+    return scored[0]
