@@ -8,6 +8,7 @@ import yaml
 _TASKS = {
     "classes": "image-classification",
     "segmentation": "image-segmentation",
+    "heatmap": "keypoint-detection",
     "embedding": "image-feature-extraction",
 }
 """The hub's names, by the format of `pred`."""

@@ -25,7 +25,7 @@ from .renamed import present_names
 from .rewrite import ExportError
 from .tracked import read_tracked
 
-CLASSES = ("findings", "structures")  # keys of the names of the network's outputs
+CLASSES = ("findings", "structures", "landmarks")  # keys of the names of the network's outputs
 
 
 @dataclass(frozen=True)

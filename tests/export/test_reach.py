@@ -245,6 +245,7 @@ LINES = {
     "cxr_srhrs": 17_100,
     "image_classification": 14_200,
     "image_segmentation": 14_750,
+    "landmark_detection": 14_750,
 }
 OVERLAYS = {"image_segmentation": ["data/lung_masks"]}  # the others' recipes name a data set that stands for any
 

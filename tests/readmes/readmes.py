@@ -120,10 +120,17 @@ def smaller(words: list[str]) -> list[str]:
     return [SMALLER.get(before, word) for before, word in zip(["", *words], words, strict=False)]
 
 
+def landmarks(folder: Path, phantom: Path) -> None:
+    """Images, and a table of their landmarks."""
+    shutil.copytree(phantom / "images", folder / "images")
+    shutil.copy(phantom / "landmarks.csv", folder)
+
+
 PLACES: dict[str, Callable[[Path, Path], object]] = {
     "/data/ChestX-ray14": lambda folder, phantom: shutil.copytree(phantom, folder),
     "/data/images": lambda folder, phantom: shutil.copytree(phantom / "images", folder),
     "/data/lung_masks": lung_masks,
+    "/data/landmarks": landmarks,
     "/data/kermany_pneumonia": kermany,
     "/data/volumes": lambda folder, _: write_ct_rate(folder, 3, size=48, thickness=10.0, seed=0, workers=1),
 }
