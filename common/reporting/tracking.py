@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,20 @@ class Tracking:
         if rank() == 0:
             self._ensure()
             self.store.keep("log_artifact", str(path), folder)
+
+    @contextmanager
+    def whole_run(self) -> Iterator[None]:
+        """A run of no engine, such as an analysis: opened and closed, as failed where an error leaves it."""
+        if rank() > 0:
+            yield
+            return
+        self._open()
+        try:
+            yield
+        except BaseException as error:
+            whatever_happens(self._close)(_status(error))
+            raise
+        self._close("FINISHED")
 
     def where_to_look(self) -> list[str]:
         """For a person: the command that serves the curves where they are in a file, and the page that shows them."""
