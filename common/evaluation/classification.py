@@ -10,10 +10,17 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    average_precision_score,
+    cohen_kappa_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+)
 from torch import Tensor
 
 from .report import Outcome, Report, Row, defined_mean
+from .scorers import AucScorer, Scorer
 
 Values = NDArray[np.float64]
 
@@ -75,6 +82,8 @@ class ClassificationReport(Report):
         thresholds_from: the report of another split, run before, whose thresholds are applied here. Thresholds
             chosen on the images they are applied to flatter the result, so without it none are applied.
         exclusive: each image has exactly one class; adds `accuracy` of the highest probability.
+        ordered: the classes are grades, in this order, of which an image has one; adds `quadratic_kappa`, Cohen's kappa
+            with squared distances between grades as weights.
 
     Example:
         >>> import torch
@@ -91,7 +100,13 @@ class ClassificationReport(Report):
         classes: Sequence[str],
         thresholds_from: "ClassificationReport | None" = None,
         exclusive: bool = False,
+        ordered: bool = False,
     ):
+        if ordered and not exclusive:
+            raise ValueError(
+                "report#ordered is true, but `exclusive` is false: an image has one grade. Set it to true."
+            )
+        self.ordered = ordered
         self.classes = list(classes)
         self.thresholds_from = thresholds_from
         self.exclusive = exclusive
@@ -145,6 +160,12 @@ class ClassificationReport(Report):
         ]
         return Outcome(self._metrics(table, scores_NK, labels_NK), table, images, curves, notices)
 
+    def scorer(self, outcome: Outcome) -> Scorer:
+        """Areas under the ROC curves of some of the images."""
+        scores_NK = np.array([[row[name] for name in self.classes] for row in outcome.images])
+        labels_NK = np.array([[row[f"{name} (label)"] for name in self.classes] for row in outcome.images])
+        return AucScorer(self.classes, scores_NK, labels_NK)
+
     def _row(self, name: str, scores_N: Values, labels_N: Values, threshold: float | None) -> Row:
         both = _has_both(labels_N)
         row: Row = {
@@ -164,8 +185,10 @@ class ClassificationReport(Report):
         metrics = {name: defined_mean([row[name] for row in table]) for name in averaged}
         if self.exclusive:
             known = ~np.isnan(labels_NK).any(axis=1)
-            hits = scores_NK[known].argmax(1) == labels_NK[known].argmax(1)
-            metrics["accuracy"] = float(hits.mean()) if known.any() else float("nan")
+            called_N, true_N = scores_NK[known].argmax(1), labels_NK[known].argmax(1)
+            metrics["accuracy"] = float((called_N == true_N).mean()) if known.any() else float("nan")
+            if self.ordered:
+                metrics["quadratic_kappa"] = _quadratic_kappa(called_N, true_N, len(self.classes))
         metrics["undefined_classes"] = float(sum(math.isnan(row["auc"]) for row in table))
         return metrics | {f"auc/{row['class']}": row["auc"] for row in table}
 
@@ -181,6 +204,13 @@ class ClassificationReport(Report):
             raise ValueError(
                 f"The network's output for {sources[int(bad.argmax())]} is not finite; no metric was computed."
             )
+
+
+def _quadratic_kappa(called_N: NDArray[np.intp], true_N: NDArray[np.intp], grades: int) -> float:
+    """Agreement of two gradings beyond chance; nan where either gives one grade to all."""
+    if not len(true_N) or len({*called_N, *true_N}) < 2:
+        return float("nan")
+    return float(cohen_kappa_score(true_N, called_N, labels=range(grades), weights="quadratic"))
 
 
 def _has_both(labels_N: Values) -> bool:

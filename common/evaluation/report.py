@@ -17,6 +17,8 @@ from monai.handlers import from_engine
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
+from .scorers import Scorer
+
 Row = dict[str, Any]
 Item = tuple[str, Tensor, Tensor]
 """(source file, prediction, label) or what a report keeps of them."""
@@ -82,6 +84,10 @@ class Report(Metric):
     @abstractmethod
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn everything kept into an outcome."""
+
+    def scorer(self, outcome: Outcome) -> Scorer | None:
+        """Scores any of the outcome's images; None where a report cannot say that of some of them."""
+        return None
 
     def compute(self) -> dict[str, float]:
         """Numbers by name over the images of all processes; raises ValueError when there were none."""

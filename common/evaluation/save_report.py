@@ -10,11 +10,15 @@ from ignite.engine import Engine, Events
 
 from ..engines import rank
 from ..files import outputs
+from ..records import Corpus
 from ..run_folder import EVALUATION
+from .breakdown import LEVEL, Breakdown, breakdown
 from .report import Outcome, Report
 from .roc import roc_figure
 
-FILES = (EVALUATION, "evaluation_classes.csv", "evaluation_images.csv")
+CLASSES, IMAGES, GROUPS = "evaluation_classes.csv", "evaluation_images.csv", "evaluation_groups.csv"
+SHOWN_OF_GROUPS = 5
+"""Columns of the groups' table that the terminal shows: whose, how many, and the headline."""
 
 
 class SaveReport:
@@ -22,17 +26,30 @@ class SaveReport:
 
     `evaluation.json` holds the metrics (null where undefined), how many images they were `evaluated` on (or studies, of
     several volumes each) and the notices; `evaluation_classes.csv` a row per class or structure;
-    `evaluation_images.csv` a row per image, for paired statistics between runs.
+    `evaluation_images.csv` a row per image, for paired statistics between runs. With a corpus there are `intervals`
+    (95 %, from resampled patients), and `evaluation_groups.csv` has the numbers by view, sex and age group where the
+    labels tell them.
 
     Args:
         report: the metric of the evaluator.
         directory: where the files go; made when absent.
         tracking: keeps the files and the figure with the run; None leaves them as files.
         about: facts to keep beside the numbers, such as the data set, the split and the weights.
+        corpus: of the images; None leaves intervals and groups out.
+        resamples: of the patients, for the intervals.
     """
 
-    def __init__(self, report: Report, directory: str, tracking: Any = None, about: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        report: Report,
+        directory: str,
+        tracking: Any = None,
+        about: dict[str, Any] | None = None,
+        corpus: Corpus | None = None,
+        resamples: int = 1000,
+    ):
         self.report = report
+        self.corpus, self.resamples = corpus, resamples
         self.directory = Path(directory)
         self.tracking = tracking
         self.about = about or {}
@@ -52,23 +69,57 @@ class SaveReport:
         """Write all files of an outcome into the directory: all of them, or none when one fails."""
         counted = {"evaluated": len(outcome.images)}
         content = {**self.about, **counted, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
-        table = pd.DataFrame(outcome.table)
+        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: pd.DataFrame(outcome.images)}
+        parts = self._breakdown(outcome)
+        if parts is not None:
+            content["intervals"] = parts.as_dict()
+            tables[CLASSES] = with_intervals(tables[CLASSES], parts)
+            tables |= {GROUPS: pd.DataFrame(parts.groups)} if parts.groups else {}
         figure = roc_figure(outcome, self.about) if outcome.curves else None
-        files = [self.directory / name for name in FILES]
-        with outputs(*files, *([self.directory / "roc.png"] if figure else [])) as [report, classes, images, *curves]:
+        files = [self.directory / name for name in (EVALUATION, *tables)]
+        with outputs(*files, *([self.directory / "roc.png"] if figure else [])) as [report, *rest]:
             report.write_text(json.dumps(content, indent=2) + "\n")
-            table.to_csv(classes, index=False)
-            pd.DataFrame(outcome.images).to_csv(images, index=False)
+            for table, path in zip(tables.values(), rest, strict=False):
+                table.to_csv(path, index=False)
             if figure:
-                figure.savefig(curves[0], dpi=120, format="png")
+                figure.savefig(rest[-1], dpi=120, format="png")
+        if GROUPS not in tables:
+            (self.directory / GROUPS).unlink(missing_ok=True)  # of an evaluation before this one
         if self.tracking is not None:
             if figure:
                 self.tracking.log_figure("roc", figure)
             for file in files:
                 self.tracking.log_artifact(file)
-        print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
-        print("\n".join([*outcome.notices, *(f"{name}: {value:.4f}" for name, value in headline(outcome).items())]))
-        print(f"Written to {self.directory}/{', '.join(FILES)}")
+        print(tables[CLASSES].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+        if GROUPS in tables:
+            shown = tables[GROUPS].iloc[:, :SHOWN_OF_GROUPS]
+            print(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+        print("\n".join([*outcome.notices, *(said(name, value, parts) for name, value in headline(outcome).items())]))
+        print(f"Written to {self.directory}/{', '.join(file.name for file in files)}")
+
+    def _breakdown(self, outcome: Outcome) -> Breakdown | None:
+        scorer = self.report.scorer(outcome)
+        if self.corpus is None or scorer is None:
+            return None
+        return breakdown(scorer, [row["source"] for row in outcome.images], self.corpus, self.resamples)
+
+
+def with_intervals(table: pd.DataFrame, parts: Breakdown) -> pd.DataFrame:
+    """The table of classes with the bounds of each metric whose classes have intervals, beside it."""
+    table = table.copy()
+    names = table.iloc[:, 0]
+    for metric in [name for name in parts.intervals if "/" not in name and name in table]:
+        bounds = [parts.intervals.get(f"{metric}/{name}", (math.nan, math.nan)) for name in names]
+        place = list(table.columns).index(metric) + 1
+        table.insert(place, f"{metric}_low", [low for low, _ in bounds])
+        table.insert(place + 1, f"{metric}_high", [high for _, high in bounds])
+    return table
+
+
+def said(name: str, value: float, parts: Breakdown | None) -> str:
+    """A metric with its interval, for a person."""
+    low, high = parts.intervals.get(name, (math.nan, math.nan)) if parts else (math.nan, math.nan)
+    return f"{name}: {value:.4f}" + ("" if math.isnan(low) else f" ({LEVEL:.0%} interval {low:.4f} to {high:.4f})")
 
 
 def without_nan(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -5,11 +5,13 @@ Shapes: B images of a batch, N images in all, K structures, H W space.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..records import IGNORE
 from .report import Outcome, Report, Row, defined_mean
+from .scorers import MeanScorer, Scorer
 
 THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95
 
@@ -93,6 +95,11 @@ class SegmentationReport(Report):
         counts += [overlap_counts(together, truth, threshold) for threshold in (self.threshold, *THRESHOLDS)]
         kept = torch.cat(counts, dim=1).cpu()
         return kept, kept.new_empty(len(kept))
+
+    def scorer(self, outcome: Outcome) -> Scorer:
+        """Mean Dice of some of the images."""
+        dice_NK = np.array([[row[name] for name in self.structures] for row in outcome.images])
+        return MeanScorer("dice", self.structures, dice_NK)
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn counts (N, K + 1 + thresholds, 4), of structures and of all of them merged, into numbers."""
