@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -15,6 +16,16 @@ def test_classifier_is_linear_on_the_embedding(small, family):
     assert 0.008 < classifier.head.weight.std() < 0.012 and not classifier.head.bias.any()
     classifier.train()(torch.rand(2, 1, 2 * side, 2 * side)).square().mean().backward()
     assert all(p.grad is not None for p in classifier.parameters())
+
+
+def test_a_second_layer_where_it_is_asked_for(small):
+    encoder = small("resnet")
+    side = encoder.description.image_size
+    classifier, x = Classifier(encoder, 3, hidden=5).eval(), torch.rand(2, 1, side, side)
+    (w, b), (u, c) = ((layer.weight, layer.bias) for layer in (classifier.head[0], classifier.head[2]))
+    torch.testing.assert_close(classifier(x), (encoder.embed(x) @ w.T + b).clamp_min(0) @ u.T + c)
+    with pytest.raises(ValueError, match="hidden is 0"):
+        Classifier(encoder, 3, hidden=0)
 
 
 def test_projection_head_is_dinos():

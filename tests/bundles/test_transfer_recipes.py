@@ -1,0 +1,48 @@
+"""Numbers of the transfer recipes against the supplements [P] and released code [C]; what none says is not here."""
+
+import pytest
+from recipe_parts import parsed
+
+# (bundle, overlays) -> id in the recipe -> value
+ACE = {
+    "learning_rate": 1e-4,
+    "warmup_epochs": 20,
+    "batch_size": 32,
+    "image_size": 448,
+    "train#trainer#clip#max_norm": 5.0,
+}
+ACE |= {"optimizer#_target_": "torch.optim.AdamW", "optimizer#weight_decay": 0.05, "schedules#lr#final": 5e-6}
+ACE |= {"schedules#lr#warmup_from": 5e-7}
+ADAM = {"architecture": "resnet50", "image_size": 224, "schedules#lr#final": 0.0}
+LEADER = {"image_size": 224, "batch_size": 32, "optimizer#_target_": "torch.optim.SGD", "schedules#lr#final": 0.0}
+SRHRS = {"architecture": "resnet50", "image_size": 224}
+TABLE = {
+    ("image_classification",): ACE | {"epochs": 150, "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122},
+    ("image_classification", "recipes/leader"): LEADER | {"learning_rate": 1e-2},
+    ("image_classification", "recipes/adam"): ADAM
+    | {"learning_rate": 2.5e-4, "optimizer#_target_": "torch.optim.AdamW", "optimizer#weight_decay": 0.05}
+    | {"optimizer#betas": [0.9, 0.95], "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122},
+    ("image_classification", "recipes/srhrs"): SRHRS | {"augmentation#0#area": [0.7, 1.0]},
+    ("image_segmentation",): ACE | {"epochs": 500, "decoder": "upernet", "patience": 50},
+    ("image_segmentation", "recipes/leader"): LEADER | {"learning_rate": 1e-3, "decoder": "upernet"},
+    ("image_segmentation", "recipes/adam"): ADAM
+    | {"learning_rate": 2e-4, "optimizer#_target_": "torch.optim.AdamW", "decoder": "unet"}
+    | {"epochs": 200, "patience": 20, "loss_function#dice_weight": 1.0, "loss_function#bce_weight": 0.0},
+    ("image_segmentation", "recipes/adam", "recipes/adam_ribs"): ADAM
+    | {"learning_rate": 1e-3, "optimizer#_target_": "torch.optim.Adam", "decoder": "unet"},
+    ("image_segmentation", "recipes/adam", "recipes/adam_vessels"): ADAM
+    | {"image_size": 512, "channels": 3, "loss_function#dice_weight": 0.0, "loss_function#bce_weight": 1.0},
+    ("image_segmentation", "recipes/srhrs"): SRHRS | {"decoder": "unet", "augmentation#2#area": [0.7, 1.0]},
+}
+
+
+@pytest.mark.parametrize("case", TABLE, ids=" ".join)
+def test_every_number_is_the_source_s(case):
+    parser = parsed(*case)
+    found = {key: parser.get_parsed_content(key) if "#_target_" not in key else parser[key] for key in TABLE[case]}
+    assert found == TABLE[case]
+
+
+def test_crops_of_srhrs_are_always_taken():
+    parser = parsed("image_segmentation", "recipes/srhrs")
+    assert parser["augmentation#2#_target_"].endswith("RandResizedCropd") and parser["augmentation#2#prob"] == 1.0
