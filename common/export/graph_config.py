@@ -21,7 +21,7 @@ def graph_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Clients such as MONAI Deploy read `preprocessing`, `inferer` and `postprocessing` from the graph's file, drop what
     loads images, and cannot see `scripts`. The network is the graph, so that an inferer which asks the bundle's
-    network for more is of no use to them.
+    network for more is of no use to them. What the bundle itself makes of the network's answer they do without.
 
     Args:
         config: an exported `inference.json`.
@@ -32,6 +32,9 @@ def graph_config(config: Mapping[str, Any]) -> dict[str, Any]:
             transform.update(_READER)
         if transform.get("func") in _SCALED:
             transform["func"] = _SCALED[transform["func"]]
+    after = changed.get("postprocessing", {})
+    if "transforms" in after:
+        after["transforms"] = [transform for transform in after["transforms"] if not _is_own(transform)]
     if _is_own(changed.get("inferer")):
         changed["inferer"] = dict(_INFERER)
     return changed
