@@ -47,6 +47,7 @@ class Radiograph:
             heart and the diaphragm, and with whatever fluid or air displaces it.
         landmarks: (row, col) fractions by name; those outside of the exposed picture are left out.
         boxes: one per finding, around its exposed pixels; findings outside of the exposed picture are never present.
+        pixel_spacing: millimetres between pixels, (row, col), in the middle of the patient's depth.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Radiograph:
     masks: Mapping[str, Array]
     landmarks: Mapping[str, tuple[float, float]]
     boxes: tuple[PlacedBox, ...]
+    pixel_spacing: tuple[float, float]
     patient: int
     follow_up: int
     age: int
@@ -103,6 +105,7 @@ def make_radiograph(seed: int, patient: int, follow_up: int, size: int = 256, ma
         masks={name: mask & exposed for name, mask in masks.items()},
         landmarks={name: (row, col) for name, (row, col) in named if _inside(row, col, exposed)},
         boxes=boxes,
+        pixel_spacing=(projector.field[0] / size, projector.field[1] / size),
         patient=patient,
         follow_up=follow_up,
         age=person.age,

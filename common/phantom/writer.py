@@ -86,10 +86,9 @@ def _write_tables(out: Path, made: list[Radiograph]) -> None:
         for item in made:
             labels = "|".join(item.findings) or "No Finding"
             sex = "F" if item.female else "M"
-            size = item.image.shape
-            rows.writerow(
-                (item.name, labels, item.follow_up, item.patient, item.age, sex, item.view, size[1], size[0], 1.0, 1.0)
-            )
+            person = (item.name, labels, item.follow_up, item.patient, item.age, sex, item.view)
+            (height, width), (down, right) = item.image.shape, item.pixel_spacing
+            rows.writerow((*person, width, height, f"{right:.6f}", f"{down:.6f}"))
     with (out / "BBox_List_2017.csv").open("w", newline="") as file:
         file.write(BOX_HEADER + "\n")
         rows = csv.writer(file, lineterminator="\n")

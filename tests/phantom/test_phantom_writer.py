@@ -40,6 +40,24 @@ def test_layout(out):
             assert mask.shape == (SIZE, SIZE) and set(np.unique(mask)) <= {0, 255}
 
 
+def test_hila_are_72_millimetres_apart_by_the_spacing_that_is_written(out):
+    """They are modelled so far apart, at a depth that is hardly magnified, on patients who are hardly turned."""
+    table = csv.DictReader((out / "Data_Entry_2017_v2020.csv").open())
+    spacing = {
+        row["Image Index"]: (float(row["y]"]) * int(row["Height]"]), float(row["OriginalImagePixelSpacing[x"]) * SIZE)
+        for row in table
+    }
+    places = {(row["image"], row["landmark"]): row for row in csv.DictReader((out / "landmarks.csv").open())}
+    apart = [
+        np.hypot(*(mm * (float(places[name, "hilum_left"][axis]) - float(places[name, "hilum_right"][axis]))
+                   for mm, axis in zip(spacing[name], ("row", "col"), strict=True)))
+        for name in spacing
+        if (name, "hilum_left") in places and (name, "hilum_right") in places
+    ]  # fmt: skip
+    assert len(apart) > 5 and all(abs(distance - 72) < 2 for distance in apart)
+    assert len({pair for pair in spacing.values()}) == len(spacing) and all(a != b for a, b in spacing.values())
+
+
 def test_every_positive_has_its_box_in_the_publishers_frame(out):
     entries = {row[0]: row[1] for row in list(csv.reader((out / "Data_Entry_2017_v2020.csv").open()))[1:]}
     labelled = {(n, f) for n, labels in entries.items() for f in labels.split("|") if f != "No Finding"}
