@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ..images import image_size
 from ..records import Record
-from .bootstrap import Statistic, patient_intervals
 from .report import Outcome, Report, Row, defined_mean
+from .scorers import JoinedScorer, MeanScorer, Scorer
 
-SCALES = {"px": "pixels of the network's input", "image_px": "pixels of the image's file", "mm": "millimetres"}
+UNITS = ("px", "image_px", "mm")
+"""Of distances: pixels of the network's input, pixels of the image's file, millimetres on the patient."""
 
 
 def peaks(maps_LHW: Tensor) -> Tensor:
@@ -45,8 +46,6 @@ class LandmarkReport(Report):
         image_size: side of the network's square input, pixels.
         records: of the corpus, which know the patients and the spacing; an image without one is a patient of its own.
         within: millimetres; for each, the share of points that are no farther off.
-        resamples: draws of patients for the 95 % intervals; 0 gives none, as while training.
-        seed: of the draws.
 
     Example:
         >>> report = LandmarkReport(["carina"], image_size=100)
@@ -60,12 +59,10 @@ class LandmarkReport(Report):
         image_size: int,
         records: Sequence[Record] = (),
         within: Sequence[float] = (2.0, 5.0, 10.0),
-        resamples: int = 0,
-        seed: int = 0,
     ):
         self.landmarks, self.image_size = list(landmarks), image_size
         self.records = {record.image: record for record in records}
-        self.within, self.resamples, self.seed = tuple(within), resamples, seed
+        self.within = tuple(within)
         super().__init__(headline="error_px")
 
     def keep(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,6 +100,15 @@ class LandmarkReport(Report):
         }
         return {unit: np.sqrt((parts**2).sum(-1)) for unit, parts in scaled.items()}
 
+    def scorer(self, outcome: Outcome) -> Scorer:
+        """Mean errors of some of the images, in each unit."""
+        scorers = []
+        for unit in UNITS:
+            names = [f"{name}/error_{unit}" for name in self.landmarks]
+            values_NL = np.array([[row[name] for name in names] for row in outcome.images])
+            scorers.append(MeanScorer(f"error_{unit}", self.landmarks, values_NL))
+        return JoinedScorer(*scorers)
+
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn points (N, L, 2) of all images into numbers."""
         records = [self.records.get(source) for source in sources]
@@ -114,9 +120,7 @@ class LandmarkReport(Report):
         metrics = {
             key: defined_mean([row[key] for row in table]) for key in table[0] if key not in ("landmark", "images")
         }
-        if self.resamples:
-            metrics |= self._intervals(distances, patients, table)
-        metrics |= {f"error_{unit}/{row['landmark']}": row[f"error_{unit}"] for row in table for unit in SCALES}
+        metrics |= {f"error_{unit}/{row['landmark']}": row[f"error_{unit}"] for row in table for unit in UNITS}
         images = self._images(sources, patients, sizes, predictions, distances)
         return Outcome(metrics, table, images, notices=self._notices(sources, labels, spacings))
 
@@ -129,18 +133,6 @@ class LandmarkReport(Report):
         known = of_unit["mm"]
         shares = {f"within_{bound:g}mm": (known <= bound).mean() if len(known) else np.nan for bound in self.within}
         return row | {name: float(share) for name, share in shares.items()}
-
-    def _intervals(
-        self, distances: Mapping[str, np.ndarray], patients: Sequence[str], table: Sequence[Row]
-    ) -> dict[str, float]:
-        """Add the 95 % intervals of each landmark's error to the table; those of the mean over landmarks."""
-        found: dict[str, float] = {}
-        for unit, values_NL in distances.items():
-            low, high = patient_intervals(_of_rows(values_NL), patients, self.resamples, seed=self.seed)
-            for row, *bounds in zip(table, low, high, strict=False):
-                row |= {f"error_{unit}_low": float(bounds[0]), f"error_{unit}_high": float(bounds[1])}
-            found |= {f"error_{unit}_low": float(low[-1]), f"error_{unit}_high": float(high[-1])}
-        return found
 
     def _images(
         self,
@@ -180,17 +172,3 @@ class LandmarkReport(Report):
 def _size(source: str) -> tuple[int, int]:
     """From the file's header, once in a training."""
     return image_size(source)
-
-
-def _of_rows(values_NL: np.ndarray) -> Statistic:
-    """Statistic of a bootstrap: each landmark's mean over drawn images, and the mean of these over landmarks."""
-
-    def means(rows: np.ndarray) -> np.ndarray:
-        drawn = values_NL[rows]
-        known = np.isfinite(drawn)
-        count = known.sum(0)
-        mean_L = np.divide(np.where(known, drawn, 0).sum(0), count, out=np.full(count.shape, np.nan), where=count > 0)
-        found = mean_L[np.isfinite(mean_L)]
-        return np.append(mean_L, found.mean() if len(found) else np.nan)
-
-    return means

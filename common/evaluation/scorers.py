@@ -47,6 +47,22 @@ class MeanScorer:
         return _with_mean(_mean(self._values_NK[rows_R]))
 
 
+class JoinedScorer:
+    """The numbers of several scorers of the same images.
+
+    Args:
+        scorers: one after the other.
+    """
+
+    def __init__(self, *scorers: Scorer):
+        self.names = tuple(name for scorer in scorers for name in scorer.names)
+        self._scorers = scorers
+
+    def __call__(self, rows_R: Rows) -> Values:
+        """All numbers of these images."""
+        return np.concatenate([scorer(rows_R) for scorer in self._scorers])
+
+
 class AucScorer:
     """Area under the ROC curve per class, and its mean over the classes that have one.
 

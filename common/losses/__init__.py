@@ -3,7 +3,7 @@
 from .classification import LabelLoss
 from .contrastive import CosineRegression, InBatchInfoNCE
 from .embedding_mse import EmbeddingMSE
-from .heat_maps import HeatMapMSE
+from .heat_maps import HeatMapCrossEntropy, HeatMapMSE
 from .injuries import InjuryLoss, InjuryOutputs
 from .label_map import LabelMapLoss
 from .location_scale import LocationScale
@@ -17,6 +17,7 @@ __all__ = [
     "CosineRegression",
     "DiceBCE",
     "EmbeddingMSE",
+    "HeatMapCrossEntropy",
     "HeatMapMSE",
     "InBatchInfoNCE",
     "InjuryLoss",

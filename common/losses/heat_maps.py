@@ -1,7 +1,9 @@
-"""Heat maps around landmarks, and the loss of a network that draws them.
+"""Heat maps around landmarks, and the losses of a network that draws them.
 
 Shapes: B images, L landmarks, H W space, 2 (row, col).
 """
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +33,8 @@ def heat_maps(points_BL2: Tensor, size: tuple[int, int], sigma: float, window: i
     return profiles[0][..., :, None] * profiles[1][..., None, :]
 
 
-class HeatMapMSE(nn.Module):
-    """Mean squared error between a network's maps and Gaussians around the landmarks; absent landmarks do not count.
-
-    The maps are taken as they are, without a sigmoid, as in the released code (methods, section 7, key points).
+class _HeatMapLoss(nn.Module, ABC):
+    """Base: compare a network's maps with Gaussians around the landmarks; absent landmarks do not count.
 
     Args:
         sigma: standard deviation of the Gaussians, above 0, pixels of the network's input.
@@ -42,11 +42,6 @@ class HeatMapMSE(nn.Module):
 
     Raises:
         ValueError: an argument out of range.
-
-    Example:
-        >>> points = torch.tensor([[[0.5, 0.5], [torch.nan, torch.nan]]])
-        >>> HeatMapMSE(sigma=1.0, window=1)(torch.zeros(1, 2, 3, 3), points)["loss"]  # one pixel of nine
-        tensor(0.1111)
     """
 
     def __init__(self, sigma: float, window: int):
@@ -56,6 +51,10 @@ class HeatMapMSE(nn.Module):
         if window < 1 or window % 2 == 0:
             raise ValueError(f"window is {window}; it must be an odd number of pixels, such as 6 * sigma + 1")
         self.sigma, self.window = sigma, window
+
+    @abstractmethod
+    def compare(self, maps_BLHW: Tensor, target_BLHW: Tensor) -> Tensor:
+        """Loss (B, L) of each map."""
 
     def forward(self, maps_BLHW: Tensor, points_BL2: Tensor) -> dict[str, Tensor]:
         """Losses by name, for points as fractions of (height, width), nan where a landmark is absent.
@@ -70,6 +69,56 @@ class HeatMapMSE(nn.Module):
             )
         height, width = maps_BLHW.shape[-2:]
         target_BLHW = heat_maps(points_BL2.float(), (height, width), self.sigma, self.window)
-        error_BL = (maps_BLHW.float() - target_BLHW).square().mean(dim=(2, 3))
         known_BL = points_BL2.isfinite().all(-1)
-        return {"loss": (error_BL * known_BL).sum() / known_BL.sum().clamp_min(1)}
+        loss_BL = self.compare(maps_BLHW.float(), target_BLHW) * known_BL
+        return {"loss": loss_BL.sum() / known_BL.sum().clamp_min(1)}
+
+
+class HeatMapMSE(_HeatMapLoss):
+    """Mean squared error over the pixels of each map, which is taken as it is, without a sigmoid.
+
+    So does the released code (methods, section 7, key points). Nearly all pixels are 0, so that a network first learns
+    to say 0 everywhere, and needs thousands of steps to leave it.
+
+    Args:
+        sigma: standard deviation of the Gaussians, above 0, pixels of the network's input.
+        window: side of the square outside of which they are 0, odd, pixels.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> points = torch.tensor([[[0.5, 0.5], [torch.nan, torch.nan]]])
+        >>> HeatMapMSE(sigma=1.0, window=1)(torch.zeros(1, 2, 3, 3), points)["loss"]  # one pixel of nine
+        tensor(0.1111)
+    """
+
+    def compare(self, maps_BLHW: Tensor, target_BLHW: Tensor) -> Tensor:
+        """Mean squared error (B, L)."""
+        return (maps_BLHW - target_BLHW).square().mean(dim=(2, 3))
+
+
+class HeatMapCrossEntropy(_HeatMapLoss):
+    """Cross-entropy between the softmax of a map over its pixels and the Gaussian as a distribution.
+
+    A map can only say where, not whether, so that saying nothing gains nothing: it learns from the first steps, which
+    makes it the loss for few images and few steps. The peak is read as of the other loss.
+
+    Args:
+        sigma: standard deviation of the Gaussians, above 0, pixels of the network's input.
+        window: side of the square outside of which they are 0, odd, pixels.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> points = torch.tensor([[[0.5, 0.5]]])
+        >>> HeatMapCrossEntropy(sigma=1.0, window=1)(torch.zeros(1, 1, 3, 3), points)["loss"]  # log 9
+        tensor(2.1972)
+    """
+
+    def compare(self, maps_BLHW: Tensor, target_BLHW: Tensor) -> Tensor:
+        """Cross-entropy (B, L) in nats."""
+        weight_BLP = target_BLHW.flatten(2)
+        share_BLP = weight_BLP / weight_BLP.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        return -(share_BLP * maps_BLHW.flatten(2).log_softmax(-1)).sum(-1)

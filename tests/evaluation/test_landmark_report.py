@@ -106,18 +106,21 @@ def test_predictions_are_kept_in_pixels_of_the_file(files):
     assert math.isnan(images[1]["apex/error_px"]) and images[1]["error_px"] == pytest.approx(10)
 
 
-def test_intervals_draw_patients(files):
-    """Of two patients: either alone, or both; the first gives 7.5 for the carina, the second 2."""
-    metrics, outcome = run(files, resamples=200)
-    assert (outcome.table[0]["error_px_low"], outcome.table[0]["error_px_high"]) == pytest.approx((2, 7.5))
-    assert metrics["error_px_low"] <= metrics["error_px"] <= metrics["error_px_high"]
-    assert not any(name.endswith(("_low", "_high")) for name in run(files)[0])
+def test_any_of_the_images_can_be_scored_again_in_each_unit(files):
+    """As the whole report of them alone, so that patients can be resampled and groups be told."""
+    metrics, outcome = run(files)
+    scorer = LandmarkReport(["carina", "apex"], SIZE).scorer(outcome)
+    assert {name: pytest.approx(metrics[name]) for name in scorer.names} == dict(
+        zip(scorer.names, scorer(np.arange(3)).tolist(), strict=True)
+    )
+    last = dict(zip(scorer.names, scorer(np.array([2, 2])).tolist(), strict=True))
+    assert last["error_px"] == pytest.approx((2 + 13) / 2) and math.isnan(last["error_mm"])
 
 
 def test_without_any_spacing_there_are_no_millimetres(files):
     bare = [Record(record.image, record.patient_id, "test", "x") for record in files]
-    metrics, _ = run(bare, resamples=20)
-    assert all(math.isnan(metrics[name]) for name in ("error_mm", "within_5mm", "error_mm_low"))
+    metrics, _ = run(bare)
+    assert all(math.isnan(metrics[name]) for name in ("error_mm", "within_5mm"))
     assert metrics["error_px"] > 0
 
 

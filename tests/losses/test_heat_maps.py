@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.transforms import GenerateHeatmap
 
-from common.losses import HeatMapMSE
+from common.losses import HeatMapCrossEntropy, HeatMapMSE
 from common.losses.heat_maps import heat_maps
 
 SIZE, SIGMA, WINDOW = (11, 17), 2.0, 9
@@ -58,6 +58,25 @@ def test_absent_landmarks_neither_count_nor_get_a_gradient():
     loss.backward()
     moved = maps.grad.abs().amax((2, 3)) > 0
     assert moved.tolist() == [[True, False, True], [False, True, True]]
+
+
+def test_cross_entropy_is_that_of_two_distributions_over_pixels():
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(1, 2, *SIZE, generator=generator, requires_grad=True)
+    points = torch.tensor([[[0.4, 0.7], [NAN, 0.3]]])
+    loss = HeatMapCrossEntropy(SIGMA, WINDOW)(maps, points)["loss"]
+    weights = [value(row, col, (0.4, 0.7)) for row in range(SIZE[0]) for col in range(SIZE[1])]
+    scores = maps[0, 0].flatten().tolist()
+    whole = math.log(sum(map(math.exp, scores)))
+    expected = -sum(w / sum(weights) * (score - whole) for w, score in zip(weights, scores, strict=True))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    assert maps.grad[0, 1].abs().sum() == 0 and maps.grad[0, 0].sum().abs() < 1e-6  # a shift of a map says nothing
+
+
+def test_cross_entropy_of_a_point_on_the_edge_is_finite():
+    points = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
+    assert HeatMapCrossEntropy(SIGMA, 1)(torch.randn(1, 2, *SIZE), points)["loss"].isfinite()
 
 
 def test_a_batch_without_any_landmark_is_worth_nothing():
