@@ -3,6 +3,7 @@
 from .best import KeepBest
 from .bootstrap import patient_intervals
 from .classification import ClassificationReport
+from .detection import DetectionReport
 from .encoding import (
     EmbeddingCollapse,
     EncodingInferer,
@@ -27,6 +28,7 @@ from .stop_early import StopEarly
 
 __all__ = [
     "ClassificationReport",
+    "DetectionReport",
     "EmbeddingCollapse",
     "EncodingInferer",
     "KeepBest",

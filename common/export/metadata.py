@@ -58,11 +58,13 @@ def complete_metadata(
     _describe(formats["inputs"]["image"], images)
     _describe(formats["outputs"]["pred"], output)
     pred = formats["outputs"]["pred"]
-    first = 1 if pred["format"] == "segmentation" else 0  # in a label map 0 is the background
+    # in a label map 0 is the background; the sides of a box stand before what it is of
+    first = {"segmentation": 1, "boxes": 4}.get(pred["format"], 0)
     if classes is None and _one_name_per_channel(pred) and len(pred["channel_def"]) != output.shape[1]:
         classes = [f"output {index}" for index in range(output.shape[1])]
     if classes is not None:
-        pred["channel_def"] = {str(index): name for index, name in enumerate(classes, first)}
+        sides = {str(index): pred["channel_def"][str(index)] for index in range(4 if pred["format"] == "boxes" else 0)}
+        pred["channel_def"] = {**sides, **{str(index): name for index, name in enumerate(classes, first)}}
     if pred["format"] == "segmentation":
         formats["post_processed_outputs"] = {"pred": _label_map(pred["channel_def"])}
     completed["axes"] = AXES[images.ndim - 2]

@@ -2,6 +2,7 @@
 
 from .classification import LabelLoss
 from .contrastive import CosineRegression, InBatchInfoNCE
+from .detection import DetectionLoss
 from .embedding_mse import EmbeddingMSE
 from .heat_maps import HeatMapCrossEntropy, HeatMapMSE
 from .injuries import InjuryLoss, InjuryOutputs
@@ -15,6 +16,7 @@ from .token_matching import MatchingLoss
 
 __all__ = [
     "CosineRegression",
+    "DetectionLoss",
     "DiceBCE",
     "EmbeddingMSE",
     "HeatMapCrossEntropy",

@@ -5,6 +5,7 @@ from .build import build_encoder, load_encoder
 from .checkpoint_reading import UnreadableCheckpointError
 from .classification import Classifier
 from .description import EncoderDescription
+from .detection import DetectionNetwork
 from .encoder_file import describe_encoder, save_encoder
 from .encoders import Encoder, Encoding
 from .heads import ProjectionHead
@@ -13,6 +14,7 @@ from .weight_matching import LoadReport, PoorMatchError
 
 __all__ = [
     "Classifier",
+    "DetectionNetwork",
     "Encoder",
     "EncoderDescription",
     "Encoding",

@@ -47,6 +47,7 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
         "landmarks": ["carina", "hilum_left"],
         "network_def#encoder#drop_path": 0.0,
     },
+    "lesion_detection": {**PLAIN_STEPS, "network_def#encoder#drop_path": 0.0},
     "toy": {"network_def#dropout": 0.0},
 }
 

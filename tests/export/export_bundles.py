@@ -16,6 +16,7 @@ SHAPES = {
     "image_classification": {"image_size": 32},
     "image_segmentation": {"image_size": 32, "structures": ["lung", "heart"]},
     "landmark_detection": {"image_size": 32, "landmarks": ["carina", "hilum_left"]},
+    "lesion_detection": {"image_size": 32, "findings": ["Nodule"]},
 }
 
 
