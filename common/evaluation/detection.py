@@ -12,11 +12,10 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..records import Record
-from .bootstrap import patient_intervals
 from .box_matching import Matched, Values, match
 from .classification import auc
 from .report import Outcome, Report, Row, defined_mean
+from .scorers import AucScorer, Rows
 
 RANKED = ("average_precision", "image_auc")
 AT_THRESHOLD = ("precision", "recall", "f1")
@@ -33,13 +32,10 @@ class DetectionReport(Report):
     Args:
         findings: names of the K kinds of boxes, in the order of the network's outputs.
         image_size: side of the network's square input, pixels.
-        records: of the corpus, which know the patients; an image without one is a patient of its own.
         iou: of a hit.
         thresholds_from: the report of the split whose best F1 chooses the threshold of each finding; None leaves
             `precision`, `recall` and `f1` out.
         limit: most detections of an image, 100 in COCO.
-        resamples: draws of patients for the 95 % intervals; 0 gives none, as while training.
-        seed: of the draws.
 
     Example:
         >>> import torch
@@ -54,21 +50,16 @@ class DetectionReport(Report):
         self,
         findings: Sequence[str],
         image_size: int,
-        records: Sequence[Record] = (),
         iou: float = 0.5,
         thresholds_from: "DetectionReport | None" = None,
         limit: int = 100,
-        resamples: int = 0,
-        seed: int = 0,
     ):
         if len(set(findings)) != len(findings) or not findings:
             raise ValueError(f"findings {list(findings)} must be distinct names, at least one.")
         if not 0 < iou <= 1:
             raise ValueError(f"iou is {iou}; it must lie in (0, 1], such as 0.5.")
         self.findings, self.image_size, self.iou = list(findings), image_size, iou
-        self.records = {record.image: record for record in records}
         self.thresholds_from, self.limit = thresholds_from, limit
-        self.resamples, self.seed = resamples, seed
         super().__init__(headline="average_precision")
 
     @property
@@ -98,22 +89,24 @@ class DetectionReport(Report):
             )
         return predictions.double().cpu(), labels.double().cpu()
 
+    def scorer(self, outcome: Outcome) -> "DetectionScorer":
+        """The numbers of some of the images."""
+        chosen = [row["threshold"] for row in outcome.table] if "threshold" in outcome.table[0] else None
+        return DetectionScorer(self.findings, self._matched, chosen)
+
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn the boxes of all images into numbers."""
         detected = [rows[rows[:, 5] >= 0] for rows in predictions.numpy()]
         true = [rows[rows[:, 4] >= 0] for rows in labels.numpy()]
-        matched = match(detected, true, len(self.findings), self.iou)
-        patients = [self.records[source].patient_id if source in self.records else source for source in sources]
+        matched = self._matched = match(detected, true, len(self.findings), self.iou)
         thresholds = self._chosen()
         table = [
             self._row(name, found, thresholds.get(name)) for name, found in zip(self.findings, matched, strict=True)
         ]
         measured = [name for name in (*RANKED, *AT_THRESHOLD) if name in table[0]]
         metrics = {name: defined_mean([row[name] for row in table]) for name in measured}
-        if self.resamples:
-            metrics |= self._intervals(matched, patients, table, measured)
         metrics |= {f"{name}/{row['finding']}": row[name] for name in RANKED for row in table}
-        return Outcome(metrics, table, self._images(sources, patients, detected, matched), notices=self._notices(table))
+        return Outcome(metrics, table, self._images(sources, detected, matched), notices=self._notices(table))
 
     def _chosen(self) -> dict[str, float]:
         chooser = self.thresholds_from
@@ -131,37 +124,12 @@ class DetectionReport(Report):
         }
         return row if threshold is None else row | {"threshold": threshold, **found.at(threshold)}
 
-    def _intervals(
-        self, matched: Sequence[Matched], patients: Sequence[str], table: list[Row], names: Sequence[str]
-    ) -> dict[str, float]:
-        """Add the 95 % intervals of each finding's numbers to the table; those of the means over findings."""
-        thresholds = [row.get("threshold", float("nan")) for row in table]
-
-        def numbers(rows: np.ndarray) -> np.ndarray:
-            weight_N = np.bincount(rows, minlength=len(patients)).astype(float)
-            found = [_numbers(it, rows, weight_N, bound) for it, bound in zip(matched, thresholds, strict=True)]
-            of_finding_KM = np.array([[values[name] for name in names] for values in found])
-            return np.concatenate([of_finding_KM.ravel(), [defined_mean(column) for column in of_finding_KM.T]])
-
-        bounds = patient_intervals(numbers, patients, self.resamples, seed=self.seed)
-        bounds_2KM = bounds.reshape(2, len(table) + 1, len(names))
-        for row, low_M, high_M in zip(table, *bounds_2KM[:, :-1], strict=True):
-            for name, low, high in zip(names, low_M.tolist(), high_M.tolist(), strict=True):
-                row |= {f"{name}_low": low, f"{name}_high": high}
-        low_M, high_M = bounds_2KM[:, -1].tolist()
-        pairs = zip(names, low_M, high_M, strict=True)
-        return {
-            key: value for name, low, high in pairs for key, value in ((f"{name}_low", low), (f"{name}_high", high))
-        }
-
-    def _images(
-        self, sources: Sequence[str], patients: Sequence[str], detected: Sequence[Values], matched: Sequence[Matched]
-    ) -> list[Row]:
+    def _images(self, sources: Sequence[str], detected: Sequence[Values], matched: Sequence[Matched]) -> list[Row]:
         """For each image how many boxes it has, its scores, and its detections as fractions of (height, width)."""
         scores_KN = [found.image_scores().tolist() for found in matched]
         rows = []
-        for n, (source, patient) in enumerate(zip(sources, patients, strict=True)):
-            row: Row = {"source": source, "patient": patient}
+        for n, source in enumerate(sources):
+            row: Row = {"source": source}
             for name, found, scores_N in zip(self.findings, matched, scores_KN, strict=True):
                 hits = int(found.hits[found.images == n].sum())
                 row |= {f"{name}/boxes": int(found.boxes[n]), f"{name}/hits": hits, f"{name}/score": scores_N[n]}
@@ -190,13 +158,37 @@ class DetectionReport(Report):
         return found
 
 
-def _numbers(found: Matched, rows: np.ndarray, weight_N: Values, threshold: float) -> dict[str, float]:
-    has_N = (found.boxes > 0).astype(float)
-    return {
-        "average_precision": found.average_precision(weight_N),
-        "image_auc": auc(found.image_scores()[rows], has_N[rows]),
-        **found.at(threshold, weight_N),
-    }
+class DetectionScorer:
+    """The numbers of a report for any choice of its images, by finding and their means.
+
+    Args:
+        findings: names.
+        matched: the detections of each.
+        thresholds: of each, from which on `precision`, `recall` and `f1` take them; None leaves these out.
+    """
+
+    def __init__(self, findings: Sequence[str], matched: Sequence[Matched], thresholds: Sequence[float] | None = None):
+        self._matched, self._thresholds = list(matched), thresholds
+        self._auc = AucScorer(
+            findings,
+            np.stack([found.image_scores() for found in matched], axis=1),
+            np.stack([(found.boxes > 0).astype(np.float64) for found in matched], axis=1),
+        )
+        metrics = [*RANKED, *(AT_THRESHOLD if thresholds else ())]
+        self.names = tuple(name for metric in metrics for name in (metric, *(f"{metric}/{it}" for it in findings)))
+
+    def __call__(self, rows_R: Rows) -> Values:
+        """Numbers of these images; an image that stands there twice counts twice."""
+        weight_N = np.bincount(rows_R, minlength=len(self._matched[0].boxes)).astype(np.float64)
+        precision_K = [found.average_precision(weight_N) for found in self._matched]
+        numbers = [[defined_mean(precision_K), *precision_K], self._auc(rows_R)]
+        if self._thresholds:
+            pairs = zip(self._matched, self._thresholds, strict=True)
+            found_K = [found.at(threshold, weight_N) for found, threshold in pairs]
+            for name in AT_THRESHOLD:
+                values_K = [found[name] for found in found_K]
+                numbers.append([defined_mean(values_K), *values_K])
+        return np.concatenate(numbers)
 
 
 def _fractions(box: Sequence[float], side: int) -> list[float]:

@@ -8,7 +8,6 @@ import torch
 
 from common.evaluation import DetectionReport
 from common.evaluation.box_matching import Matched, match
-from common.records import Record
 
 
 def scene(seed, images=12, findings=2):
@@ -103,9 +102,12 @@ def test_what_hits_a_box(detections, hits):
 
 
 def reported(predictions, labels, **settings):
+    return collected(DetectionReport(["Mass", "Nodule"], image_size=100, **settings), predictions, labels)
+
+
+def collected(report, predictions, labels):
     most = max(map(len, labels))
     padded = [np.vstack([rows, np.full((most - len(rows), 5), -1.0)]) for rows in labels]
-    report = DetectionReport(["Mass", "Nodule"], image_size=100, **settings)
     for images in (slice(0, 5), slice(5, None)):
         report._sources = [f"/x/{n}.png" for n in range(len(labels))[images]]
         report.update(([torch.tensor(it) for it in predictions[images]], [torch.tensor(it) for it in padded[images]]))
@@ -150,16 +152,21 @@ def test_thresholds_come_from_another_split():
         assert row["recall"] == pytest.approx(found.hits[taken].sum() / found.boxes.sum())
 
 
-def test_intervals_hold_patients_together_and_enclose_the_value():
-    predictions, labels = scene(3, images=40)
-    alone = [Record(f"/x/{n}.png", f"{n}", "test", "x") for n in range(40)]
-    one = [Record(f"/x/{n}.png", "the same", "test", "x") for n in range(40)]
-    outcome = reported(predictions, labels, records=alone, resamples=200)
-    for name in ("average_precision", "image_auc"):
-        low, value, high = (outcome.metrics[f"{name}{end}"] for end in ("_low", "", "_high"))
-        assert 0 <= low < value < high <= 1
-        assert all(row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] for row in outcome.table)
-    assert math.isnan(reported(predictions, labels, records=one, resamples=20).metrics["average_precision_low"])
+@pytest.mark.parametrize("chosen", [False, True])
+def test_any_choice_of_images_is_scored_as_a_report_of_them_alone(chosen):
+    predictions, labels = scene(3, images=20)
+    chooser = DetectionReport(["Mass", "Nodule"], 100)
+    chooser.outcome = reported(*scene(2)) if chosen else None
+    whole = DetectionReport(["Mass", "Nodule"], 100, thresholds_from=chooser)
+    scorer = whole.scorer(collected(whole, predictions, labels))
+    rows = np.array([0, 3, 3, 5, 7, 7, 7, 12, 15, 19])
+    alone = reported([predictions[row] for row in rows], [labels[row] for row in rows], thresholds_from=chooser)
+    found = dict(zip(scorer.names, scorer(rows), strict=True))
+    measured = ["average_precision", "image_auc", *(["precision", "recall", "f1"] if chosen else [])]
+    assert set(found) == {name for it in measured for name in (it, f"{it}/Mass", f"{it}/Nodule")}
+    for name in measured:
+        assert found[name] == pytest.approx(alone.metrics[name], nan_ok=True)
+        assert found[f"{name}/Nodule"] == pytest.approx(alone.table[1][name], nan_ok=True)
 
 
 def test_a_finding_without_boxes_is_named_and_not_counted():
