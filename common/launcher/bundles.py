@@ -7,7 +7,8 @@ from pathlib import Path
 from .errors import UsageError, choose
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ("train", "inference")  # the first of a command's files; every other config is laid over one
+FIRST = ("train", "analyse")  # what `run` runs: a training, or an analysis of what was trained elsewhere
+RECIPES = (*FIRST, "inference")  # the first of a command's files; every other config is laid over one
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -29,6 +30,16 @@ class Bundle:
     def config(self, name: str) -> Path:
         """File of a config by its name below `configs/`, without the suffix."""
         return self.folder / "configs" / f"{name}.yaml"
+
+    @property
+    def recipe(self) -> str:
+        """Name of the config that `run` runs."""
+        return next(name for name in FIRST if self.config(name).is_file())
+
+    @property
+    def trains(self) -> bool:
+        """Whether its runs are trainings, which can be evaluated, inferred with and exported."""
+        return self.recipe == "train"
 
     def overlays(self) -> dict[str, Path]:
         """What can be laid over the recipe: name below `configs/` -> file."""
@@ -64,7 +75,8 @@ def bundles(root: Path = ROOT) -> dict[str, Bundle]:
     Raises:
         UsageError: there are none beside the package `common`.
     """
-    found = {path.parents[1].name: Bundle(path.parents[1]) for path in root.glob("bundles/*/configs/train.yaml")}
+    files = [path for name in FIRST for path in root.glob(f"bundles/*/configs/{name}.yaml")]
+    found = {path.parents[1].name: Bundle(path.parents[1]) for path in files}
     if not found:
         raise UsageError(f"There is no bundle in {root / 'bundles'}.", "Start the command in the repository's root.")
     return dict(sorted(found.items()))

@@ -54,15 +54,16 @@ def _bundle_lines(bundle: Bundle) -> Iterator[str]:
     yield f"{near(bundle.folder / 'docs' / 'README.md')} says how it works."
     yield ""
     yield f"  python -m common run {bundle.name} [OVERLAY ...] [--key value ...]"
-    yield "  python -m common evaluate RUN          RUN is a folder such as runs/" + f"{bundle.name}/NAME"
-    yield "  python -m common infer RUN IMAGES"
-    yield "  python -m common export RUN"
+    if bundle.trains:
+        yield "  python -m common evaluate RUN          RUN is a folder such as runs/" + f"{bundle.name}/NAME"
+        yield "  python -m common infer RUN IMAGES"
+        yield "  python -m common export RUN"
     yield ""
     yield "Overlays:"
     yield from overlay_lines(bundle)
     yield ""
     yield "Keys: --key value, and --a#b value for b inside of a"
-    for file, keys in recipe_keys(bundle.config("train")):
+    for file, keys in recipe_keys(bundle.config(bundle.recipe)):
         yield f"\n{near(file)}:"
         yield from _key_lines(keys)
 

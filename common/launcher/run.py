@@ -1,4 +1,4 @@
-"""`run`: train a bundle's recipe with overlays by name."""
+"""`run`: run a bundle's recipe with overlays by name."""
 
 import os
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from .bundles import Bundle, find_bundle
 from .errors import UsageError
 
 USAGE = "run BUNDLE [OVERLAY ...] [--key value ...] [--gpus N] [--dry_run]"
-HELP = """Train a bundle with overlays. They are files of its configs/ by name (small, data/lung_masks, lung_masks), or
-files of your own; keys are those of `python -m common help BUNDLE`, and `a#b` is key b inside of a.
+HELP = """Train a bundle, or run its analysis, with overlays. They are files of its configs/ by name (small,
+data/lung_masks, lung_masks), or files of your own; keys are those of `python -m common help BUNDLE`, and `a#b` is key b
+inside of a.
 --gpus N starts N processes by torchrun and adds the overlay multi_gpu; `--gpus all` takes every GPU. Started by
 torchrun itself it adds the overlay alone. `inference` as an overlay takes that recipe in place of the training's.
 
@@ -19,7 +20,7 @@ MULTI_GPU = "multi_gpu"
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Print and run the command that trains.
+    """Print and run the command that trains or analyses.
 
     Raises:
         UsageError: a bundle, overlay or number of GPUs that does not exist.
@@ -37,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _files(bundle: Bundle, overlays: Sequence[str]) -> list[Path]:
-    recipe = "inference" if "inference" in overlays else "train"
+    recipe = "inference" if "inference" in overlays else bundle.recipe
     return [bundle.config(recipe), *(bundle.overlay(word) for word in overlays if word != recipe)]
 
 

@@ -239,3 +239,13 @@ def test_checksums_notice_a_change(tmp_path):
     assert subprocess.run(check, cwd=tmp_path).returncode == 0
     (tmp_path / "a" / "b.txt").write_text("y")
     assert subprocess.run(check, cwd=tmp_path).returncode == 1
+
+
+def test_metadata_of_boxes_names_their_sides_before_the_findings():
+    boxes = {"format": "boxes", "num_channels": 5, "channel_def": dict(zip("01234", [*"tlbr", "Mass"], strict=True))}
+    formats = {**METADATA["network_data_format"], "outputs": {"pred": boxes}}
+    images, output = torch.zeros(1, 1, 64, 64), torch.zeros(1, 6, 85)
+    done = complete_metadata({**METADATA, "network_data_format": formats}, images, output, {}, {}, ["Effusion", "Mass"])
+    pred = done["network_data_format"]["outputs"]["pred"]
+    assert (pred["num_channels"], pred["spatial_shape"]) == (6, [85])
+    assert list(pred["channel_def"].items()) == [*zip("0123", "tlbr", strict=True), ("4", "Effusion"), ("5", "Mass")]

@@ -42,6 +42,16 @@ def test_every_bundle_and_overlay_is_listed(capsys):
     assert overlays.count("\n    multi_gpu ") == len(BUNDLES)
 
 
+def test_a_bundle_that_trains_nothing_is_listed_run_and_explained(capsys):
+    assert "  embedding_analysis " in said(capsys, "list", "bundles")
+    assert "'bundles/embedding_analysis/configs/analyse.yaml'" in said(
+        capsys, "run", "embedding_analysis", "smoke", "--dry_run"
+    )
+    told = said(capsys, "help", "embedding_analysis")
+    assert "configs/analyse.yaml:" in told and "\n    analyse " not in told
+    assert "common evaluate" not in told and "common evaluate" in said(capsys, "help", "image_classification")
+
+
 def test_data_sets_are_those_that_have_a_reader(capsys):
     lines = {line.split()[0]: line for line in said(capsys, "list", "datasets").splitlines() if line.startswith("  ")}
     assert set(lines) == set(reader_modules())
