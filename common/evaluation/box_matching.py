@@ -95,7 +95,7 @@ def match(predictions: Sequence[Values], labels: Sequence[Values], findings: int
 
     most = max((len(rows) for rows in predictions), default=0)
     matched = matching_batch(
-        iou_fn=box_iou,
+        iou_fn=box_iou,  # type: ignore[arg-type]  # it takes tensors as well
         iou_thresholds=[iou],
         pred_boxes=[rows[:, :4] for rows in predictions],
         pred_classes=[rows[:, 5].astype(int) for rows in predictions],
@@ -118,7 +118,7 @@ def _of_finding(matched: Sequence[dict], number: int) -> Matched:
             hit.append(found[number]["dtMatches"][0] > 0)
             boxes_N[index] = found[number]["gtMatches"].shape[1]
     order = np.argsort(-np.concatenate(score), kind="stable")
-    return Matched(*(np.concatenate(part)[order] for part in (image, score, hit)), boxes_N)
+    return Matched(np.concatenate(image)[order], np.concatenate(score)[order], np.concatenate(hit)[order], boxes_N)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -181,7 +181,7 @@ class DetectionScorer:
         """Numbers of these images; an image that stands there twice counts twice."""
         weight_N = np.bincount(rows_R, minlength=len(self._matched[0].boxes)).astype(np.float64)
         precision_K = [found.average_precision(weight_N) for found in self._matched]
-        numbers = [[defined_mean(precision_K), *precision_K], self._auc(rows_R)]
+        numbers: list[Sequence[float] | Values] = [[defined_mean(precision_K), *precision_K], self._auc(rows_R)]
         if self._thresholds:
             pairs = zip(self._matched, self._thresholds, strict=True)
             found_K = [found.at(threshold, weight_N) for found, threshold in pairs]
