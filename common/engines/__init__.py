@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .schedules import ApplySchedules, Cosine, FreezeLastLayer, UpdateTeacher, parameter_groups
     from .speed import Reading, Speed
     from .start_from import StartFrom
+    from .steps import epochs_for
     from .trainer import Trainer
 
 # These import Ignite or MONAI, which take seconds; commands that only ask for a rank do without.
@@ -39,6 +40,7 @@ LAZY = {
     "Trainer": "trainer",
     "UpdateTeacher": "schedules",
     "commit": "provenance",
+    "epochs_for": "steps",
     "method_losses": "batches",
     "parameter_groups": "schedules",
     "whole_batch": "batches",
@@ -63,6 +65,7 @@ __all__ = [
     "UpdateTeacher",
     "WeightsCheckpointLoader",
     "commit",
+    "epochs_for",
     "gather",
     "local_device",
     "method_losses",

@@ -125,6 +125,7 @@ class SegmentationReport(Report):
                 notices.append(
                     f"{name}: {len(sources) - annotated} of {len(sources)} images lack its annotation; not counted."
                 )
+        notices += _never_found(self.structures, counts_NK4.sum(0))
         metrics = {
             key: defined_mean([row[key] for row in table]) for key in ("dice", "iou", "pooled_dice", "pooled_iou")
         }
@@ -136,3 +137,12 @@ class SegmentationReport(Report):
             for source, values in zip(sources, dice_NK.tolist(), strict=True)
         ]
         return Outcome(metrics, table, images, notices=notices)
+
+
+def _never_found(structures: Sequence[str], counts_K4: Tensor) -> list[str]:
+    """Structures that are there, and of which the network predicts nothing that is one."""
+    return [
+        f"{name}: never found in any image. Train for more optimiser steps, or label more images."
+        for name, (both, _, true, _) in zip(structures, counts_K4.tolist(), strict=True)
+        if true and not both
+    ]

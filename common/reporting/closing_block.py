@@ -58,6 +58,7 @@ def closing_block(
     if found is not None and evaluator is not None:
         (epoch, value), metric = found, getattr(evaluator.state, "key_metric_name", None) or "metric"
         lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}"))
+    lines += [("note", notice) for notice in _notices(evaluator)]
     lines += [("trained on", str(used)) for used in data[TRAINED]]
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
@@ -67,6 +68,12 @@ def closing_block(
     width = max(len(name) for name, _ in lines)
     rule = "-" * 72
     return "\n".join([rule, *(f"{name:<{width}}  {text}".rstrip() for name, text in lines), rule])
+
+
+def _notices(evaluator: Any) -> list[str]:
+    """What the last evaluation's reports say beside their numbers."""
+    details = getattr(getattr(evaluator, "state", None), "metric_details", None) or {}
+    return [notice for outcome in details.values() for notice in getattr(outcome, "notices", ())]
 
 
 def _next(run_dir: Path) -> list[str]:
