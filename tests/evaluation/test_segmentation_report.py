@@ -132,3 +132,15 @@ def test_shapes_and_numbers_are_checked(case):
     broken[3, 0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"3\.png.* is not finite"):
         run(SegmentationReport(["lung", "heart"]), broken, case[1])
+
+
+def test_a_structure_that_no_image_was_found_in_is_said():
+    report = SegmentationReport(["lung", "clavicle", "stent"])
+    truth = torch.zeros(2, 3, 4, 4)
+    truth[:, :2, 0] = 1  # no stent is there, and none is predicted
+    predictions = torch.zeros(2, 3, 4, 4)
+    predictions[0, 0, 0] = predictions[:, 1, 3] = 1.0  # what is called clavicle is none
+    report.update((predictions, truth))
+    report.compute()
+    (said,) = [notice for notice in report.outcome.notices if "never found" in notice]
+    assert said.startswith("clavicle: never found")
