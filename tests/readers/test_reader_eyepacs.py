@@ -8,6 +8,7 @@ from common.files import DatasetError
 from common.images import open_store
 from common.readers import find_reader, read
 from common.readers.fundus.eyepacs import GRADES
+from common.readers.inspection import inspect
 
 TRAIN, TEST = range(10, 20), range(1, 7)
 
@@ -112,3 +113,26 @@ def test_photographs_keep_their_colours(root, tmp_path):
     store = open_store(read("eyepacs", root), tmp_path / "stores", size=16, channels=3, workers=1)
     assert store.batch([0]).shape == (1, 3, 16, 16)
     assert store.batch([0])[0].float().std(0).mean() > 1
+
+
+def test_all_splits_can_be_drawn_from_the_training_images(root):
+    corpus = read("eyepacs", root, test_fraction=0.2, val_fraction=0.25)
+    assert len(corpus) == 32
+    splits = {}
+    for record in corpus.records:
+        splits.setdefault(record.split, set()).add(record.patient_id)
+        published = "test" if "/test/" in record.image else "train"
+        assert (record.labels is None) == (published == "test")
+        assert published == "train" or record.split == "train"
+    assert len(splits["test"]) == 2 and len(splits["val"]) == 2  # a fifth of ten, and a quarter of the rest
+    assert not splits["test"] & splits["train"] and not splits["val"] & splits["train"]
+    assert any("12 images of the publisher's test folder train without grades" in notice for notice in corpus.notices)
+    with pytest.raises(DatasetError, match=r"test_fraction: the value is 1\.5"):
+        read("eyepacs", root, test_fraction=1.5)
+
+
+def test_a_black_photograph_is_left_out_by_name(root):
+    Image.new("RGB", (18, 12)).save(root / "train" / "10_left.jpeg")
+    record = by_name(read("eyepacs", root))["10_left.jpeg"]
+    (problem,) = inspect(record).problems
+    assert "10_left.jpeg: every pixel has the value 0" in problem

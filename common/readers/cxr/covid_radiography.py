@@ -42,12 +42,12 @@ MASKS = "masks"
 
 
 @reader(PUBLICATION)
-def read(root: str | os.PathLike[str], val_fraction: float = 0.2, test_fraction: float = 0.2, seed: int = 0) -> Corpus:
+def read(root: str | os.PathLike[str], val_fraction: float = 0.25, test_fraction: float = 0.2, seed: int = 0) -> Corpus:
     """Read the publisher's folder, or any part of it. Labels are one-hot.
 
     Args:
         root: holds the folders of the classes.
-        val_fraction: share of the images that are not tested on to validate on, in [0, 1); 0.25 for 6:2:2.
+        val_fraction: share of the images that are not tested on to validate on, in [0, 1); 6:2:2 in all by default.
         test_fraction: share of the images to test on, in [0, 1).
         seed: of both draws.
 

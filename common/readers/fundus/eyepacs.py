@@ -5,13 +5,16 @@ for testing, graded 0 to 4 by one reader. The grades of the test images came out
 `retinopathy_solution.csv`, and are not in its archives. Use under the challenge's rules; cite the challenge.
 
 Pitfalls: 73 % of the training images have grade 0, and grades are noisy. Cameras differ, so do the black borders; some
-photographs are upside down, out of focus, or black altogether. Photographs are wider than high, and a store makes them
-square. Papers differ in what they pre-train on: Adam on the 35,126 training images, others on the test images too.
+photographs are upside down, out of focus, or black altogether; black ones are left out by name where they are decoded.
+Photographs are wider than high, and a store makes them square. Papers differ in what they pre-train on: Adam on the
+35,126 training images, ACE on the test images too, of which it uses no grades: it tests on a tenth of the training
+images (8:1:1), as `test_fraction` does.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...files.errors import DatasetError
@@ -23,6 +26,7 @@ from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.repeats import Once
 from ..support.spelling import SPLIT_FOLDERS, canonical, folded, spelled
+from ..support.splits import hold_out
 from ..support.suffixes import stem
 from ..support.tables import read_table
 from ..support.tree import Tree, require_root
@@ -49,6 +53,7 @@ NAME = re.compile(r"(\d+)_(?:left|right)")
 def read(
     root: str | os.PathLike[str],
     val_fraction: float = 0.1,
+    test_fraction: float | None = None,
     seed: int = 0,
     shared_patients: str = "error",
 ) -> Corpus:
@@ -60,7 +65,9 @@ def read(
     Args:
         root: holds `train/` and `test/` and the tables, in whatever sub-folders.
         val_fraction: share of the training patients to validate on, in [0, 1).
-        seed: of the draw of patients.
+        test_fraction: share of the publisher's training patients to test on, in [0, 1); the publisher's test images
+            then train, without grades. None tests on them.
+        seed: of the draws of patients.
         shared_patients: what to do with patients in both splits: "error", "drop" or "separate".
 
     Raises:
@@ -89,15 +96,29 @@ def read(
     if strangers:
         lost = first_few_below(base, strangers)
         add_notice(f"{len(strangers)} images are not named like 10_left.jpeg and left out ({lost})")
-    return finish(
+    corpus = finish(
         PUBLICATION,
         records,
         findings=GRADES if labels else (),
         shared_patients=shared_patients,
         split_by=f"{base}: train and test",
-        val_fraction=val_fraction,
+        val_fraction=val_fraction if test_fraction is None else None,
         seed=seed,
     )
+    return corpus if test_fraction is None else _tested_on_train(corpus, test_fraction, val_fraction, seed)
+
+
+def _tested_on_train(corpus: Corpus, test_fraction: float, val_fraction: float, seed: int) -> Corpus:
+    """Draw all three splits from the publisher's training patients, and train on the others without grades."""
+    graded = [record for record in corpus.records if record.split == "train"]
+    others = [replace(record, split="train", labels=None) for record in corpus.records if record.split == "test"]
+    graded = hold_out(graded, test_fraction, seed, "test", "test_fraction")
+    graded = hold_out(graded, val_fraction, seed, "val", "val_fraction")
+    add_notice(
+        f"{test_fraction:.1%} of the training patients drawn as test with seed {seed}, not the official split: the "
+        f"{len(others):,} images of the publisher's test folder train without grades"
+    )
+    return replace(corpus, records=(*graded, *others))
 
 
 def _tables(tree: Tree, images: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, tuple[float, ...]]]:
