@@ -117,6 +117,10 @@ class Layout:
                 source,
                 place.labels if self.by_folder else row.labels,
                 view=row.view,
+                study_id=row.study,
+                sex=row.sex,
+                age=row.age,
+                pixel_spacing=row.spacing,
             )
             for image, row, place, patient in zip(images, rows, places, patients, strict=True)
         ]

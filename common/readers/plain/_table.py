@@ -11,8 +11,9 @@ import pandas as pd
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 from ..support.matching import match
-from ..support.spelling import SPLIT_FOLDERS, one_spelling, spelled
+from ..support.spelling import one_spelling, spelled
 from ..support.tables import blank, number, read_table, require_column
+from ._facts import facts_of
 
 CLASS_BLANKS = ("none", "n/a", "na")  # which may be classes, too
 
@@ -27,6 +28,10 @@ class Row:
         patient: identifier.
         split: "train", "val" or "test".
         view: projection.
+        study: examination.
+        sex: "F" or "M".
+        age: in years.
+        spacing: millimetres between pixels, (row, col).
     """
 
     image: str
@@ -34,6 +39,10 @@ class Row:
     patient: str | None = None
     split: str | None = None
     view: str | None = None
+    study: str | None = None
+    sex: str | None = None
+    age: float | None = None
+    spacing: tuple[float, float] | None = None
 
 
 @dataclass
@@ -85,13 +94,13 @@ def read_folder_table(
     Args:
         path: of the table.
         image_column: its column of file names.
-        columns: the reader's options label_columns, class_column, patient_column, split_column, view_column.
+        columns: the reader's options whose names end in column or columns; None, or left out, has none.
         classes: order of the values of the class column; None sorts those there are.
 
     Raises:
         DatasetError: no such file or column, a value that is no label or split, or lines that contradict each other.
     """
-    table = read_table(path, numbers=columns["label_columns"] or ())
+    table = read_table(path, numbers=(*(columns["label_columns"] or ()), *(columns.get("spacing_columns") or ())))
     require_column(table, image_column, path, "image_column")
     for option, value in columns.items():
         for column in [value] if isinstance(value, str) else value or ():
@@ -99,25 +108,12 @@ def read_folder_table(
     if columns["label_columns"] and columns["class_column"]:
         raise DatasetError(path, "both label_columns and class_column are given", "Give one of them")
     findings, labels = _labels(table, columns, classes, path)
-    plain = _plain(columns)
-    facts = {key: [None if blank(text) else text for text in table[name]] for key, name in plain.items()}
-    if "patient" in facts:
-        spelling = one_spelling([patient for patient in facts["patient"] if patient], f"patients of {path.name}")
-        facts["patient"] = [patient and spelling[patient] for patient in facts["patient"]]
-    if "split" in facts:
-        facts["split"] = [
-            split and _split(split, path, line) for split, line in zip(facts["split"], table.index, strict=True)
-        ]
+    facts = facts_of(table, columns, path)
     rows = [
         (line, Row(image, labels[place], **{key: values[place] for key, values in facts.items()}))
         for place, (line, image) in enumerate(zip(table.index, table[image_column], strict=True))
     ]
-    return FolderTable(path, findings, _one_each(rows, path), frozenset(plain))
-
-
-def _plain(columns: Mapping[str, str | Sequence[str] | None]) -> dict[str, str]:
-    names = {"patient": "patient_column", "split": "split_column", "view": "view_column"}
-    return {key: str(columns[option]) for key, option in names.items() if columns[option]}
+    return FolderTable(path, findings, _one_each(rows, path), frozenset(facts))
 
 
 def _one_each(rows: Sequence[tuple[int, Row]], path: Path) -> list[Row]:
@@ -147,14 +143,6 @@ def _comparable(row: Row) -> tuple[object, ...]:
     """Its values, of which unknown labels are equal."""
     known = [None if math.isnan(value) else value for value in row.labels or ()]
     return (*astuple(replace(row, labels=None)), *known)
-
-
-def _split(text: str, path: Path, line: int) -> str:
-    split = spelled(SPLIT_FOLDERS, text)
-    if split is None:
-        problem = f"line {line} has the split {text!r}"
-        raise DatasetError(path, problem, f"Known are {', '.join(SPLIT_FOLDERS)}; check the option split_column")
-    return split
 
 
 def _labels(

@@ -83,7 +83,7 @@ def read(
     table = None
     if labels_csv is not None:
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
-        columns |= {"split_column": split_column, "view_column": None}
+        columns |= {"split_column": split_column}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
         table.match_images(found, (base,))
     maps = LabelMaps(inside(base, masks), base, found)

@@ -4,16 +4,15 @@ r"""Any folder of images: no publisher, so its layout is told by options.
 - class-named folders (`classes`), within train / val / test folders or without;
 - a table (`labels_csv`) with a number per finding (`label_columns`) or a class name (`class_column`);
 - mask folders (`masks`), whose files are named like the images;
-- boxes (`boxes`) or polygons (`polygons`) around findings, of which come the patches of a pre-training method.
+- boxes (`boxes`) or polygons (`polygons`) around findings;
+- landmarks (`landmarks_csv`).
 
-Kermany's paediatric pneumonia: `classes: [NORMAL, PNEUMONIA]`,
-`patient_pattern: '(person\\d+)_|((?:NORMAL2-)?IM-\\d+)'`, `shared_patients: separate`.
+`docs/own_data.md` shows each as a tree.
+
 V7's lung masks: `images: images`, `masks: {lung: masks}`, `labels_csv: metadata_with_licence_and_url.csv`,
 `image_column: id`, `patient_column: patientid`.
 VinDr-CXR: `images: train`, `boxes: annotations/annotations_train.csv`; the boxes of all radiologists are taken.
 ChestX-Det: `images: train_data`, `polygons: ChestX_Det_train.json`.
-NODE21, in `cxr_images/proccessed_data`: `images: images`, `boxes: metadata.csv`, `box_finding: nodule`.
-TBX11K: `images: imgs`, `boxes: annotations/json/TBX11K_train.json`, `listed_only: true`.
 """
 
 import os
@@ -58,6 +57,10 @@ def read(
     patient_column: str | None = None,
     split_column: str | None = None,
     view_column: str | None = None,
+    study_column: str | None = None,
+    sex_column: str | None = None,
+    age_column: str | None = None,
+    spacing_columns: Sequence[str] | None = None,
     masks: Mapping[str, str] | None = None,
     landmarks_csv: str | None = None,
     boxes: str | None = None,
@@ -86,6 +89,10 @@ def read(
         patient_column: its column of patients.
         split_column: its column of splits.
         view_column: its column of projections.
+        study_column: its column of examinations, where one has several images.
+        sex_column: its column of sexes (F, M, female, male).
+        age_column: its column of ages, in years unless they name a unit (018M).
+        spacing_columns: its two columns of millimetres between pixels, of rows and then of columns.
         masks: structure -> folder of mask files, relative to root; sub-folders as the images' where names repeat.
         landmarks_csv: table `image,landmark,row,col` in fractions, relative to root.
         boxes: boxes in pixels of the original images, relative to root: a table with the columns image (or image_id,
@@ -122,7 +129,8 @@ def read(
     table = None
     if labels_csv is not None:
         columns = {"label_columns": label_columns, "class_column": class_column, "patient_column": patient_column}
-        columns |= {"split_column": split_column, "view_column": view_column}
+        columns |= {"split_column": split_column, "view_column": view_column, "study_column": study_column}
+        columns |= {"sex_column": sex_column, "age_column": age_column, "spacing_columns": spacing_columns}
         table = read_folder_table(base / labels_csv, image_column, columns, classes)
     layout = Layout(base, tree.names, table, classes, patient_pattern, split_folders)
     found = layout.without_copies(found)
