@@ -1,5 +1,6 @@
 """What MLflow's pages say of a run: where it comes from, and the command that repeats it."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from ..command.given import current_command
 from ..engines import commit
 from .closing_block import IN_REPOSITORY
 
-RECIPE = "train.yaml"
+RECIPE, MULTI_GPU = "train.yaml", "multi_gpu"
 TOLD_BY_BUNDLE = ("--config_file", "--bundle_root")
 
 
@@ -47,8 +48,14 @@ def short_form(files: Sequence[str], arguments: Sequence[str]) -> str | None:
     recipe = Path(files[0]).resolve()
     if not IN_REPOSITORY or recipe.name != RECIPE or recipe.parents[2].name != "bundles":
         return None
-    overlays = [overlay_name(file, files[0]) for file in files[1:]]
-    return shlex.join(["python", "-m", "common", "run", recipe.parents[1].name, *overlays, *_overrides(arguments)])
+    overlays, gpus = [overlay_name(file, files[0]) for file in files[1:]], []
+    if "evaluate" in overlays:  # the launcher's `evaluate` needs a run's folder, and finds these files itself
+        return None
+    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
+        gpus = ["--gpus", processes]  # which adds the overlay
+        overlays = [name for name in overlays if name != MULTI_GPU]
+    words = ["run", recipe.parents[1].name, *overlays, *_overrides(arguments), *gpus]
+    return shlex.join(["python", "-m", "common", *words])
 
 
 def overlay_name(file: str, recipe: str) -> str:

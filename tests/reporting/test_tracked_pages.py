@@ -130,5 +130,10 @@ def test_a_short_command_repeats_the_long_one(monkeypatch):
     tags = run_tags.run_tags()
     assert tags["mlflow.source.name"] == files[0] and tags["bundle"] == "image_segmentation"
     assert tags["overlays"] == "data/phantom own.yaml"
+    command.files = [*files[:2], str(configs / "multi_gpu.yaml")]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "data/phantom --epochs 2 --output_root 'a b' --gpus 2\n" in run_tags.description()["mlflow.note.content"]
+    command.files = [*files, str(configs / "evaluate.yaml")]  # the short form finds its files by the run
+    assert run_tags.description()["mlflow.note.content"].startswith("```bash\npython -m monai.bundle run --config_file")
     command.files = ["elsewhere/train.yaml"]
     assert run_tags.description()["mlflow.note.content"].startswith("```bash\npython -m monai.bundle run --config_file")
