@@ -8,8 +8,8 @@ from common.readers import read
 from common.readers.inspection import inspect
 from common.readers.recognition import the_one
 
-# pair -> the pictures that it shows, by their seeds: A01 and A03 share one, S01 and A03 another
-PAIRS = {"A01": (1, 2), "A03": (1, 3), "P01": (4, 5), "S01": (3, 6), "S71": (7, 8)}
+# pair -> the pictures that it shows, by their seeds; all but P01 are joined by pictures that two of them share
+PAIRS = {"A01": (1, 2), "A02": (9, 10), "A03": (1, 3), "P01": (4, 5), "P02": (9, 11), "S01": (3, 6), "S71": (2, 11)}
 POINTS = 10
 
 
@@ -29,7 +29,7 @@ def root(tmp_path):
 
 def test_points_of_a_pair_have_the_same_names(root):
     corpus = read("fire", root)
-    assert corpus.landmarks == tuple(f"{n:02}" for n in range(1, POINTS + 1)) and len(corpus) == 10
+    assert corpus.landmarks == tuple(f"{n:02}" for n in range(1, POINTS + 1)) and len(corpus) == 14
     records = by_name(corpus)
     first, second = records["P01_1.jpg"], records["P01_2.jpg"]
     assert first.study_id == second.study_id == "P01"
@@ -44,7 +44,7 @@ def test_all_is_for_testing_and_shared_images_are_one_patient(root):
     corpus = read("fire", root)
     assert {record.split for record in corpus.records} == {"test"}
     patients = {record.study_id: record.patient_id for record in corpus.records}
-    assert patients == {"A01": "A01", "A03": "A01", "S01": "A01", "P01": "P01", "S71": "S71"}
+    assert patients == {pair: "P01" if pair == "P01" else "A01" for pair in PAIRS}
 
 
 def test_one_field_of_view_stands_for_all(root):
@@ -60,7 +60,7 @@ def test_an_archive_in_itself_counts_once(root):
     shutil.copytree(root / "FIRE", root / "again")
     (root / "again").rename(root / "FIRE" / "FIRE")
     corpus = read("fire", root)
-    assert len(corpus) == 10 and any("copies in nested folders" in notice for notice in corpus.notices)
+    assert len(corpus) == 14 and any("copies in nested folders" in notice for notice in corpus.notices)
 
 
 def test_half_pairs_and_pairs_without_points_are_said(root):

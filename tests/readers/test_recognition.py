@@ -16,11 +16,37 @@ from common.readers.support.tree import Tree
 PUBLISHED = [name for name in reader_modules() if find_reader(name).publication.images is not None]
 NAMES = {
     "chestxray14": ("images_001/images/00000001_000.png", "Data_Entry_2017.csv", "BBox_List_2017.csv"),
+    "covid_qu_ex": (
+        "Lung Segmentation Data/Lung Segmentation Data/Train/COVID-19/images/covid_1.png",
+        "Lung Segmentation Data/Lung Segmentation Data/Train/Non-COVID/lung masks/non_COVID (1).png",
+    ),
+    "covid_radiography": (
+        "COVID-19_Radiography_Dataset/COVID/images/COVID-1.png",
+        "COVID-19_Radiography_Dataset/COVID/masks/COVID-1.png",
+        "COVID-19_Radiography_Dataset/Viral Pneumonia/images/Viral Pneumonia-1.png",
+        "COVID-19_Radiography_Dataset/COVID.metadata.xlsx",
+    ),
+    # Its images have the names of their collections.
+    "covidx": ("train/COVID (1).png", "train/person1_1.png", "labels/train_COVIDx9A.txt", "labels/test_COVIDx9A.txt"),
     "ct_rate": ("dataset/valid_fixed/valid_1/valid_1_a/valid_1_a_1.nii.gz",),
+    "drive": (
+        "DRIVE/training/images/21_training.tif",
+        "DRIVE/training/mask/21_training_mask.gif",
+        "DRIVE/test/images/01_test.tif",
+    ),
     "eyepacs": ("train/10_left.jpeg", "train/10_right.jpeg", "trainLabels.csv.zip"),
+    "fire": ("FIRE/Images/A01_1.jpg", "FIRE/Ground Truth/control_points_A01_1_2.txt", "FIRE/Masks/mask.png"),
     "kermany": ("chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg", "chest_xray/test/NORMAL/IM-0001-0001.jpeg"),
+    "montgomery": (
+        "MontgomerySet/CXR_png/MCUCXR_0001_0.png",
+        "MontgomerySet/ManualMask/leftMask/MCUCXR_0001_0.png",
+        "MontgomerySet/ClinicalReadings/MCUCXR_0001_0.txt",
+    ),
+    "node21": ("node21/cxr_images/proccessed_data/images/n0001.mha", "node21/cxr_images/proccessed_data/metadata.csv"),
     "rad_chestct": ("imgtrain_Abnormality_and_Location_Labels.csv", "trn00001.npz"),
     "ratic": ("train_images/10004/21057/1000.dcm", "train_series_meta.csv"),
+    "shenzhen": ("ChinaSet_AllFiles/CXR_png/CHNCXR_0001_0.png", "ChinaSet_AllFiles/ClinicalReadings/CHNCXR_0001_0.txt"),
+    "tbx11k": ("TBX11K/imgs/tb/tb0005.png", "TBX11K/lists/TBX11K_train.txt", "TBX11K/lists/all_trainval.txt"),
 }
 
 
@@ -60,7 +86,7 @@ def test_all_of_several_are_named_and_none_too(tmp_path):
 
 
 def test_tables_are_seen_behind_many_images_and_in_any_case(tmp_path):
-    touch(tmp_path, [f"a{number:04}.png" for number in range(300)] + ["DATA_ENTRY_2017_V2020.CSV.GZ"])
+    touch(tmp_path, [f"A{number:04}.png" for number in range(300)] + ["DATA_ENTRY_2017_V2020.CSV.GZ"])
     assert the_one(tmp_path) == "chestxray14"
     assert MOST > 2_000
 
