@@ -1,6 +1,7 @@
 import gzip
 import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,12 @@ import pytest
 from PIL import Image
 
 from common.files import DatasetError
+from common.files.notices import collect_notices
 from common.readers import read
+from common.readers.cxr._chestxray14_facts import facts
+from common.readers.cxr._chestxray14_tables import boxes_of, label_table
 from common.readers.cxr.chestxray14 import FINDINGS
+from common.readers.support.tree import Tree
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -60,6 +65,39 @@ def test_labels_views_boxes_and_splits(root):
     splits = {record.patient_id: record.split for record in corpus.records}
     assert {patient for patient, split in splits.items() if split == "test"} == {"7", "8", "9", "10"}
     assert sum(split == "val" for split in splits.values()) == 2
+
+
+def test_sex_age_and_the_spacing_of_the_files_pixels(root):
+    """The originals of 2000 x 2500 pixels, 0.1 mm each, are here 8 x 8: the same 250 mm down and 200 mm across."""
+    table = root / "Data_Entry_2017_v2020.csv"
+    text = table.read_text()
+    for line, said in enumerate(("1,57,F", "1,148,M", "2,058Y,M", "2,006M,F")):
+        before = f"{line % 2},{line // 2 + 1},50,M"
+        text = text.replace(f".png,No Finding,{before}", f".png,No Finding,{line % 2},{said}")
+        text = text.replace(f".png,Mass|Hernia,{before}", f".png,Mass|Hernia,{line % 2},{said}")
+    table.write_text(text)
+    corpus = read("chestxray14", root)
+    records = by_name(corpus)
+    told = [(r.sex, r.age) for r in (records[f"{patient:08}_{visit:03}.png"] for patient in (1, 2) for visit in (0, 1))]
+    assert told == [("F", 57), ("M", None), ("M", 58), ("F", 0.5)]
+    assert "Data_Entry_2017_v2020.csv: 1 ages are above 120 years and left out (148)" in corpus.notices
+    for record in corpus.records:
+        assert record.pixel_spacing == pytest.approx((250 / 8, 200 / 8))
+
+
+def test_what_a_mirror_lacks_is_not_known(root):
+    table = root / "Data_Entry_2017_v2020.csv"
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    table.write_text("\n".join(",".join(row[:4] + row[6:7]) for row in rows))
+    (record, *_) = read("chestxray14", root).records
+    assert (record.view, record.sex, record.age, record.pixel_spacing) == ("AP", None, None, None)
+
+
+def test_images_of_several_sizes_have_no_known_spacing(root):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(4, 16)).save(
+        root / "images_001" / "images" / "00000001_000.png"
+    )
+    assert {record.pixel_spacing for record in read("chestxray14", root).records} == {None}
 
 
 def test_a_subset_reads_with_notices(root):
@@ -150,6 +188,8 @@ def damage(root, what):
         table.write_text(table.read_text().replace("Mass|", "Masses|"))
     if what == "bad box":
         (root / "BBox_List_2017.csv").write_text("h,,,,,\n00000008_000.png,Mass,a,b,c,d\n")
+    if what == "box outside":
+        (root / "BBox_List_2017.csv").write_text("h,,,,,\n00000008_000.png,Mass,1100,5,20,20\n")
     if what == "both lists":
         (root / "test_list.txt").write_text((root / "train_val_list.txt").read_text())
     if what == "empty":
@@ -165,6 +205,7 @@ def damage(root, what):
         ("no image", "none of them is in.*Unpack"),
         ("unknown label", "unknown label 'Masses'"),
         ("bad box", "BBox_List_2017.csv: line 2: 00000008_000.png"),
+        ("box outside", r"BBox_List_2017.csv: line 2: 00000008_000.png: .*'1100'.* inside 1024 x 1024"),
         ("both lists", "is in the other list too"),
         ("empty", "the folder is empty"),
     ],
@@ -213,3 +254,38 @@ def test_the_real_subset(cxr_data):
         assert patients.setdefault(record.patient_id, record.split) == record.split
         assert all(0 <= box.top < box.bottom <= 1 and 0 <= box.left < box.right <= 1 for box in record.boxes)
         assert not any(math.isnan(value) for value in record.labels)
+    assert {record.sex for record in corpus.records} == {"F", "M"}
+    assert all(0 < record.age < 100 for record in corpus.records)
+    assert all(
+        0.4 < step < 0.9 for record in corpus.records for step in record.pixel_spacing
+    )  # a tenth of a mm, 4 to 12 times
+
+
+@pytest.mark.real
+def test_the_real_label_files_are_read_whole(cxr_data):
+    if not (cxr_data / "label_files").is_dir():
+        pytest.skip("no label_files in CXR_DATA")
+    tree = Tree(cxr_data / "label_files")
+    table, path = label_table(tree, "")
+    assert len(table) == 112_120 and table["Patient ID"].nunique() == 30_805
+    assert (table["View Position"] == "AP").sum() == 44_810 and (table["Patient Gender"] == "F").sum() == 48_780
+    stated = table["Finding Labels"].str.split("|").explode().value_counts()
+    assert (stated["No Finding"], stated["Infiltration"], stated["Hernia"]) == (60_361, 19_894, 227)
+    assert set(stated.index) == {*FINDINGS, "No Finding"}
+    known = facts(table, path, [])
+    assert sum(told.sex == "M" for told in known) == 63_340
+    assert min(told.age for told in known) == 0 and max(told.age for told in known) == 95
+    with collect_notices():
+        boxes = boxes_of(tree, {})
+    assert len(boxes) == 880 and sum(map(len, boxes.values())) == 984
+    kinds = Counter(box.finding for found in boxes.values() for box in found)
+    assert kinds == dict(
+        Atelectasis=180,
+        Effusion=153,
+        Cardiomegaly=146,
+        Infiltration=123,
+        Pneumonia=120,
+        Pneumothorax=98,
+        Mass=85,
+        Nodule=79,
+    )

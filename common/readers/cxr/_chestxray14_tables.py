@@ -1,6 +1,5 @@
 """ChestX-ray14's tables: labels by image, the two lists, and the boxes."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,13 @@ from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 from ...files.text import read_lines
 from ...records import Box
+from ..support.boxes import box_in_frame
+from ..support.repeats import lines_once
 from ..support.spelling import canonical
 from ..support.suffixes import stem
-from ..support.tables import blank, number, read_rows, read_table
+from ..support.tables import blank, read_rows, read_table
 from ..support.tree import Tree
+from ._chestxray14_facts import COLUMNS as FACTS
 
 BOX_NAMES = {"Infiltrate": "Infiltration"}
 BOX_FRAME = 1024.0
@@ -40,7 +42,9 @@ def label_table(tree: Tree, where: str) -> tuple[pd.DataFrame, Path]:
     if path is None:
         problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if tree.paths else "the folder is empty"
         raise DatasetError(tree.root, problem, f"Get it from {where}")
-    return _once(read_table(path, COLUMNS)[list(COLUMNS)], path), path
+    table = read_table(path, COLUMNS)
+    known = table[[*COLUMNS, *(column for column in FACTS if column in table.columns)]]
+    return lines_once(known, "Image Index", path), path
 
 
 def present_lines(table: pd.DataFrame, path: Path, images: Mapping[str, Path], root: Path, where: str) -> pd.DataFrame:
@@ -66,20 +70,6 @@ def present_lines(table: pd.DataFrame, path: Path, images: Mapping[str, Path], r
         add_notice(f"{len(lost):,} images of {path.name} are not here ({first_few(lost)})")
     present["Patient ID"] = _patients(present, path)
     return present
-
-
-def _once(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Leave out lines that repeat another one."""
-    again = table.duplicated()
-    twice = table["Image Index"][table["Image Index"].duplicated() & ~again]
-    if len(twice):
-        problem = f"{len(twice)} images have several lines that contradict each other ({first_few(twice)})"
-        raise DatasetError(path, problem, "Get the publisher's file again")
-    if again.any():
-        add_notice(
-            f"{path.name} has {again.sum()} lines twice, which count once ({first_few(table['Image Index'][again])})"
-        )
-    return table[~again]
 
 
 def _patients(table: pd.DataFrame, path: Path) -> list[str]:
@@ -133,16 +123,9 @@ def boxes_of(tree: Tree, images: Mapping[str, Path]) -> dict[str, list[Box]]:
     if len(once) < len(lines):
         add_notice(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
     for (name, finding, *texts), line in reversed(once.items()):
-        try:
-            x, y, width, height = (number(text) / BOX_FRAME for text in texts[:4])
-        except ValueError:
-            x = y = width = height = math.nan
-        edges = [min(max(edge, 0.0), 1.0) for edge in (y, x, y + height, x + width)]
-        if not (edges[0] < edges[2] and edges[1] < edges[3]):
-            problem = f"line {line}: {name}: {texts[:4]} are not x, y, width, height"
-            raise DatasetError(path, problem, "Get the publisher's file again")
+        box = box_in_frame(BOX_NAMES.get(finding, finding), texts[:4], BOX_FRAME, f"line {line}: {name}", path)
         names[stem(name)] = name
-        boxes[stem(name)].append(Box(BOX_NAMES.get(finding, finding), *edges))
+        boxes[stem(name)].append(box)
     lost = sorted(names[known] for known in set(boxes) - set(images))
     if lost:
         add_notice(f"{path.name} names {len(lost)} images that are not here ({first_few(lost)})")

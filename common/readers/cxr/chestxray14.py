@@ -5,14 +5,15 @@ mined from reports and therefore noisy. The official lists are disjoint by patie
 and validation, 25,596 for testing; 984 boxes on 880 test images, in the 1024 frame, call Infiltration
 "Infiltrate". Use is free; acknowledge the NIH Clinical Center and cite the paper.
 
-Pitfalls: two versions of the label table (2017 and v2020) differ slightly; RSNA Pneumonia, NODE21, ChestX-Det
-and part of COVIDx re-use these images. Beside the publisher's files, `masks/<structure>/<name>.png` and
-`landmarks.csv` (image,landmark,row,col as fractions) are read where they are. Of files of one name those in a folder
-called images are read.
+The table also says view, sex, age, and the spacing of the original's pixels, which is given here for those of the file.
+
+Pitfalls: two versions of the label table (2017 and v2020) differ slightly, and ages above 120 years, of which the older
+has some, are left out. RSNA Pneumonia, NODE21, ChestX-Det and part of COVIDx re-use these images. Beside the
+publisher's files, `masks/<structure>/<name>.png` and `landmarks.csv` (image,landmark,row,col as fractions) are read
+where they are. Of files of one name those in a folder called images are read.
 """
 
 import os
-from pathlib import Path
 
 from ...files.errors import DatasetError
 from ...files.notices import add_notice
@@ -25,7 +26,8 @@ from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.suffixes import stem
 from ..support.tree import Tree, require_root
-from ._chestxray14_tables import boxes_of, label_table, listed_splits, present_lines
+from ._chestxray14_facts import facts
+from ._chestxray14_tables import COLUMNS, boxes_of, label_table, listed_splits, present_lines
 
 PUBLICATION = Publication(
     name="chestxray14",
@@ -43,7 +45,7 @@ PUBLICATION = Publication(
         "train_val_list.txt",
         "test_list.txt",
     ),
-    gives=("14 findings", "984 boxes", "views"),
+    gives=("14 findings", "984 boxes", "projection, sex, age, spacing"),
     signs=("Data_Entry_2017*.csv*", "BBox_List_2017.csv*"),
     defects=(FOUR_CHANNELS, NESTED_COPIES),
 )
@@ -81,12 +83,12 @@ def read(
     whole, table_path = label_table(tree, PUBLICATION.where)
     # By stem, for mirrors keep the names and not the format; what the table does not name is nothing of the data set.
     named = set(whole["Image Index"].map(stem))
-    found = tree.images()
-    strangers = [path for path in found if _stem(path) not in named]
+    stems = {path: stem(path.name) for path in tree.images()}
+    strangers = [path for path, name in stems.items() if name not in named]
     images = one_each(
-        [path for path in found if _stem(path) in named],
+        [path for path, name in stems.items() if name in named],
         base,
-        _stem,
+        stems.__getitem__,
         lambda path: (path.parent.name == "images", path.suffix == ".png"),
     )
     table = present_lines(whole, table_path, images, base, PUBLICATION.where)
@@ -99,21 +101,28 @@ def read(
     boxes = boxes_of(tree, images)
     listed = listed_splits(tree)
     records = []
-    for name, labels, patient, view in table.itertuples(index=False):
-        if listed and stem(name) not in listed:
+    told = facts(table, table_path, paths)
+    texts = dict(zip(table["Finding Labels"], table["Image Index"], strict=True))  # of 112,120, 836 differ
+    labels_of = {text: _labels(text, name) for text, name in texts.items()}
+    for (name, labels, patient, view), known in zip(table[list(COLUMNS)].itertuples(index=False), told, strict=True):
+        key = stem(name)
+        if listed and key not in listed:
             continue
-        image = images[stem(name)]
+        image = images[key]
         records.append(
             Record(
                 image=str(image),
                 patient_id=patient,
-                split=listed.get(stem(name), "train"),
+                split=listed.get(key, "train"),
                 source=PUBLICATION.name,
-                labels=_labels(labels, name),
+                labels=labels_of[labels],
                 masks=masks.get(image, {}),
-                boxes=tuple(boxes.get(stem(name), ())),
+                boxes=tuple(boxes.get(key, ())),
                 landmarks=places.get(image, {}),
                 view=view or None,
+                sex=known.sex,
+                age=known.age,
+                pixel_spacing=known.pixel_spacing,
             )
         )
     if len(records) < len(table):
@@ -130,10 +139,6 @@ def read(
         val_fraction=val_fraction,
         seed=seed,
     )
-
-
-def _stem(path: Path) -> str:
-    return stem(path.name)
 
 
 def _labels(text: str, name: str) -> tuple[float, ...]:

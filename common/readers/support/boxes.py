@@ -11,6 +11,7 @@ from ...files.notices import add_notice, first_few
 from ...images.decode import image_size
 from ...records import Box
 from .matching import match
+from .tables import number
 
 Edges = tuple[float, float, float, float]
 
@@ -114,6 +115,30 @@ class Boxes:
             problem += f"has no part inside the image of {size[0]} x {size[1]} pixels"
             raise DatasetError(self.path, problem, "Boxes are in pixels of the original image; correct or remove it")
         return Box(rectangle.finding, top, left, bottom, right)
+
+
+def box_in_frame(finding: str, texts: Sequence[str], frame: float, where: str, path: Path) -> Box:
+    """Return a box whose frame is the same for all images of a data set.
+
+    Args:
+        finding: its name.
+        texts: x, y, width and height in pixels of the frame.
+        frame: its height and width.
+        where: line and image, for messages.
+        path: of the table.
+
+    Raises:
+        DatasetError: these are no numbers, or the box has no part inside the frame.
+    """
+    try:
+        x, y, width, height = (number(text) / frame for text in texts)
+    except ValueError:
+        x = y = width = height = math.nan
+    edges = [min(max(edge, 0.0), 1.0) for edge in (y, x, y + height, x + width)]
+    if not (edges[0] < edges[2] and edges[1] < edges[3]):
+        problem = f"{where}: {list(texts)} are not x, y, width, height of a box inside {frame:.0f} x {frame:.0f} pixels"
+        raise DatasetError(path, problem, "Get the publisher's file again")
+    return Box(finding, *edges)
 
 
 def listed(images: Sequence[Path], files: Sequence[Boxes]) -> list[Path]:

@@ -1,6 +1,9 @@
 """What tables and headers say of a person: sex and age in any of their spellings."""
 
 import re
+from collections.abc import Iterable
+
+from ...files.notices import add_notice, first_few
 
 OLDEST = 120.0  # years; more is a typing error, of which ChestX-ray14 and RSNA have some
 YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # by the first letter of the unit
@@ -30,3 +33,19 @@ def age_of(text: str) -> float | None:
         return None
     years = float(found[1]) * YEARS[(found[2] or "y")[0].lower()]
     return years if years <= OLDEST else None
+
+
+def ages_of(texts: Iterable[str], where: str) -> list[float | None]:
+    """Return `age_of` of each text, and say which are too many years to be true.
+
+    Args:
+        texts: as written; blank where nothing is known.
+        where: table or files that say them, for the notice.
+    """
+    stated = list(texts)
+    ages = {text: age_of(text) for text in set(stated)}
+    impossible = [text for text in stated if ages[text] is None and AGE.fullmatch(text.strip())]
+    if impossible:
+        few = first_few(dict.fromkeys(impossible))
+        add_notice(f"{where}: {len(impossible):,} ages are above {OLDEST:.0f} years and left out ({few})")
+    return [ages[text] for text in stated]

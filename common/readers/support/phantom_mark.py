@@ -5,6 +5,7 @@ writer therefore leaves a mark, and `read` names the corpus, and each record's s
 """
 
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +40,8 @@ def name_phantoms(corpus: Corpus) -> Corpus:
         corpus: of a reader.
     """
     marks: dict[Path, str | None] = {}
-    folders = [Path(record.image).parent for record in corpus.records]
-    of_folder = {folder: _mark(folder, marks) for folder in set(folders)}
+    folders = [os.path.dirname(record.image) for record in corpus.records]  # noqa: PTH120  (of 100,000 in no time)
+    of_folder = {folder: _mark(Path(folder), marks) for folder in set(folders)}
     names = [of_folder[folder] for folder in folders]
     if all(name is None for name in names):
         return corpus

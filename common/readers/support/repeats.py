@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import pandas as pd
+
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
 
@@ -40,3 +42,24 @@ class Once(Generic[Value]):
                 raise DatasetError(path, problem, "Get the publisher's file again")
         if again:
             add_notice(f"{path.name} has {len(again)} lines twice, which count once ({first_few(again)})")
+
+
+def lines_once(table: pd.DataFrame, column: str, path: Path) -> pd.DataFrame:
+    """Leave out the lines of a table that repeat another one in all columns.
+
+    Args:
+        table: of one line for each image.
+        column: names the image.
+        path: of the table.
+
+    Raises:
+        DatasetError: lines of one image that contradict each other.
+    """
+    again = table.duplicated()
+    twice = table[column][table[column].duplicated() & ~again]
+    if len(twice):
+        problem = f"{len(twice)} images have several lines that contradict each other ({first_few(twice)})"
+        raise DatasetError(path, problem, "Get the publisher's file again")
+    if again.any():
+        add_notice(f"{path.name} has {again.sum()} lines twice, which count once ({first_few(table[column][again])})")
+    return table[~again]

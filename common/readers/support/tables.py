@@ -99,6 +99,11 @@ def require_column(table: pd.DataFrame, column: str, path: Path, option: str = "
     raise DatasetError(path, f"no column '{column}' (there are: {first_few(table.columns, 40)})", hint)
 
 
+def cells(table: pd.DataFrame, column: str) -> list[str]:
+    """Return the texts of a column, or blanks where there is no such column."""
+    return list(table[column]) if column in table.columns else [""] * len(table)
+
+
 def number(text: str) -> float:
     """Return a number as tables write it; a blank, however it is spelled, is not-a-number.
 
