@@ -84,6 +84,10 @@ class ClassificationReport(Report):
         exclusive: each image has exactly one class; adds `accuracy` of the highest probability.
         ordered: the classes are grades, in this order, of which an image has one; adds `quadratic_kappa`, Cohen's kappa
             with squared distances between grades as weights.
+        mean_of: classes that the means are over; None takes all. CheXpert's 14 are learned and 5 of them tested.
+
+    Raises:
+        ValueError: a name in `mean_of` that is no class, or grades that are not exclusive.
 
     Example:
         >>> import torch
@@ -101,6 +105,7 @@ class ClassificationReport(Report):
         thresholds_from: "ClassificationReport | None" = None,
         exclusive: bool = False,
         ordered: bool = False,
+        mean_of: Sequence[str] | None = None,
     ):
         if ordered and not exclusive:
             raise ValueError(
@@ -108,6 +113,9 @@ class ClassificationReport(Report):
             )
         self.ordered = ordered
         self.classes = list(classes)
+        self.mean_of = self.classes if mean_of is None else list(mean_of)
+        if strange := [name for name in self.mean_of if name not in self.classes]:
+            raise ValueError(f"mean_of names {', '.join(strange)}, which is none of {', '.join(self.classes)}.")
         self.thresholds_from = thresholds_from
         self.exclusive = exclusive
         super().__init__(headline="auc")
@@ -164,7 +172,7 @@ class ClassificationReport(Report):
         """Areas under the ROC curves of some of the images."""
         scores_NK = np.array([[row[name] for name in self.classes] for row in outcome.images])
         labels_NK = np.array([[row[f"{name} (label)"] for name in self.classes] for row in outcome.images])
-        return AucScorer(self.classes, scores_NK, labels_NK)
+        return AucScorer(self.classes, scores_NK, labels_NK, self.mean_of)
 
     def _row(self, name: str, scores_N: Values, labels_N: Values, threshold: float | None) -> Row:
         both = _has_both(labels_N)
@@ -182,7 +190,8 @@ class ClassificationReport(Report):
 
     def _metrics(self, table: list[Row], scores_NK: Values, labels_NK: Values) -> dict[str, float]:
         averaged = [name for name in ("auc", "average_precision", *THRESHOLD_METRICS) if name in table[0]]
-        metrics = {name: defined_mean([row[name] for row in table]) for name in averaged}
+        tested = [row for row in table if row["class"] in self.mean_of]
+        metrics = {name: defined_mean([row[name] for row in tested]) for name in averaged}
         if self.exclusive:
             known = ~np.isnan(labels_NK).any(axis=1)
             called_N, true_N = scores_NK[known].argmax(1), labels_NK[known].argmax(1)

@@ -72,6 +72,7 @@ class AucScorer:
         classes: names of the K columns.
         scores_NK: higher means more likely positive.
         labels_NK: 0, 1, or nan where unknown.
+        mean_of: the classes that the mean is over; None takes all.
 
     Example:
         >>> scorer = AucScorer(["Mass"], np.array([[0.1], [0.4], [0.3]]), np.array([[0.0], [1.0], [1.0]]))
@@ -79,8 +80,11 @@ class AucScorer:
         [1.0, 1.0]
     """
 
-    def __init__(self, classes: Sequence[str], scores_NK: Values, labels_NK: Values):
+    def __init__(
+        self, classes: Sequence[str], scores_NK: Values, labels_NK: Values, mean_of: Sequence[str] | None = None
+    ):
         self.names = ("auc", *(f"auc/{name}" for name in classes))
+        self._tested_K = np.array([mean_of is None or name in mean_of for name in classes])
         self._images = len(scores_NK)
         self._sorted = [
             _sorted(scores_N, labels_N) for scores_N, labels_N in zip(scores_NK.T, labels_NK.T, strict=True)
@@ -89,7 +93,8 @@ class AucScorer:
     def __call__(self, rows_R: Rows) -> Values:
         """Areas of these images."""
         weight_N = np.bincount(rows_R, minlength=self._images).astype(np.float64)
-        return _with_mean(np.array([_area(weight_N, *parts) for parts in self._sorted]))
+        areas_K = np.array([_area(weight_N, *parts) for parts in self._sorted])
+        return np.r_[_mean(areas_K[self._tested_K, None]), areas_K]
 
 
 def _sorted(scores_N: Values, labels_N: Values) -> tuple[Rows, Values, Rows]:

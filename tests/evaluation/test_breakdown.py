@@ -35,6 +35,8 @@ def test_areas_of_chosen_images_are_sklearn_s_with_ties_and_repeats():
             known = rows[~np.isnan(labels[rows, k])]
             expected.append(roc_auc_score(labels[known, k], scores[known, k]))
         assert scorer(rows) == pytest.approx([np.mean(expected), *expected])
+        tested = AucScorer(["a", "b"], scores, labels, mean_of=["b"])
+        assert tested(rows) == pytest.approx([expected[1], *expected])
     assert np.isnan(scorer(np.flatnonzero(labels[:, 0] == 1)))[1]  # one value only
 
 

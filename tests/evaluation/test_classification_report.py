@@ -100,6 +100,15 @@ def test_a_class_with_one_value_is_reported_and_not_counted(noisy):
     assert state.metric_details["val_auc"] is report.outcome
 
 
+def test_means_are_over_the_classes_that_are_tested(noisy):
+    scores, labels = noisy
+    batches = batches_of(np.stack([scores, -scores, scores], 1), np.stack([labels] * 3, 1))
+    state = run(ClassificationReport(["a", "b", "c"], mean_of=["c"]), batches)
+    assert state.metrics["val_auc"] == state.metrics["auc/c"] != state.metrics["auc/b"]
+    with pytest.raises(ValueError, match="mean_of names d, which is none of a, b"):
+        ClassificationReport(["a", "b"], mean_of=["d"])
+
+
 def test_a_smoothed_label_is_not_scored(noisy):
     scores, labels = noisy
     smoothed = labels.copy()
