@@ -1,6 +1,9 @@
 """The second task's benchmark compares what it says it compares."""
 
+import pytest
 
+
+@pytest.mark.slow  # tests/bundles/test_ct_network_export.py compares the graphs of one backbone always
 def test_the_second_task_leaves_the_graph_of_inference_as_it_is():
     from common.benchmarks.ct import measure_head
 
