@@ -56,6 +56,36 @@ def approx(value):
     return pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
 
 
+def test_the_papers_seven_of_54_are_named_by_their_ids():
+    assert parsed(BUNDLE, "data/ace_keypoints")["landmarks"] == ["2", "10", "18", "34", "42", "50", "21"]
+
+
+@pytest.mark.parametrize(("overlays", "loss"), [(("cross_entropy",), 8.0), (("small",), 2.3), (("smoke",), 2.0)])
+def test_another_loss_takes_the_kernel_that_the_recipe_names(overlays, loss):
+    parser = parsed(BUNDLE, *overlays)
+    found = parser.get_parsed_content("loss_function")
+    assert type(found).__name__ == ("HeatMapMSE" if overlays == ("smoke",) else "HeatMapCrossEntropy")
+    assert (found.sigma, found.window) == (loss, 2 * int(3 * loss) + 1)
+
+
+def test_a_folder_with_a_table_needs_no_names(tmp_path):
+    """All landmarks of the table are found, in its order, ids among them, unless some are chosen."""
+    lines = ["image,landmark,row,col"]
+    for number in range(10):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"{number}.png")
+        lines += [f"{number}.png,{name},0.25,0.{number}5" for name in ("21", "2", "carina")]
+    (tmp_path / "landmarks.csv").write_text("\n".join(lines[:-1]))  # the last image lacks the carina
+    for overlay, names in (("folder", ["21", "2", "carina"]), ("ace_keypoints", ["21"])):
+        parser = parsed(BUNDLE, f"data/{overlay}", "smoke")
+        parser.update({"dataset_dir": str(tmp_path), "dataset_options#images": ".", "label_limit": None})
+        if overlay == "ace_keypoints":
+            parser.update({"landmarks": names})
+        assert parser.get_parsed_content("landmarks") == names
+        assert parser.get_parsed_content("network_def").head.out_channels == len(names)
+        items = parser.get_parsed_content("train#items") + parser.get_parsed_content("validate#items")
+        assert {item["label"].shape for item in items} == {(len(names), 2)} and len(items) == 8
+
+
 def test_left_and_right_are_never_exchanged():
     """Nothing but brightness is changed: a flip, or a crop, would have to move the points, too."""
     assert [step["_target_"] for step in parsed(BUNDLE)["augmentation"]] == ["common.views.RandBrightnessContrastd"]
