@@ -78,7 +78,7 @@ class HeatMapMSE(_HeatMapLoss):
     """Mean squared error over the pixels of each map, which is taken as it is, without a sigmoid.
 
     So does the released code (methods, section 7, key points). Nearly all pixels are 0, so that a network first learns
-    to say 0 everywhere, and needs thousands of steps to leave it.
+    to say 0 everywhere, and is slow to leave it.
 
     Args:
         sigma: standard deviation of the Gaussians, above 0, pixels of the network's input.
