@@ -38,6 +38,16 @@ def test_items_hold_boxes_in_pixels_and_fill_up():
     assert found[1]["finding"].tolist() == [-1, -1] and found[1]["box"].shape == (2, 4)
 
 
+def test_boxes_of_several_readers_become_one():
+    drawn = [Box("Mass", 0.0, 0.0, 0.2, 0.2), Box("Mass", 0.0, 0.0, 0.2, 0.3), Box("Nodule", 0.0, 0.0, 0.2, 0.2)]
+    drawn += [Box("Mass", 0.5, 0.5, 0.7, 0.9)]
+    (item,) = box_items(corpus((drawn, (1, 1, 0))), ["Mass", "Nodule"], 100, merge_overlap=0.5)
+    np.testing.assert_allclose(item["box"], [[0, 0, 20, 25], [50, 50, 70, 90], [0, 0, 20, 20]], rtol=1e-5)
+    assert item["finding"].tolist() == [0, 0, 1]
+    (apart,) = box_items(corpus((drawn, (1, 1, 0))), ["Mass", "Nodule"], 100, merge_overlap=0.7)
+    assert len(apart["box"]) == 4  # they share two thirds
+
+
 def test_boxes_of_other_findings_do_not_make_an_image_positive():
     (item,) = box_items(corpus(([MASS, NODULE], (1, 1, 0))), ["Mass"], 100)
     assert item["finding"].tolist() == [0]

@@ -126,11 +126,21 @@ def landmarks(folder: Path, phantom: Path) -> None:
     shutil.copy(phantom / "landmarks.csv", folder)
 
 
+def lesions(folder: Path, phantom: Path) -> None:
+    """Images, and a table of the boxes on them."""
+    shutil.copytree(phantom / "images", folder / "images")
+    rows = [["image", "finding", "x", "y", "width", "height"]]
+    rows += [[path.name, "nodule", "10", "12", "20", "16"] for path in sorted((folder / "images").iterdir())]
+    with (folder / "boxes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
 PLACES: dict[str, Callable[[Path, Path], object]] = {
     "/data/ChestX-ray14": lambda folder, phantom: shutil.copytree(phantom, folder),
     "/data/images": lambda folder, phantom: shutil.copytree(phantom / "images", folder),
     "/data/lung_masks": lung_masks,
     "/data/landmarks": landmarks,
+    "/data/lesions": lesions,
     "/data/kermany_pneumonia": kermany,
     "/data/volumes": lambda folder, _: write_ct_rate(folder, 3, size=48, thickness=10.0, seed=0, workers=1),
 }

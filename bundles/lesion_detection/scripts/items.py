@@ -10,10 +10,14 @@ from common.files import DatasetError
 from common.images import as_items
 from common.records import Corpus, Record
 
+from .merging import merged
+
 logger = logging.getLogger(__name__)
 
 
-def box_items(corpus: Corpus, findings: Sequence[str], image_size: int) -> list[dict[str, Any]]:
+def box_items(
+    corpus: Corpus, findings: Sequence[str], image_size: int, merge_overlap: float | None = None
+) -> list[dict[str, Any]]:
     """Items with `image` and `source` (paths), `box` (M, 4) and `finding` (M,), alike in M so that they make batches.
 
     `box` has top, left, bottom, right in pixels of an image of `image_size`, and `finding` the number of its name; -1
@@ -24,6 +28,8 @@ def box_items(corpus: Corpus, findings: Sequence[str], image_size: int) -> list[
         corpus: a split of what a reader returned.
         findings: the ones to detect, in the order of the network's outputs.
         image_size: side of the square that images are resized to, pixels.
+        merge_overlap: IoU from which on boxes of one finding are taken for one, where several people drew; None keeps
+            all as they are.
 
     Raises:
         DatasetError: a finding that the corpus does not know, or images for training without any box.
@@ -34,6 +40,8 @@ def box_items(corpus: Corpus, findings: Sequence[str], image_size: int) -> list[
         logger.info("%d of %d images are left out: labelled with a finding, but without its box.", left_out, len(used))
     number = {name: index for index, name in enumerate(findings)}
     boxes = [[box for box in record.boxes if box.finding in number] for record in corpus.records]
+    if merge_overlap is not None:
+        boxes = [merged(own, merge_overlap) for own in boxes]
     most = max(1, *map(len, boxes))
     items = []
     for item, own in ((item, own) for item, own, use in zip(as_items(corpus, []), boxes, used, strict=True) if use):
