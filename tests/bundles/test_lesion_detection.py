@@ -184,3 +184,31 @@ def test_boxes_are_drawn_where_they_are_and_all_is_on_the_page():
     assert legend == ["truth", "Mass, detected"]  # nothing was detected as the other one
     assert figure.axes[1].get_xlabel().endswith("Nodule")
     assert faults(figure) == []
+
+
+PAPER = {  # LeADER's supplement, transfer
+    "image_size": 224,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "optimizer#_target_": "torch.optim.SGD",
+    "schedules#lr#_target_": "common.engines.Cosine",
+    "schedules#lr#final": 0.0,
+    "architecture": "$None if @encoder_file else 'swin_base_patch4_window7_224'",
+    "dataset": "rsna_pneumonia",
+}
+
+
+def test_the_papers_numbers():
+    recipe = parsed("lesion_detection", "data/rsna_pneumonia", "paper")
+    assert {name: recipe.get(name.replace("#", "::")) for name in PAPER} == PAPER
+
+
+@pytest.mark.parametrize(
+    ("overlays", "smallest", "largest"), [((), 32, 256), (("paper",), 16, 128), (("small",), 16, 128)]
+)
+def test_anchors_have_the_sides_that_the_recipe_says(overlays, smallest, largest):
+    recipe = parsed("lesion_detection", *overlays)
+    recipe.update({"architecture": "resnet18", "encoder_options": None, "network_def#encoder#drop_path": 0.0})
+    anchors = recipe.get_parsed_content("network_def").anchors
+    sides = anchors[:, 2] - anchors[:, 0]
+    assert (sides.min(), sides.max()) == (smallest, largest)
