@@ -17,6 +17,7 @@ from ..command import read_recipe
 from ..studies.machine import processor
 from .ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
 from .loss import measure_loss
+from .reading import measure_reading
 from .step import measure_step
 from .store import measure_store, synthetic_images
 
@@ -41,6 +42,11 @@ PAPER_CT_BATCHES = {"r3d_18": (10, 5), "mvit_v2_s": (4, 2), "swin3d_t": (6, 2)}
 def store() -> list[dict[str, Any]]:
     """Images per second and core from the store, and its building against bare PNG decoding."""
     return [measure_store()]
+
+
+def reading() -> list[dict[str, Any]]:
+    """Seconds to read the label files and index the tree of 112,120 images."""
+    return [measure_reading()]
 
 
 def step() -> list[dict[str, Any]]:
@@ -106,6 +112,7 @@ def smoke() -> list[dict[str, Any]]:
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "store": store,
+    "reading": reading,
     "step": step,
     "loss": loss,
     "wait": wait,
