@@ -52,7 +52,7 @@ def read(
 
     Args:
         root: holds the tables and the images, in whatever sub-folders.
-        headers: read sex, age, projection and spacing of pixels from the DICOM headers.
+        headers: read sex, age, projection and spacing of pixels from the DICOM headers, a millisecond for each file.
         val_fraction: share of the training patients to validate on, in [0, 1), where no lists are there.
         test_fraction: share of the patients to test on, likewise.
         seed: of both draws.

@@ -61,7 +61,7 @@ def read(
         root: holds the tables and the images, in whatever sub-folders. With both layouts PhysioNet's is read.
         votes: a training image has a finding if "any", the "majority" or "all" of its radiologists say so; the boxes of
             other findings are left out.
-        headers: read sex, age, projection and spacing of pixels from the DICOM headers.
+        headers: read sex, age, projection and spacing of pixels from the DICOM headers, a millisecond for each file.
         val_fraction: share of the training images to validate on, in [0, 1).
         test_fraction: share of the images to test on, for Kaggle's layout.
         seed: of both draws.
