@@ -82,7 +82,7 @@ def test_images_beside_the_folders_belong_where_their_table_says(root):
     (root / "train" / "10_left.jpeg").rename(root / "10_left.jpeg")
     assert by_name(read("eyepacs", root, val_fraction=0))["10_left.jpeg"].split == "train"
     (root / "trainLabels.csv").unlink()
-    with pytest.raises(DatasetError, match=r"10_left\.jpeg is in no table"):
+    with pytest.raises(DatasetError, match=r"10_left\.jpeg: in no table"):
         read("eyepacs", root)
 
 

@@ -1,13 +1,14 @@
 """Guangzhou paediatric pneumonia (Kermany et al., Cell 2018), which SRHRS calls GZCP.
 
 5,856 radiographs, all anterior-posterior, of children from one to five years, JPEG of many sizes, some in colour: 1,583
-normal and 4,273 with pneumonia, which names of files divide into bacterial and viral. The publisher has
-5,232 images for training and 624 (234 normal) for testing. Licence CC BY 4.0.
+normal and 4,273 with pneumonia, which names of files divide into bacterial and viral. The publisher has 5,232 images
+for training and 624 (234 normal) for testing. Licence CC BY 4.0.
 
 Pitfalls: Kaggle's copy has a `val` folder of 16 images, too few to choose a model by: they train, and validation
 patients are drawn from all of train. Its archive holds all of itself again (`chest_xray/chest_xray`), and `__MACOSX`.
 Numbers of persons occur in train and test; the publisher calls the two apart by patient, so they count as two people.
-One person may have images of both causes. Normal images are named otherwise: IM-0115-0001, NORMAL2-IM-0001-0001.
+One person may have images of both causes, and some pictures are there twice under two names. Normal images are named
+otherwise: IM-0115-0001, NORMAL2-IM-0001-0001.
 """
 
 import os

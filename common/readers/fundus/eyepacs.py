@@ -25,10 +25,11 @@ from ..support.copies import first_few_below, one_each
 from ..support.finish import finish
 from ..support.publication import Publication
 from ..support.repeats import Once
-from ..support.spelling import SPLIT_FOLDERS, canonical, folded, spelled
+from ..support.spelling import SPLIT_FOLDERS, canonical
 from ..support.splits import hold_out
 from ..support.suffixes import stem
 from ..support.tables import read_table
+from ..support.told import told_by_folders
 from ..support.tree import Tree, require_root
 
 PUBLICATION = Publication(
@@ -78,16 +79,21 @@ def read(
     found = tree.images()
     named = [path for path in found if NAME.fullmatch(stem(path.name))]
     strangers = [path for path in found if not NAME.fullmatch(stem(path.name))]
-    images = one_each(named, base, lambda path: stem(path.name), lambda path: _split_of(path.parent.name) is not None)
+    folders = told_by_folders(named, base, {name: split for name, split in SPLIT_FOLDERS.items() if split in TABLES})
+    images = one_each(named, base, lambda path: stem(path.name), lambda path: folders[path.parent] is not None)
     if not images:
         problem = "no image in it is named like 10_left.jpeg"
         raise DatasetError(base, problem, f"Unpack train and test there; they are at {PUBLICATION.where}")
     listed, labels = _tables(tree, images)
+    nowhere = [path for name, path in images.items() if name not in listed and folders[path.parent] is None]
+    if nowhere:
+        problem = f"{first_few_below(base, nowhere)}: in no table and in no folder called train or test"
+        raise DatasetError(base, problem, f"Put them into one of them, or {TABLES['train']} beside them")
     records = [
         Record(
             image=str(path),
             patient_id=canonical(name.partition("_")[0]),
-            split=listed[name] if name in listed else _folder_split(path, base),
+            split=listed.get(name) or str(folders[path.parent]),
             source=PUBLICATION.name,
             labels=labels.get(name),
         )
@@ -146,16 +152,3 @@ def _one_hot(level: str, where: str, path: Path) -> tuple[float, ...]:
         problem = f"{where} has the level {level!r}, which is none of 0 to {len(GRADES) - 1}"
         raise DatasetError(path, problem, "Get the publisher's file again")
     return tuple(float(grade == int(canonical(level))) for grade in range(len(GRADES)))
-
-
-def _folder_split(path: Path, base: Path) -> str:
-    """The split of an image that no table names: the innermost folder called train or test."""
-    for folder in reversed(path.relative_to(base).parts[:-1]):
-        if split := _split_of(folder):
-            return split
-    problem = f"{path.name} is in no table and in no folder called train or test"
-    raise DatasetError(base, problem, f"Put it into one of them, or {TABLES['train']} beside it")
-
-
-def _split_of(folder: str) -> str | None:
-    return spelled({name: split for name, split in SPLIT_FOLDERS.items() if split in TABLES}, folder, folded)
