@@ -15,7 +15,14 @@ from common.readers.support.tree import Tree
 
 PUBLISHED = [name for name in reader_modules() if find_reader(name).publication.images is not None]
 NAMES = {
+    "chestx_det": ("ChestX_Det_train.json", "train_data/36204.png"),
+    "chestx_det10": ("ChestX-Det10-Dataset-master/train.json", "train_data/36204.png"),
     "chestxray14": ("images_001/images/00000001_000.png", "Data_Entry_2017.csv", "BBox_List_2017.csv"),
+    "chexpert": (
+        "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg",
+        "CheXpert-v1.0-small/valid/patient64541/study1/view1_frontal.jpg",
+        "CheXpert-v1.0-small/train.csv",
+    ),
     "covid_qu_ex": (
         "Lung Segmentation Data/Lung Segmentation Data/Train/COVID-19/images/covid_1.png",
         "Lung Segmentation Data/Lung Segmentation Data/Train/Non-COVID/lung masks/non_COVID (1).png",
@@ -36,17 +43,38 @@ NAMES = {
     ),
     "eyepacs": ("train/10_left.jpeg", "train/10_right.jpeg", "trainLabels.csv.zip"),
     "fire": ("FIRE/Images/A01_1.jpg", "FIRE/Ground Truth/control_points_A01_1_2.txt", "FIRE/Masks/mask.png"),
+    "jsrt": ("All247images/JPCLN001.IMG", "Clinical_Information/CLNDAT_EN.txt", "scr/fold1/masks/heart/JPCLN001.gif"),
     "kermany": ("chest_xray/train/PNEUMONIA/person1_bacteria_1.jpeg", "chest_xray/test/NORMAL/IM-0001-0001.jpeg"),
+    "mimic_cxr": (
+        "files/p10/p10000032/s50414267/02aa804e-bde0afdd-112c0b34-7bc16630-4e384014.jpg",
+        "mimic-cxr-2.0.0-split.csv.gz",
+        "mimic-cxr-2.0.0-chexpert.csv.gz",
+    ),
     "montgomery": (
         "MontgomerySet/CXR_png/MCUCXR_0001_0.png",
         "MontgomerySet/ManualMask/leftMask/MCUCXR_0001_0.png",
         "MontgomerySet/ClinicalReadings/MCUCXR_0001_0.txt",
     ),
     "node21": ("node21/cxr_images/proccessed_data/images/n0001.mha", "node21/cxr_images/proccessed_data/metadata.csv"),
+    "padchest": (
+        "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz",
+        "0/20536686640136348236148679891455886468.png",
+    ),
     "rad_chestct": ("imgtrain_Abnormality_and_Location_Labels.csv", "trn00001.npz"),
     "ratic": ("train_images/10004/21057/1000.dcm", "train_series_meta.csv"),
+    "rsna_pneumonia": (
+        "stage_2_train_images/0004cfab-14fd-4e49-80ba-63a80b6bddd6.dcm",
+        "stage_2_train_labels.csv",
+        "stage_2_detailed_class_info.csv",
+    ),
     "shenzhen": ("ChinaSet_AllFiles/CXR_png/CHNCXR_0001_0.png", "ChinaSet_AllFiles/ClinicalReadings/CHNCXR_0001_0.txt"),
+    "siim_acr": (
+        "siim/dicom-images-train/1.2.276.0.7230010.3.1.2.8/1.2.276.0.7230010.3.1.3.8/1.2.276.0.7230010.3.1.4.8.dcm",
+        "siim/train-rle.csv",
+    ),
     "tbx11k": ("TBX11K/imgs/tb/tb0005.png", "TBX11K/lists/TBX11K_train.txt", "TBX11K/lists/all_trainval.txt"),
+    "vindr_cxr": ("train/0005e8e3701dfb1dd93d53e2ff537b6e.dicom", "annotations/image_labels_train.csv"),
+    "vindr_ribcxr": ("data/train/img/VinDr_RibCXR_train_000.png", "data/train/Vindr_RibCXR_train_mask.json"),
 }
 
 
@@ -56,7 +84,7 @@ def touch(root, names):
         (root / name).touch()
 
 
-@pytest.mark.parametrize("dataset", NAMES)
+@pytest.mark.parametrize("dataset", PUBLISHED)
 def test_a_download_is_recognised_and_is_no_other(tmp_path, dataset):
     touch(tmp_path / "down" / "load", NAMES[dataset])
     assert the_one(tmp_path) == dataset
@@ -116,6 +144,14 @@ def test_channels_of_opacity_are_told_by_headers(tmp_path):
         Image.new(mode, (4, 4)).save(tmp_path / f"{mode}.png")
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     assert [path.name for path in alpha_pngs(Tree(tmp_path))] == ["LA.png", "RGBA.png"]
+
+
+def test_files_of_padchest_that_are_known_to_be_broken_are_found(tmp_path):
+    (defect,) = find_reader("padchest").publication.defects
+    touch(
+        tmp_path, [f"4/{name}.png" for name in ("216840111366964013962490064942014134093945580_01-178-104", "1_0-0-0")]
+    )
+    assert [path.name[-10:] for path in defect.find(Tree(tmp_path))] == ["78-104.png"]
 
 
 def test_volumes_of_the_first_version_of_ct_rate_are_found(tmp_path):

@@ -25,7 +25,8 @@ from ...records import Corpus, Record
 from ..registry import reader
 from ..support.finish import finish
 from ..support.named_images import named_images
-from ..support.publication import Publication
+from ..support.publication import Defect, Publication
+from ..support.suffixes import stem
 from ..support.tree import Tree, require_root
 from ..support.views import keep_views
 from ._padchest_labels import chosen_findings, label_row
@@ -41,6 +42,13 @@ PUBLICATION = Publication(
     files=("*.png (archives 0 to 50, and 54)", f"{TABLE}.gz"),
     gives=("26 findings, or any that are named", "projection, sex, age"),
     signs=("PADCHEST_chest_x_ray_images_labels_*.csv*",),
+    defects=(
+        Defect(
+            "files that are broken in copies of it",
+            lambda tree: [path for path in tree.paths if stem(path.name) in BROKEN],
+            "They are left out: nothing is to do",
+        ),
+    ),
 )
 REMEDY = f"Get it from {PUBLICATION.where}"
 
