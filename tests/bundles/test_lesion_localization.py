@@ -257,11 +257,14 @@ def test_a_classifier_that_does_not_know_a_finding_is_refused(run, tmp_path):
 def test_the_figure_shows_the_median_case_and_everything_is_on_the_page(run, tmp_path):
     corpus = records(tmp_path, [MASS], [MASS], [MASS, NODULE])
     cases = find_cases(corpus, None)
-    scored = {"a": [Scored(True, 0.5, energy, True) for energy in (0.9, 0.1, 0.5, 0.3)]}
+    scored = {"a": [Scored(True, 0.5, energy, True) for energy in (0.9, 0.1, 0.5)]}
+    scored["a"].append(Scored(False, 0.0, math.nan, False))
     assert median_case("Mass", cases, scored) == 2
     loaded = load_classifiers({"a": str(run)})
     figure = heat_map_figure(loaded, {"a": {"Mass": 1, "Nodule": 0}}, cases, scored)
+    assert [axes.get_title() for axes in figure.axes] == ["image and boxes", "a", "", ""]
     assert figure.axes[1].get_xlabel() == "energy 0.50, hit" and figure.axes[0].get_ylabel() == "Mass"
+    assert figure.axes[3].get_xlabel() == "a map of zeros"
     (drawn,) = figure.axes[0].patches
     np.testing.assert_allclose(
         drawn.get_bbox().extents, [0.2 * 64 - 0.5, 0.1 * 64 - 0.5, 0.4 * 64 - 0.5, 0.5 * 64 - 0.5]

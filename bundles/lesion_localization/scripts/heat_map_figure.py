@@ -49,24 +49,25 @@ def heat_map_figure(
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+    for axes, name in zip(panels[0], ["image and boxes", *classifiers], strict=True):
+        axes.set_title(as_written(name, 24), fontsize=TEXT + 1)
     for row, number in zip(panels, chosen, strict=True):
         case = cases[number]
         same = [other.box for other in cases if (other.source, other.finding) == (case.source, case.finding)]
-        for axes, name in zip(row, [None, *classifiers], strict=True):
-            trained = classifiers[name] if name else next(iter(classifiers.values()))
+        for axes, whose in zip(row, [None, *classifiers], strict=True):
+            trained = classifiers[whose] if whose else next(iter(classifiers.values()))
             channels = trained.network.encoder.description.in_channels
             image_CHW = read_square(case.source, trained.image_size, channels)
             _draw(axes, image_CHW, same)
-            if name:
-                map_HW = maps[name](image_CHW[None].to(device), numbers[name][case.finding])[0].cpu()
+            if whose:
+                map_HW = maps[whose](image_CHW[None].to(device), numbers[whose][case.finding])[0].cpu()
                 axes.imshow(map_HW, cmap="inferno", alpha=np.asarray(map_HW) * 0.65, vmin=0, vmax=1)
-                found = scored[name][number]
-                axes.set_xlabel(f"energy {found.energy:.2f}, {'hit' if found.pointing else 'miss'}", fontsize=TEXT)
+                found = scored[whose][number]
+                said = f"energy {found.energy:.2f}, {'hit' if found.pointing else 'miss'}"
+                axes.set_xlabel(said if found.anywhere else "a map of zeros", fontsize=TEXT)
             else:
                 axes.set_ylabel(as_written(case.finding, 24), fontsize=TEXT + 1)
                 axes.set_xlabel(as_written(Path(case.source).name, 26), fontsize=TEXT)
-            if row is panels[0]:
-                axes.set_title(as_written(name or "image and boxes", 24), fontsize=TEXT + 1)
     figure.suptitle("Grad-CAM on the box of median energy of each finding", fontsize=TEXT + 2)
     return figure
 
@@ -74,7 +75,7 @@ def heat_map_figure(
 def median_case(finding: str, cases: Sequence[Case], scored: Mapping[str, Sequence[Scored]]) -> int:
     """Number of the case of a finding whose mean energy over classifiers is nearest to the median of these."""
     own = [number for number, case in enumerate(cases) if case.finding == finding]
-    energy = np.nan_to_num([np.mean([part[number].energy for part in scored.values()]) for number in own])
+    energy = np.nan_to_num([[part[number].energy for part in scored.values()] for number in own]).mean(axis=1)
     return own[int(np.abs(energy - np.median(energy)).argmin())]
 
 
