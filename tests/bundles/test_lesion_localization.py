@@ -137,7 +137,7 @@ def test_every_box_counts_and_findings_count_alike():
         ("Nodule", 1, 1, 0),
     ]
     assert rows[0]["pointing"] == pytest.approx(1 / 3) and rows[1]["pointing"] == 1
-    assert mean["pointing"] == pytest.approx((1 / 3 + 1) / 2) and mean["boxes"] == 4
+    assert mean["pointing"] == pytest.approx((1 / 3 + 1) / 2) and (mean["boxes"], mean["images"]) == (4, 2)
     assert rows[0]["iou"] == pytest.approx(0.3) and rows[0]["energy"] == pytest.approx(0.3)
     assert [rows[0][f"iou_from_{it:g}"] for it in (0.1, 0.3, 0.5, 0.7)] == pytest.approx([2 / 3, 2 / 3, 1 / 3, 0])
     assert 0 <= mean["pointing_low"] <= mean["pointing"] <= mean["pointing_high"] <= 1

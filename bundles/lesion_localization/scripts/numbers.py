@@ -66,8 +66,8 @@ def summary(
         rows.append(
             {"finding": name, "boxes": int(of_finding.sum()), "images": len(images), "empty_maps": empty, **part}
         )
-    counts = {key: sum(row[key] for row in rows) for key in ("boxes", "images", "empty_maps")}
-    return {**counts, **parts[0]}, rows
+    counts = {"boxes": len(cases), "images": len({case.source for case in cases})}
+    return {**counts, "empty_maps": sum(row["empty_maps"] for row in rows), **parts[0]}, rows
 
 
 def _values(one: Scored) -> list[float]:
