@@ -8,11 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from common.figures import HALO, TEXT, Style, as_written, styles
 
 TRUTH = Style("white", (0, (4.0, 2.0)))
 SIDE = 2.9  # inches of a panel
+THIN = [withStroke(linewidth=1.4, foreground="black")]  # around small letters, which a line's halo would fill
 MORE = 2  # detections drawn beyond the number of boxes; hundreds would hide the picture
 
 
@@ -59,7 +61,7 @@ def _draw(axes: Axes, item: Mapping[str, Any], lines: Mapping[str, Style], findi
         _rectangle(axes, edges, style)
         row = min(max(edges[0], image_HW.shape[0] * 0.05), image_HW.shape[0] - 1)
         text = axes.text(edges[1], row, f"{score:.2f}", color=style.color, fontsize=TEXT, clip_on=True)
-        text.set_path_effects(HALO)
+        text.set_path_effects(THIN)
     for *edges, _ in boxes:
         _rectangle(axes, edges, TRUTH)
     true = ", ".join(sorted({findings[int(row[4])] for row in boxes}))
