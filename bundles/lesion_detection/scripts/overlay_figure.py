@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from common.figures import HALO, TEXT, Style, as_written, styles
 
 TRUTH = Style("white", (0, (4.0, 2.0)))
 SIDE = 2.9  # inches of a panel
-THIN = [withStroke(linewidth=1.4, foreground="black")]  # around small letters, which a line's halo would fill
+THIN: list[AbstractPathEffect] = [
+    withStroke(linewidth=1.4, foreground="black")
+]  # around small letters, which a line's halo would fill
 MORE = 2  # detections drawn beyond the number of boxes; hundreds would hide the picture
 
 
