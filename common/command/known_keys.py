@@ -18,6 +18,9 @@ from .value_kinds import own_wrong_values, wrong_values
 SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
 """Keys with a meaning to MONAI in every component."""
 
+OF_THE_READER = "dataset_options"
+"""Whose keys the data set's reader knows, and refuses when it does not."""
+
 CLOSE = 0.75
 """Similarity (difflib's ratio) from which on a key counts as a misspelling of another."""
 
@@ -142,7 +145,7 @@ def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], mer
 
 
 def _may_be_new(parent: dict, key: str, path: str, names: set[str]) -> bool:
-    if path in names:
+    if path in names or path == f"{OF_THE_READER}#{key}":
         return True
     if "_target_" in parent:
         takes, anything = _parameters(parent["_target_"])

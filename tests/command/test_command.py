@@ -133,6 +133,13 @@ def test_known_keys_pass(key, value):
     assert unknown_keys(Command((str(CONFIG),), {key: value})) == []
 
 
+def test_a_reader_s_options_are_left_to_the_reader(tmp_path):
+    """Though another one of much the same name is there, or one that is a list."""
+    recipe = CONFIG.parents[3] / "bundles/image_classification/configs/train.yaml"
+    overlay = write(tmp_path / "data.yaml", {"dataset_options": {"test_fraction": 0.1, "classes": ["a"]}})
+    assert unknown_keys(Command((str(recipe), overlay), {"dataset_options#val_fraction": 0.2})) == []
+
+
 def test_overlay_is_named_and_may_bring_what_it_uses(tmp_path):
     good = write(tmp_path / "good.yaml", {"factor": 2, "learning_rate": "$0.1 * @factor", "+tracking": {"every": 2}})
     bad = write(tmp_path / "bad.yaml", {"factors": 2, "+tracking": {"evry": 2}, "epochs": 1})
