@@ -1,5 +1,6 @@
 """Which data set a folder is, by names that publishers gave, and what else is known of all of them."""
 
+import numpy as np
 import pytest
 from pictures import save_grey
 from PIL import Image
@@ -10,7 +11,7 @@ from common.readers import find_reader, reader_modules
 from common.readers.check import check_folder
 from common.readers.listing import list_datasets
 from common.readers.recognition import MOST, recognise, the_one
-from common.readers.support.defects import alpha_pngs, nested_copies
+from common.readers.support.defects import OTHER_BYTE_ORDER, alpha_pngs, nested_copies
 from common.readers.support.tree import Tree
 
 PUBLISHED = [name for name in reader_modules() if find_reader(name).publication.images is not None]
@@ -144,6 +145,14 @@ def test_channels_of_opacity_are_told_by_headers(tmp_path):
         Image.new(mode, (4, 4)).save(tmp_path / f"{mode}.png")
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     assert [path.name for path in alpha_pngs(Tree(tmp_path))] == ["LA.png", "RGBA.png"]
+
+
+def test_raw_radiographs_in_another_order_of_bytes_are_found(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (2048, 2048), np.uint16)
+    values.astype(">u2").tofile(tmp_path / "JPCLN001.IMG")  # as published
+    values.astype("<u2").tofile(tmp_path / "JPCLN002.IMG")
+    np.zeros(4, np.uint16).tofile(tmp_path / "JPCLN003.IMG")
+    assert [path.name for path in OTHER_BYTE_ORDER.find(Tree(tmp_path))] == ["JPCLN002.IMG"]
 
 
 def test_files_of_padchest_that_are_known_to_be_broken_are_found(tmp_path):
