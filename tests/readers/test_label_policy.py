@@ -1,6 +1,7 @@
 """Uncertain and blank labels: every policy against a table worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,9 @@ def test_a_draw_is_of_seed_image_and_finding_and_not_of_order_or_place():
     few, many = smoothed(3), smoothed(50, root="/elsewhere")
     assert few == many[:3] and len({first for first, _ in many}) == 50
     assert smoothed(3, seed=1) != few
+    whole = corpus_of([(-1.0, 1.0)] * 3, ("A", "B"))
+    backwards = apply(replace(whole, records=whole.records[::-1]), "smoothed")[0]
+    assert [record.labels for record in backwards.records] == few[::-1]
     both = apply(corpus_of([(-1.0, -1.0)], ("A", "B")), "smoothed")[0].records[0].labels
     swapped = apply(corpus_of([(-1.0, -1.0)], ("B", "A")), "smoothed")[0].records[0].labels
     assert both[0] == few[0][0] and both == swapped[::-1] and both[0] != both[1]

@@ -167,7 +167,7 @@ def _even(rows: Rows, path: Path) -> Rows:
     """Bring all lines to one length; a line may lack blanks, and no field may lie beyond the header."""
     header = rows[0][1]
     named = len(_trimmed(header))
-    used = [len(_trimmed(fields)) for _, fields in rows]
+    used = [len(fields) if fields[-1] else len(_trimmed(fields)) for _, fields in rows]
     for (line, _), width in zip(rows, used, strict=True):
         if width > len(header):
             problem = f"line {line} has {width} fields, the header {len(header)}"
@@ -182,7 +182,10 @@ def _even(rows: Rows, path: Path) -> Rows:
             f"{path.name}: {len(short)} lines lack fields at their end, which count as blank (line {first_few(short)})"
         )
     width = max(used)
-    return [(line, (fields + [""] * (width - len(fields)))[:width]) for line, fields in rows]
+    return [
+        (line, fields if len(fields) == width else (fields + [""] * (width - len(fields)))[:width])
+        for line, fields in rows
+    ]
 
 
 def _column_names(header: Iterable[str]) -> list[str]:
