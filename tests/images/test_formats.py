@@ -187,3 +187,12 @@ def test_pixel_bombs_of_other_formats_are_refused_before_memory_is_spent(tmp_pat
     start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     (tmp_path / "rgba.png").write_bytes(start + body)
     refused_soon(tmp_path / "rgba.png", "13000 x 13000 pixels of 8 bytes")
+
+
+def test_mha_of_twelve_bits_is_scaled_by_them(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4000, (6, 9), np.uint16)  # NODE21's images are like this
+    header = "ObjectType = Image\nNDims = 2\nBinaryData = True\nBinaryDataByteOrderMSB = False\nDimSize = 9 6\n"
+    header += "ElementSpacing = 1 1\nElementType = MET_USHORT\nElementDataFile = LOCAL\n"
+    (tmp_path / "n0001.mha").write_bytes(header.encode() + values.astype("<u2").tobytes())
+    assert image_size(tmp_path / "n0001.mha") == (6, 9)
+    assert np.array_equal(read_image(tmp_path / "n0001.mha")[0], np.rint(values * (255 / 4095)).astype(np.uint8))

@@ -167,3 +167,8 @@ def test_volumes_of_the_first_version_of_ct_rate_are_found(tmp_path):
     (defect,) = find_reader("ct_rate").publication.defects
     touch(tmp_path, ["train/train_1/train_1_a/train_1_a_1.nii.gz", "train_fixed/train_2/train_2_a/train_2_a_1.nii.gz"])
     assert [path.name for path in defect.find(Tree(tmp_path))] == ["train_1_a_1.nii.gz"]
+
+
+@pytest.mark.real
+def test_three_of_the_real_originals_have_four_channels(cxr_data):
+    assert len(alpha_pngs(Tree(cxr_data / "chestxray14_original_size"))) == 3

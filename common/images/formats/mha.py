@@ -29,9 +29,9 @@ def size(payload: bytes, path: Path) -> tuple[int, int]:
 
 
 def _values(payload: bytes, path: Path) -> np.ndarray:
-    import itk
-
     height, width, channels = _shape(payload)
+    import itk  # which takes seconds
+
     # By its name ITK would not know the format of P.MHA or of a file without suffix.
     values = np.asarray(itk.array_from_image(itk.imread(str(path), imageio=itk.MetaImageIO.New())))
     return values.reshape((height, width) if channels == 1 else (height, width, channels))

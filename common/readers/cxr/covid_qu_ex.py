@@ -88,7 +88,7 @@ def read(root: str | os.PathLike[str], part: str = "lung", val_fraction: float =
         PUBLICATION,
         records,
         findings=CLASSES,
-        structures=sorted({structure for files in masks.values() for structure in files}, reverse=True),
+        structures=[name for name in MASKS if any(name in files for files in masks.values())],
         split_by=f"{base}: the folders of splits",
         val_fraction=val_fraction,
         seed=seed,
