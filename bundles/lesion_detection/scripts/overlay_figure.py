@@ -8,15 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from common.figures import HALO, TEXT, Style, as_written, styles
 
 TRUTH = Style("white", (0, (4.0, 2.0)))
 SIDE = 2.9  # inches of a panel
-THIN: list[AbstractPathEffect] = [
-    withStroke(linewidth=1.4, foreground="black")
-]  # around small letters, which a line's halo would fill
 MORE = 2  # detections drawn beyond the number of boxes; hundreds would hide the picture
 
 
@@ -61,9 +57,9 @@ def _draw(axes: Axes, item: Mapping[str, Any], lines: Mapping[str, Style], findi
     for *edges, score, number in reversed(detected):  # the most certain on top
         style = lines[findings[int(number)]]
         _rectangle(axes, edges, style)
-        row = min(max(edges[0], image_HW.shape[0] * 0.05), image_HW.shape[0] - 1)
-        text = axes.text(edges[1], row, f"{score:.2f}", color=style.color, fontsize=TEXT, clip_on=True)
-        text.set_path_effects(THIN)
+        row, col = max(edges[0], image_HW.shape[0] * 0.06), max(edges[1], 0.0)
+        plate = {"facecolor": style.color, "edgecolor": "none", "pad": 0.8}
+        axes.text(col, row, f"{score:.2f}", color="black", fontsize=TEXT, va="bottom", bbox=plate, clip_on=True)
     for *edges, _ in boxes:
         _rectangle(axes, edges, TRUTH)
     true = ", ".join(sorted({findings[int(row[4])] for row in boxes}))
