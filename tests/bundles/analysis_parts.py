@@ -43,13 +43,22 @@ class MemoryStore(SimpleNamespace):
         return len(self.records)
 
 
-def images_of(pixels_NSS, landmarks=None, patients=None, findings=(), labels=None):
+def images_of(pixels_NSS, landmarks=None, patients=None, findings=(), labels=None, studies=None):
     """`LandmarkImages` over pixels in memory; landmarks is name -> (row, col), or one such mapping for each image."""
     count = len(pixels_NSS)
     each = landmarks if isinstance(landmarks, list) else [landmarks or {}] * count
     patients = patients or [str(number) for number in range(count)]
+    studies = studies or [None] * count
     records = tuple(
-        Record(f"/x/{n}.png", patients[n], "test", "x", labels=None if labels is None else labels[n], landmarks=each[n])
+        Record(
+            f"/x/{n}.png",
+            patients[n],
+            "test",
+            "x",
+            labels=None if labels is None else labels[n],
+            landmarks=each[n],
+            study_id=studies[n],
+        )
         for n in range(count)
     )
     names = tuple(dict.fromkeys(name for one in each for name in one))

@@ -3,8 +3,9 @@ import pytest
 import torch
 from analysis_parts import Stub, images_of, noise
 
-from bundles.embedding_analysis.scripts.correspondence import Correspondence, distance, find
+from bundles.embedding_analysis.scripts.correspondence import Correspondence
 from bundles.embedding_analysis.scripts.dense import dense_tokens, token_step, tokens_one_by_one
+from bundles.embedding_analysis.scripts.matching import distance, find
 from bundles.embedding_analysis.scripts.moved_view import MovedView
 from common.networks import build_encoder
 
@@ -117,3 +118,5 @@ def test_pairs_are_of_one_patient_or_of_two_and_spread():
     assert images.pairs_of_patients(9) == [(1, 2), (3, 4), (5, 6)]
     assert images.pairs_of_patients(2) == [(1, 2), (5, 6)]
     assert images_of(noise(1, 4)).pairs_of_images(3) == []
+    of_fire = images_of(noise(4, 4), patients=list("aaaa"), studies=["A01", "A01", "S02", "S02"])
+    assert of_fire.pairs_of_images(9) == [(0, 1), (2, 3)]

@@ -7,7 +7,8 @@ from analysis_parts import Stub, images_of, mean_grey, noise, pooled
 
 from bundles.embedding_analysis.scripts.landmark_map import MapLandmarks, same_landmark
 from bundles.embedding_analysis.scripts.retrieval import Retrieval, crop_retrieval
-from bundles.embedding_analysis.scripts.symmetry import Symmetry, partners
+from bundles.embedding_analysis.scripts.sides import partners
+from bundles.embedding_analysis.scripts.symmetry import Symmetry
 from common.files import DatasetError
 
 PAIRS = {"a_left": (0.3, 0.75), "a_right": (0.3, 0.25), "b_left": (0.7, 0.8), "b_right": (0.7, 0.2)}
@@ -19,7 +20,7 @@ def test_a_mirrored_pair_has_symmetry_one_and_the_plain_one_less():
     numbers, shown = Symmetry(10, 8, side=0.3)(Stub(pooled(10)), images)
     assert numbers["mirrored"] == pytest.approx(1) and numbers["partner_found"] == 1
     assert numbers["plain"] < 0.95 and numbers["others"] < 0.95
-    assert shown.names == ["a", "b"] and shown.mirrored.shape == (3, 2)
+    assert shown.pairs == ["a", "b"] and shown.cosines["mirrored"].shape == (3, 2)
 
 
 def test_numbers_of_symmetry_are_cosines():
@@ -38,7 +39,7 @@ def test_an_absent_landmark_counts_nowhere():
     images = images_of(np.concatenate([image, noise(1, 40, 1)]), [PAIRS, {"a_left": (0.3, 0.75)}])
     numbers, shown = Symmetry(10, 8, side=0.3)(Stub(pooled(10)), images)
     assert numbers["mirrored"] == pytest.approx(1) and numbers["partner_found"] == 1
-    assert shown.mirrored[1].isnan().all()
+    assert shown.cosines["mirrored"][1].isnan().all()
 
 
 def test_without_partners_it_says_so():
@@ -65,8 +66,8 @@ def test_landmarks_that_look_different_lie_apart_in_the_map():
     )
     for side in ("0.3", "0.2"):
         assert numbers[f"same_landmark_{side}"] == 1 and numbers[f"silhouette_{side}"] > 0.5
-    for side, places in shown.places.items():
-        top, bottom = (places[shown.landmark[side] == number] for number in (0, 1))
+    for places in shown.places.values():
+        top, bottom = (places[shown.landmark == number] for number in (0, 1))
         assert places.shape == (24, 2) and places.min() >= 0 and places.max() <= 1
         assert torch.cdist(top, top).median() < torch.cdist(top, bottom).median()
 

@@ -4,6 +4,7 @@ from analysis_parts import Stub, images_of, mean_grey, noise, pooled
 
 from bundles.embedding_analysis.scripts.composition import Composition, cells
 from bundles.embedding_analysis.scripts.finding_parent import FindingParent, choose, nested_parents
+from common.files import DatasetError
 
 
 def test_boxes_are_nested_and_upright_and_their_halves_are_squares():
@@ -51,7 +52,7 @@ def test_an_encoder_that_sees_which_image_it_is_finds_the_image_alone():
 
 
 def test_too_few_images_are_refused_and_a_rest_is_left_out():
-    with pytest.raises(ValueError, match=r"4 images.*3.*image_limit"):
+    with pytest.raises(DatasetError, match=r"3 images.*the 4.*image_limit"):
         FindingParent(8, 16)(Stub(mean_grey), images_of(noise(3, 20)))
     assert FindingParent(8, 16)(Stub(mean_grey), images_of(noise(7, 20))).numbers["children"] == 24
 

@@ -1,6 +1,7 @@
 """What every bundle must do. A check takes a runner with the bundle in it and returns what went wrong."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,6 +185,22 @@ def tracked_model(runner: BundleRunner) -> list[str]:
     return [] if any(entry.path == "model/MLmodel" for entry in found) else ["MLflow's run has no model"]
 
 
+def analysis(runner: BundleRunner) -> list[str]:
+    """Two runs find the same numbers and draw something; a page's pictures are beside it; MLflow has a finished run."""
+    names = ("analysed", "analysed-again")
+    problems = runner.failures(*(runner.analysis_job(name) for name in names))
+    if problems:
+        return problems
+    folder = runner.run_folder("analysed")
+    one, other = ({path.name: path.read_text() for path in runner.run_folder(name).glob("*.json")} for name in names)
+    problems += [] if one == other and one else [f"two runs found different numbers, in {[*one]} and {[*other]}"]
+    problems += [] if any(folder.rglob("*.png")) else ["there is no picture"]
+    shown = [name for page in folder.glob("*.html") for name in re.findall(r'src="([^"]*)"', page.read_text())]
+    problems += [f"the page shows {name}, which is not beside it" for name in shown if not (folder / name).is_file()]
+    status = [run.info.status for run in _runs(runner, "analysed")]
+    return problems + ([] if status == ["FINISHED"] else [f"MLflow has {status} instead of one finished run"])
+
+
 # Seconds to a minute each, for every bundle; tests/export does both with one.
 SLOW = {"graphs", "tracked_model"}
 # A quarter to half a minute each; the toy and ACE, whose centre all processes share, stand for the others.
@@ -201,6 +218,8 @@ SLOW_OF: dict[str, set[str]] = {
         "lesion_detection",
     )
 }
+# Theirs is what another bundle has trained, which their own tests stand in for.
+ANALYSES_OF_RUNS = {"lesion_localization"}
 CHECKS: dict[str, Callable[[BundleRunner], list[str]]] = {
     check.__name__: check
     for check in (
@@ -215,5 +234,13 @@ CHECKS: dict[str, Callable[[BundleRunner], list[str]]] = {
         acceptance,
         graphs,
         tracked_model,
+        analysis,
     )
 }
+
+
+def checks_of(bundle: Path) -> list[str]:
+    """Names of the checks that are for a bundle: those of a training, of an analysis, or both."""
+    has = {name: (bundle / "configs" / f"{name}.yaml").is_file() for name in ("train", "analyse")}
+    has["analyse"] &= bundle.name not in ANALYSES_OF_RUNS
+    return [name for name in CHECKS if has["analyse" if name == "analysis" else "train"]]

@@ -52,11 +52,19 @@ def removed(file: str) -> Callable[[Path], None]:
 
 TRAIN, SMOKE, INFER = "configs/train.yaml", "configs/smoke.yaml", "configs/inference.yaml"
 EVALUATE, META, README = "configs/evaluate.yaml", "configs/metadata.json", "docs/README.md"
+ANALYSE = "scripts/analyse.py"
 METHOD, NETWORK, SAVE = "scripts/method.py", "scripts/network.py", "scripts/save.py"
 IMPORT = '"$import common"'
 
 STRUCTURE = [
     Broken("no licence", "files", removed("LICENSE"), "LICENSE is missing"),
+    Broken(
+        "no workflow",
+        "files",
+        both(removed("configs/train.yaml"), removed("configs/analyse.yaml")),
+        "or configs/analyse",
+    ),
+    Broken("no inference for a training", "files", removed("configs/inference.yaml"), "inference.yaml is missing"),
     Broken("no smoke preset", "files", removed(SMOKE), "smoke.yaml is missing"),
     Broken("endless recipe", "sizes", added(TRAIN, "# more\n" * 150), "lines"),
     Broken("endless overlay", "sizes", added(SMOKE, "# more\n" * 40), "lines"),
@@ -157,5 +165,12 @@ BEHAVIOUR = [
         "model.pt",
     ),
     Broken("branches on pixels", "graphs", BRANCH, "model.onnx was not written"),
+    Broken(
+        "numbers of chance",
+        "analysis",
+        replaced(ANALYSE, "float(greys.mean())", "__import__('time').time_ns()"),
+        "different numbers",
+    ),
+    Broken("page without its picture", "analysis", replaced(ANALYSE, '"greys.png")', '"grey.png")'), "not beside it"),
     Broken("branches on pixels for MLflow", "tracked_model", BRANCH, "not added to MLflow's run"),
 ]

@@ -21,6 +21,12 @@ COMPONENT_KEYS = {"_disabled_", "_requires_", "_mode_", "_desc_"}
 REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 
 
+def main_recipe(bundle: Path) -> Path:
+    """What overlays are laid over: the training, or the analysis of a bundle that trains nothing."""
+    training = bundle / "configs" / "train.yaml"
+    return training if training.is_file() else bundle / "configs" / "analyse.yaml"
+
+
 def overlays(bundle: Path) -> list[Path]:
     """Config files that change the base; those that stand alone have a `bundle_root`."""
     return [path for path in sorted((bundle / "configs").rglob("*.yaml")) if not stands_alone(path)]
@@ -45,12 +51,12 @@ def load(path: Path) -> dict[str, Any]:
 
 def every_config(bundle: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The base, the base with each overlay, and the configs that stand alone, by a name for messages."""
-    recipe = load(bundle / "configs" / "train.yaml")
+    recipe = load(main_recipe(bundle))
     for path in whole_configs(bundle):
         yield str(path.relative_to(bundle)), completed(load(path))
     for path in overlays(bundle):
         if not missing_keys(recipe, load(path)):
-            yield f"train.yaml with {path.relative_to(bundle)}", completed(merge(recipe, load(path)))
+            yield f"{main_recipe(bundle).name} with {path.relative_to(bundle)}", completed(merge(recipe, load(path)))
 
 
 def leaves(config: Any, where: str = "") -> Iterator[tuple[str, Any]]:

@@ -59,12 +59,18 @@ class BundleRunner:
         self.bundle, self.phantom, self.server, self.folder = bundle, phantom, server, folder
         self.root = bundle.parent.parent
         configs = bundle / "configs"
-        names = ["train.yaml", "data/phantom.yaml", "smoke.yaml"]
+        names = ["train.yaml", "data/phantom.yaml", "smoke.yaml"] if (configs / "train.yaml").is_file() else []
         self.train_files = [configs / name for name in names if (configs / name).is_file()]
         self.config: dict[str, Any] = {}
         for path in self.train_files:
             self.config = merge(self.config, load(path))
         self.config = completed(self.config)
+
+    @property
+    def analysis_files(self) -> list[Path]:
+        """Configs of the analysis; where there is a training, overlays are laid over that."""
+        names = ["analyse.yaml", *([] if self.train_files else ["data/phantom.yaml", "smoke.yaml"])]
+        return [path for name in names if (path := self.bundle / "configs" / name).is_file()]
 
     @property
     def images(self) -> Path:
@@ -99,6 +105,10 @@ class BundleRunner:
         log = f"{name}-{rank['RANK']}" if rank else name
         arguments = self.arguments(self.train_files, **{**overrides, **more})
         return self.job(log, arguments, kill_after=kill_after, environment=rank or {})
+
+    def analysis_job(self, name: str) -> Job:
+        overrides = {"dataset_dir": self.phantom, "output_root": self.fresh_output(name), "run_name": RUN}
+        return self.job(name, self.arguments(self.analysis_files, **overrides))
 
     def fresh_output(self, name: str) -> Path:
         """An output folder; its MLflow tables are copied, since making them takes seconds."""

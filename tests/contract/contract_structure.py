@@ -8,7 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
-from contract_configs import every_config, expression_problems, find, leaves, load, missing_keys, overlays, stands_alone
+from contract_configs import (
+    every_config,
+    expression_problems,
+    find,
+    leaves,
+    load,
+    main_recipe,
+    missing_keys,
+    overlays,
+    stands_alone,
+)
 
 from common.command import completed
 from common.export.rewrite import ExportError, rewrite_config, rewrite_source
@@ -17,14 +27,14 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).parent / "metadata_schema.json"
 REQUIRED = [
     "LICENSE",
-    "configs/train.yaml",
     "configs/smoke.yaml",
-    "configs/inference.yaml",
     "configs/metadata.json",
     "configs/logging.conf",
     "docs/README.md",
     "models/.gitkeep",
 ]
+WORKFLOWS = {"train.yaml": ["inference.yaml"], "analyse.yaml": []}
+"""What a bundle is for, by the recipe that it has, and the configs that go with it: an analysis has no network."""
 # A reader sees a recipe at a glance, and an overlay's purpose at once.
 LINES = {"recipe": 150, "overlay": 40, "script": 150}
 MACHINE_PATH = re.compile(r"(?<![\w.])(/(home|root|work|tmp|mnt|media|Users|scratch)/|[A-Z]:\\)")
@@ -33,7 +43,10 @@ MISREAD_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
 
 
 def files(bundle: Path) -> list[str]:
-    return [f"{name} is missing" for name in REQUIRED if not (bundle / name).is_file()]
+    has = [name for name in WORKFLOWS if (bundle / "configs" / name).is_file()]
+    wanted = REQUIRED + [f"configs/{name}" for recipe in has for name in WORKFLOWS[recipe]]
+    problems = [] if has else [f"configs/{' or configs/'.join(WORKFLOWS)} is missing"]
+    return problems + [f"{name} is missing" for name in wanted if not (bundle / name).is_file()]
 
 
 def sizes(bundle: Path) -> list[str]:
@@ -47,7 +60,7 @@ def sizes(bundle: Path) -> list[str]:
 
 
 def overlay_keys(bundle: Path) -> list[str]:
-    recipe = load(bundle / "configs" / "train.yaml")
+    recipe = load(main_recipe(bundle))
     return [
         f"{path.relative_to(bundle)}: {key} is in no recipe and changes nothing"
         for path in overlays(bundle)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from contract_behaviour import CHECKS, SLOW, SLOW_OF
+from contract_behaviour import CHECKS, SLOW, SLOW_OF, checks_of
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
@@ -12,7 +12,7 @@ from common.export import isolated_environment
 JOBS = [
     pytest.param(bundle, name, marks=[pytest.mark.slow] if name in SLOW | SLOW_OF.get(bundle.name, set()) else [])
     for bundle in [TOY, *BUNDLES]
-    for name in CHECKS
+    for name in checks_of(bundle)
 ]
 
 

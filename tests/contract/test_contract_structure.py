@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from contract_structure import CHECKS, ROOT, command_problems
+from contract_structure import CHECKS, ROOT, WORKFLOWS, command_problems
 
 TOY = Path(__file__).parent / "toy" / "bundles" / "toy"
-BUNDLES = sorted(path.parent.parent for path in (ROOT / "bundles").glob("*/configs/train.yaml"))
+BUNDLES = sorted({path.parents[1] for name in WORKFLOWS for path in ROOT.glob(f"bundles/*/configs/{name}")})
 
 
 def test_bundles_are_discovered():

@@ -11,7 +11,7 @@ from common.command import completed, read_recipe
 
 ROOT = Path(__file__).parents[2]
 COLUMNS, SHARED = 110, 10
-NAMES = ("train.yaml", "inference.yaml", "evaluate.yaml", "multi_gpu.yaml")
+NAMES = ("train.yaml", "analyse.yaml", "inference.yaml", "evaluate.yaml", "multi_gpu.yaml")
 RECIPES = sorted(path for path in ROOT.glob("bundles/*/configs/*") if path.name in NAMES)
 OVERLAYS = sorted(ROOT.glob("bundles/*/configs/**/*.yaml"))
 WITH_BASE = [path for path in OVERLAYS if path.name in ("train.yaml", "inference.yaml")]

@@ -272,6 +272,19 @@ def test_a_run_whose_last_handler_fails_has_failed(output_root, kind):
     assert query(output_root, "select status from runs") == [("FAILED",)]
 
 
+def test_a_run_without_an_engine_is_finished_or_failed(output_root):
+    good, bad = (Tracking("toy", name, output_root) for name in ("good", "bad"))
+    with good.whole_run():
+        good.log_metrics({"analysis": {"number": 1.0}})
+    with pytest.raises(ZeroDivisionError), bad.whole_run():
+        bad.log_metrics({"number": 1 / 0})
+    assert query(output_root, "select name, status from runs order by name") == [
+        ("bad", "FAILED"),
+        ("good", "FINISHED"),
+    ]
+    assert query(output_root, "select key, value from metrics") == [("analysis/number", 1.0)]
+
+
 def test_space_is_kept_for_the_last_entry(output_root):
     kept = []
     engine = trainer(Tracking("toy", "a", output_root))

@@ -2,11 +2,13 @@
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from common.networks import Encoder
 from common.sampling import generator_for
 
+from .draw_cosines import composition_figure
 from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches
@@ -29,7 +31,13 @@ class Composition:
         seed: of the places.
     """
 
-    title = "Composition: whole and mean of parts"
+    title = "Composition"
+    about = (
+        "Is a patch's embedding the mean of those of its two, three or four parts? parts: cosine with its own; other: "
+        "with the parts of another image at the same place, which most encoders give a high cosine as well; what "
+        "composition is worth is the difference."
+    )
+    highest, lowest = ("difference",), ()
 
     def __init__(
         self, size: int, batch_size: int, sides: tuple[float, float] = (0.25, 0.5), per_image: int = 2, seed: int = 0
@@ -55,6 +63,10 @@ class Composition:
             numbers |= {f"parts_{parts}": means[0].mean().item(), f"other_{parts}": means[1].mean().item()}
             numbers[f"difference_{parts}"] = numbers[f"parts_{parts}"] - numbers[f"other_{parts}"]
         return Found(numbers, shown)
+
+    def draw(self, shown: dict[str, Tensor]) -> Figure:
+        """A histogram for each number of parts."""
+        return composition_figure(shown)
 
     def places(self, count: int) -> Tensor:
         """Boxes (N * per_image, 4) of patches inside the images."""

@@ -3,53 +3,31 @@
 Shapes: P points, E channels of a token, G places on each side of an image, S its side in pixels.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from common.files import DatasetError
 from common.networks import Encoder
 from common.sampling import generator_for
 
 from .dense import dense_tokens, tokens_one_by_one
+from .draw_images import pairs_figure
 from .found import Found
 from .landmark_images import LandmarkImages
+from .matching import Match, Pair, distance, find
 from .moved_view import MovedView
 
-Tokens = Callable[[Tensor], Tensor]
-
-
-class Match(NamedTuple):
-    """Points of one image, found in another; all (P, 2) as (row, col) fractions of the image's side.
-
-    Args:
-        source: points asked for.
-        truth: where they are in the other image.
-        found: where the most similar token is.
-    """
-
-    source: Tensor
-    truth: Tensor
-    found: Tensor
-
-
-class Pair(NamedTuple):
-    """Two images (C, S, S), the points matched, and tokens (E, G, G) of both, for drawing."""
-
-    images: tuple[Tensor, Tensor]
-    match: Match
-    tokens: tuple[Tensor, Tensor]
+KINDS = ("view", "image", "patient")
 
 
 class Correspondence:
     """Finds each landmark of one image in another by the most similar token, ACE's protocol, which is also FIRE's.
 
-    Kinds of pairs: `view`, an image and a turned crop of itself; `image`, two images of one patient, as a pair of FIRE
-    is; `patient`, images of two patients. Errors are in pixels of the image as analysed, whose side is 1024 in both
-    protocols; each is the mean over the pairs of a pair's mean. Beside it stands `same_place`, the error of whoever
+    Kinds of pairs: `view`, an image and a turned crop of itself; `image`, two images of one study or patient, as a pair
+    of FIRE is; `patient`, images of two patients. Errors are in pixels of the image as analysed, whose side is 1024 in
+    both protocols; each is the mean over the pairs of a pair's mean. Beside it stands `same_place`, the error of who
     takes the same place in the other image: all that one knows who knows positions alone.
 
     Args:
@@ -58,12 +36,20 @@ class Correspondence:
         batch_size: crops in a batch, where there are any.
         one_by_one: one crop for each place, as the released code does, in place of whole images.
         pairs: of each kind, at most.
+        kinds: those that are asked for. Control points, which mean something within their pair alone, are for `image`.
         view_side: side of the view's crop, as a share of the image's.
         view_angle: degrees that it is turned by, at most (Adam, supplement).
         seed: of the views.
     """
 
     title = "Dense correspondence"
+    about = (
+        "Each landmark is sought in another image by the most similar token: in a turned crop of itself (view), in "
+        "another image of the patient (image, as a pair of FIRE), in another patient (patient). error: mean distance "
+        "in pixels of the image as analysed; same_place: the error of taking the same place, all that one knows "
+        "who knows positions alone. Lines join places that are each other's most similar."
+    )
+    highest, lowest = (), ("error",)
 
     def __init__(
         self,
@@ -72,21 +58,22 @@ class Correspondence:
         batch_size: int,
         one_by_one: bool = False,
         pairs: int = 20,
+        kinds: Sequence[str] = KINDS,
         view_side: float = 0.8,
         view_angle: float = 10.0,
         seed: int = 0,
     ):
         self.stride, self.crop, self.batch_size, self.one_by_one = stride, crop, batch_size, one_by_one
-        self.pairs, self.view_side, self.view_angle, self.seed = pairs, view_side, view_angle, seed
+        self.pairs, self.kinds = pairs, tuple(kinds)
+        self.view_side, self.view_angle, self.seed = view_side, view_angle, seed
 
     def __call__(self, encoder: Encoder, images: LandmarkImages) -> Found:
         """`error_*`, `same_place_*` and `pairs_*` of every kind that there are pairs of; shown is the first of each."""
-        if not images.names:
-            raise DatasetError(images.store.corpus.name, "has no landmarks", "Set `analyses#correspondence#_disabled_`")
+        images.require_landmarks()
         device = next(encoder.parameters()).device
         numbers: dict[str, float] = {}
         shown: dict[str, Pair] = {}
-        for kind in ("view", "image", "patient"):
+        for kind in self.kinds:
             errors, same_place = [], []
             for pair, source, truth in self._pairs(kind, images):
                 if not len(source):
@@ -101,6 +88,10 @@ class Correspondence:
                 numbers[f"same_place_{kind}"] = sum(same_place) / len(same_place)
                 numbers[f"pairs_{kind}"] = float(len(errors))
         return Found(numbers, shown)
+
+    def draw(self, shown: dict[str, Pair]) -> Figure:
+        """The first pair of each kind."""
+        return pairs_figure(shown)
 
     def _tokens(self, encoder: Encoder, image_CSS: Tensor) -> Tensor:
         if self.one_by_one:
@@ -119,26 +110,6 @@ class Correspondence:
         for one, other in pairs:
             both = _image(images, one), _image(images, other)
             yield both, *_common(images.points_NL2[one], images.points_NL2[other])
-
-
-def find(points_P2: Tensor, tokens_EGG: Tensor, others_EGG: Tensor) -> Tensor:
-    """Middles (P, 2) of the places of another image whose token is most similar to that at each point.
-
-    Args:
-        points_P2: (row, col) as fractions of the image's side.
-        tokens_EGG: of the image with the points.
-        others_EGG: of the other one.
-    """
-    grid = tokens_EGG.shape[-1]
-    row_P, col_P = (points_P2 * grid).long().clamp(0, grid - 1).to(tokens_EGG.device).unbind(1)
-    query_EP = F.normalize(tokens_EGG[:, row_P, col_P], dim=0)
-    best_P = (query_EP.T @ F.normalize(others_EGG.flatten(1), dim=0)).argmax(1).cpu()
-    return (torch.stack([best_P // grid, best_P % grid], dim=1) + 0.5).double() / grid
-
-
-def distance(one_P2: Tensor, other_P2: Tensor, side: int) -> float:
-    """Mean distance of points in pixels of an image of that side."""
-    return (one_P2 - other_P2).norm(dim=1).mean().item() * side
 
 
 def _image(images: LandmarkImages, index: int) -> Tensor:

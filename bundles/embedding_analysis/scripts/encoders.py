@@ -32,15 +32,14 @@ def build_encoders(
     """
     if not encoders or not isinstance(encoders, Mapping):
         raise ValueError(f"encoders is {encoders!r}; name one or more, as in --encoders '{{ACE: FILE, random: null}}'.")
-    described = [found for file in encoders.values() if file and (found := describe_encoder(file)) is not None]
-    if architecture is None and described:
-        architecture, options = described[0].architecture, described[0].options
+    first = next((file for file in encoders.values() if file and describe_encoder(file)), None)
+    named = {"architecture": architecture, "options": options}
     built = {}
     for name, file in encoders.items():
-        own: dict[str, Any] = {"file": file, "in_channels": channels}
-        if file is None or describe_encoder(file) is None:
-            own |= {"architecture": architecture, "options": options}
+        own: dict[str, Any] = {"file": file} if file and describe_encoder(file) else {"file": file, **named}
+        if file is None and architecture is None:
+            own = {"file": first, "load_weights": False}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            built[str(name)] = build_encoder(**own).to(device).eval()
+            built[str(name)] = build_encoder(in_channels=channels, **own).to(device).eval()
     return built

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from common.files import DatasetError
 from common.networks import Encoder
 from common.sampling import generator_for
 
+from .draw_cosines import parents_figure
 from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches
@@ -44,6 +47,12 @@ class FindingParent:
     """
 
     title = "Finding the parent"
+    about = (
+        "Three nested parents of each of four images are cut in two, and each of the 24 halves picks the most similar "
+        "of the 12 parents. macc: share that picks its own, over all and by the parent's size. The histograms are of "
+        "the cosines of correct pairs, and of all pairs of a child and a candidate."
+    )
+    highest, lowest = ("macc",), ()
 
     def __init__(self, size: int, batch_size: int, seed: int = 0):
         self.size, self.batch_size, self.seed = size, batch_size, seed
@@ -52,7 +61,8 @@ class FindingParent:
         """Numbers: `macc` overall and by scale, and `chance`; shown is the `Choice`."""
         count = len(images) // BATCH * BATCH
         if not count:
-            raise ValueError(f"finding_parent needs {BATCH} images and there are {len(images)}; raise image_limit.")
+            problem = f"{len(images)} images, fewer than the {BATCH} that finding the parent compares"
+            raise DatasetError(images.store.corpus.name, problem, "Raise `image_limit`, or take another `split`")
         parents_NK4, halves_NK24 = nested_parents(count, self.seed)
         boxes_NP4 = torch.cat([parents_NK4, halves_NK24.flatten(1, 2)], dim=1)
         index_P = torch.arange(count).repeat_interleave(boxes_NP4.shape[1])
@@ -63,6 +73,10 @@ class FindingParent:
         numbers = {"macc": choice.right.double().mean().item()}
         numbers |= {f"macc_{name}": share for name, share in zip(SCALES, by_scale, strict=True)}
         return Found({**numbers, "chance": 1 / (BATCH * scales), "children": float(choice.right.numel())}, choice)
+
+    def draw(self, shown: Choice) -> Figure:
+        """The two histograms."""
+        return parents_figure(shown.own, shown.every, shown.right.double().mean().item())
 
 
 def nested_parents(count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -53,6 +53,14 @@ class LandmarkImages:
         """Whether an image has a landmark, (N, L)."""
         return self.points_NL2.isfinite().all(-1)
 
+    def require_landmarks(self) -> None:
+        """Raise DatasetError where there are none."""
+        if not self.present.any():
+            name = self.store.corpus.name
+            raise DatasetError(
+                name, "has no landmarks", "Leave this analysis out (`_disabled_`) or take another data set"
+            )
+
     def pixels(self, indices: Collection[int] | Tensor) -> Tensor:
         """uint8 (B, C, S, S) of some images."""
         return self.store.batch(np.asarray(indices))
@@ -72,10 +80,10 @@ class LandmarkImages:
         return _spread(pairs, limit)
 
     def pairs_of_images(self, limit: int) -> list[tuple[int, int]]:
-        """Images that follow each other among those of one patient, such as a pair of FIRE."""
+        """Images that follow each other among those of one study, or of one patient where no study is known."""
         images: dict[str, list[int]] = {}
-        for index, patient in enumerate(self.patients):
-            images.setdefault(patient, []).append(index)
+        for index, record in enumerate(self.store.records):
+            images.setdefault(record.study_id or record.patient_id, []).append(index)
         return _spread([pair for indices in images.values() for pair in pairwise(indices)], limit)
 
 

@@ -8,22 +8,24 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from sklearn.manifold import TSNE
+from matplotlib.figure import Figure
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
 from common.networks import Encoder
 
+from .draw_landmarks import map_figure
 from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches, squares
+from .plane import plane
 
 
 class LandmarkMap(NamedTuple):
-    """Places of patches in the plane, (P, 2) in [0, 1], by patch size; and the landmark of each, (P,)."""
+    """Places of patches in the plane, (P, 2) in [0, 1], by patch size; and the number of each one's landmark, (P,)."""
 
     places: Mapping[float, Tensor]
-    landmark: Mapping[float, Tensor]
+    landmark: Tensor
     names: tuple[str, ...]
 
 
@@ -42,7 +44,13 @@ class MapLandmarks:
         seed: of t-SNE.
     """
 
-    title = "Landmarks, t-SNE"
+    title = "Landmarks in a t-SNE map"
+    about = (
+        "Patches about each landmark at several sizes, in one map for each encoder. same_landmark: how often the most "
+        "similar patch of another patient shows the same landmark. silhouette: of the embeddings, by landmark; 1 is "
+        "clusters far apart, 0 none. Distances within a map mean little."
+    )
+    highest, lowest = ("same_landmark", "silhouette"), ()
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class MapLandmarks:
 
     def __call__(self, encoder: Encoder, images: LandmarkImages) -> Found:
         """By size: `same_landmark_*`, how often the nearest patch of another patient shows the same; `silhouette_*`."""
+        images.require_landmarks()
         index_P, landmark_P = images.present.nonzero().unbind(1)
         centres_P2 = images.points_NL2[index_P, landmark_P]
         patients = torch.tensor([sorted(set(images.patients)).index(images.patients[index]) for index in index_P])
@@ -66,18 +75,22 @@ class MapLandmarks:
             boxes_P4 = squares(centres_P2, side)
             vectors[side] = embed_patches(encoder, images, index_P, boxes_P4, self.size, self.batch_size)
             numbers[f"same_landmark_{side:g}"] = same_landmark(vectors[side], landmark_P, patients)
-            numbers[f"silhouette_{side:g}"] = float(silhouette_score(vectors[side], landmark_P, metric="cosine"))
-        places_P2 = self._plane(torch.cat(list(vectors.values())))
+            numbers[f"silhouette_{side:g}"] = silhouette(vectors[side], landmark_P)
+        joined_PE = torch.cat(list(vectors.values()))
+        places_P2 = plane(joined_PE, self.perplexity, self.learning_rate, self.seed)
         places = dict(zip(self.sides, places_P2.split(len(landmark_P)), strict=True))
-        return Found(numbers, LandmarkMap(places, dict.fromkeys(self.sides, landmark_P), images.names))
+        return Found(numbers, LandmarkMap(places, landmark_P, images.names))
 
-    def _plane(self, vectors_PE: Tensor) -> Tensor:
-        perplexity = min(self.perplexity, (len(vectors_PE) - 1) / 3)
-        rate = "auto" if self.learning_rate is None else self.learning_rate
-        tsne = TSNE(2, perplexity=perplexity, learning_rate=rate, init="pca", random_state=self.seed)
-        places_P2 = torch.from_numpy(tsne.fit_transform(vectors_PE.numpy()))
-        low_2, high_2 = places_P2.amin(0), places_P2.amax(0)
-        return (places_P2 - low_2) / (high_2 - low_2).clamp_min(1e-12)
+    def draw(self, shown: LandmarkMap) -> Figure:
+        """A panel for each size."""
+        return map_figure(dict(shown.places), shown.landmark, shown.names)
+
+
+def silhouette(vectors_PE: Tensor, landmark_P: Tensor) -> float:
+    """Mean silhouette of patches by landmark and cosine; nan where there is one landmark, or one patch of each."""
+    if not 1 < len(landmark_P.unique()) < len(landmark_P):
+        return float("nan")
+    return float(silhouette_score(vectors_PE, landmark_P, metric="cosine"))
 
 
 def same_landmark(vectors_PE: Tensor, landmark_P: Tensor, patient_P: Tensor) -> float:

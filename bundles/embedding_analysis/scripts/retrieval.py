@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from common.evaluation.probes import knn, patient_numbers
 from common.networks import Encoder
 from common.sampling import generator_for
 
+from .draw_images import neighbours_figure
 from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches
@@ -41,6 +43,12 @@ class Retrieval:
     """
 
     title = "Nearest neighbours"
+    about = (
+        "Images with the most similar ones of other patients, and their cosines. crop_finds_image: how often a part of "
+        "an image is most similar to its own image among some. knn_auc: findings predicted from the nearest images of "
+        "other patients, 0.5 is chance."
+    )
+    highest, lowest = ("crop_finds_image", "knn_auc"), ()
 
     def __init__(
         self,
@@ -49,7 +57,7 @@ class Retrieval:
         sides: tuple[float, float] = (0.3, 0.8),
         candidates: int = 32,
         queries: int = 4,
-        neighbours: int = 5,
+        neighbours: int = 3,
         seed: int = 0,
     ):
         self.size, self.batch_size, self.sides, self.candidates = size, batch_size, sides, candidates
@@ -67,6 +75,10 @@ class Retrieval:
         if images.labels is not None:
             numbers |= knn(whole_NE, images.labels, images.patients)
         return Found(numbers, self._shown(whole_NE, images))
+
+    def draw(self, shown: Neighbours) -> Figure:
+        """Images and their neighbours."""
+        return neighbours_figure(shown)
 
     def crops(self, count: int) -> Tensor:
         """Boxes (N, 4), each anywhere in its image."""

@@ -3,28 +3,42 @@
 Shapes: N images, K pairs of landmarks, E channels of an embedding.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from common.files import DatasetError
 from common.networks import Encoder
 
+from .draw_landmarks import symmetry_figure
 from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches, squares
+from .plane import plane
+from .sides import compare, partners
 
 
-class Similarity(NamedTuple):
-    """Cosines of left patches with right ones, (N, K) each and nan where a landmark is absent, and the pairs' names."""
+class Sides(NamedTuple):
+    """Cosines of left and right patches, (N, K) and nan where a landmark is absent; and all patches in one map.
 
-    mirrored: Tensor
-    plain: Tensor
-    others: Tensor
+    Args:
+        cosines: by name, the measured ones first.
+        plane: (P, 2) of the patches as they are, and of their mirror images.
+        landmark: (P,) number of each patch's landmark.
+        names: of the landmarks.
+        pairs: of the K pairs.
+    """
+
+    cosines: dict[str, Tensor]
+    plane: dict[str, Tensor]
+    landmark: Tensor
     names: list[str]
+    pairs: list[str]
 
 
 class Symmetry:
@@ -38,12 +52,32 @@ class Symmetry:
         batch_size: patches in a batch of the encoder.
         side: of the patches, as a share of the image's.
         pairs: names of left and right landmarks; None finds those that differ in nothing but `left` and `right`.
+        perplexity: of t-SNE.
+        learning_rate: of t-SNE; None is scikit-learn's.
+        seed: of t-SNE.
     """
 
     title = "Left and right"
+    about = (
+        "Patches about landmarks and their mirror images, in one map: where an encoder knows that the sides mirror "
+        "each other, the mirrored right patches lie where the left ones do. mirrored: mean cosine of a left patch with "
+        "the mirrored one of its partner; plain: without mirroring; others: with the mirrored patches of other "
+        "landmarks. partner_found: how often the partner is the most similar of them."
+    )
+    highest, lowest = ("partner_found", "mirrored"), ()
 
-    def __init__(self, size: int, batch_size: int, side: float = 0.25, pairs: Sequence[Sequence[str]] | None = None):
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        side: float = 0.25,
+        pairs: Sequence[Sequence[str]] | None = None,
+        perplexity: float = 50.0,
+        learning_rate: float | None = None,
+        seed: int = 0,
+    ):
         self.size, self.batch_size, self.side, self.pairs = size, batch_size, side, pairs
+        self.perplexity, self.learning_rate, self.seed = perplexity, learning_rate, seed
 
     def __call__(self, encoder: Encoder, images: LandmarkImages) -> Found:
         """Mean cosines `mirrored`, `plain` and `others`, and `partner_found`.
@@ -61,9 +95,22 @@ class Symmetry:
         points_NK22 = images.points_NL2[:, sides_K2]  # left and right, (row, col)
         present_NK = points_NK22.isfinite().all(-1).all(-1)
         centres_NK2 = points_NK22.nan_to_num(0.5)
-        left_NKE = self._embed(encoder, images, centres_NK2[:, :, 0], flip=False)
-        right_NKE, turned_NKE = (self._embed(encoder, images, centres_NK2[:, :, 1], flip) for flip in (False, True))
-        return Found(*compare(left_NKE, right_NKE, turned_NKE, present_NK, [pair[0] for pair in pairs]))
+        left_NKE, right_NKE = (self._embed(encoder, images, centres_NK2[:, :, side], flip=False) for side in (0, 1))
+        back_NKE, turned_NKE = (self._embed(encoder, images, centres_NK2[:, :, side], flip=True) for side in (0, 1))
+        numbers, cosines = compare(left_NKE, right_NKE, turned_NKE, present_NK)
+        # Of pairs that an image has, left patches and then right ones; as they are, and then mirrored.
+        every = [vectors_NKE[present_NK] for vectors_NKE in (left_NKE, right_NKE, back_NKE, turned_NKE)]
+        places_P2 = plane(torch.cat(every), self.perplexity, self.learning_rate, self.seed)
+        plain_P2, mirrored_P2 = places_P2.chunk(2)
+        pair_P = present_NK.nonzero()[:, 1]
+        names = [name for pair in pairs for name in pair]
+        maps = {"patches as they are": plain_P2, "patches mirrored": mirrored_P2}
+        labels = [re.sub("_?left", "", left) for left, _ in pairs]
+        return Found(numbers, Sides(cosines, maps, torch.cat([2 * pair_P, 2 * pair_P + 1]), names, labels))
+
+    def draw(self, shown: Sides) -> Figure:
+        """The map, and the cosines of each pair."""
+        return symmetry_figure(shown.plane, shown.landmark, shown.names, shown.cosines, shown.pairs)
 
     def _embed(self, encoder: Encoder, images: LandmarkImages, centres_NK2: Tensor, flip: bool) -> Tensor:
         count, pairs = centres_NK2.shape[:2]
@@ -71,45 +118,3 @@ class Symmetry:
         boxes_P4, flip_P = squares(centres_NK2.flatten(0, 1), self.side), torch.full((count * pairs,), flip)
         vectors = embed_patches(encoder, images, index_P, boxes_P4, self.size, self.batch_size, flip_P)
         return F.normalize(vectors.double(), dim=1).unflatten(0, (count, pairs))
-
-
-def compare(
-    left_NKE: Tensor, right_NKE: Tensor, turned_NKE: Tensor, present_NK: Tensor, names: Sequence[str]
-) -> tuple[dict[str, float], Similarity]:
-    """Numbers, and the cosines by pair; `names` are the left landmarks'.
-
-    Args:
-        left_NKE: unit vectors of left patches.
-        right_NKE: of right ones.
-        turned_NKE: of right ones that were mirrored.
-        present_NK: whether an image has both landmarks.
-        names: of the pairs.
-    """
-    cosine_NKK = left_NKE @ turned_NKE.transpose(1, 2)
-    cosine_NKK = cosine_NKK.masked_fill(~present_NK[:, None, :], torch.nan)
-    own = torch.eye(len(names), dtype=torch.bool)
-    values = (
-        cosine_NKK.diagonal(dim1=1, dim2=2),
-        (left_NKE * right_NKE).sum(-1),
-        cosine_NKK.masked_fill(own, torch.nan).nanmean(2),
-    )
-    mirrored, plain, others = (value.masked_fill(~present_NK, torch.nan) for value in values)
-    is_found_NK = cosine_NKK.nan_to_num(-torch.inf).argmax(2) == torch.arange(len(names))
-    numbers = {"mirrored": mirrored, "plain": plain, "others": others}
-    means = {name: value.nanmean().item() for name, value in numbers.items()}
-    means["partner_found"] = is_found_NK[present_NK].double().mean().item()
-    return means, Similarity(mirrored, plain, others, [name.replace("_left", "") for name in names])
-
-
-def partners(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Left and right landmarks by their names.
-
-    Example:
-        >>> partners(["hilum_right", "carina", "hilum_left"])
-        [('hilum_left', 'hilum_right')]
-    """
-    return [
-        (name, name.replace("left", "right"))
-        for name in names
-        if "left" in name and name.replace("left", "right") in names
-    ]
