@@ -11,7 +11,7 @@ from ..command.given import current_command
 from ..engines import commit
 from .closing_block import IN_REPOSITORY
 
-RECIPE, MULTI_GPU = "train.yaml", "multi_gpu"
+RECIPES, MULTI_GPU = ("train.yaml", "analyse.yaml"), "multi_gpu"
 TOLD_BY_BUNDLE = ("--config_file", "--bundle_root")
 
 
@@ -46,7 +46,7 @@ def short_form(files: Sequence[str], arguments: Sequence[str]) -> str | None:
         arguments: of the process, as MONAI reads them.
     """
     recipe = Path(files[0]).resolve()
-    if not IN_REPOSITORY or recipe.name != RECIPE or recipe.parents[2].name != "bundles":
+    if not IN_REPOSITORY or recipe.name not in RECIPES or recipe.parents[2].name != "bundles":
         return None
     overlays, gpus = [overlay_name(file, files[0]) for file in files[1:]], []
     if "evaluate" in overlays:  # the launcher's `evaluate` needs a run's folder, and finds these files itself

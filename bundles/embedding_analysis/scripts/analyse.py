@@ -15,7 +15,7 @@ from common.reporting import Tracking
 from .drawing import DPI
 from .found import Analysis
 from .landmark_images import LandmarkImages
-from .page import Section, page
+from .page import Section, number, page
 
 logger = logging.getLogger(__name__)
 FIGURES = "figures"
@@ -114,7 +114,7 @@ class Analyse:
 def best_of(
     numbers: Mapping[str, Mapping[str, float]], highest: Sequence[str], lowest: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Encoders with the best value of each number that has a best, where not all are alike.
+    """Encoders with the best value, as it is shown, of each number that has a best, where not all are alike.
 
     Args:
         numbers: by encoder.
@@ -125,9 +125,10 @@ def best_of(
     for name in {name: None for of_encoder in numbers.values() for name in of_encoder}:
         choose = max if name.startswith(tuple(highest)) else min if name.startswith(tuple(lowest)) else None
         values = {e: of[name] for e, of in numbers.items() if not math.isnan(of.get(name, math.nan))}
-        if choose is not None and len(set(values.values())) > 1:
-            best = choose(values.values())
-            found[name] = [encoder for encoder, value in values.items() if value == best]
+        shown = {encoder: number(value) for encoder, value in values.items()}
+        if choose is not None and len(set(shown.values())) > 1:
+            best = number(choose(values.values()))
+            found[name] = [encoder for encoder, text in shown.items() if text == best]
     return found
 
 
