@@ -172,7 +172,7 @@ def _join(
         own = masks.get(name, {})
         for whole, sides in JOINED.items():
             if whole not in own and set(sides) <= set(own):
-                drawn.add(image, whole, MaskFiles([own[side] for side in sides]), like=own[sides[0]])
+                drawn.add(image, whole, MaskFiles([own[side] for side in sides]))
     return drawn.draw()
 
 

@@ -93,7 +93,7 @@ class Boxes:
         except UnreadableImage:
             self._unreadable.append(image.name)
             return ()
-        return tuple(self._box(rectangle, name, rectangle.size or own) for rectangle in rectangles)
+        return tuple(box_in(rectangle, rectangle.size or own, name, self.path) for rectangle in rectangles)
 
     def add_notices(self) -> None:
         """Say which images had none, once all were asked for."""
@@ -104,17 +104,29 @@ class Boxes:
             if names:
                 add_notice(f"{len(names)} images {what} ({first_few(names)})")
 
-    def _box(self, rectangle: Rectangle, name: str, size: tuple[int, int]) -> Box:
-        if min(size) < 1 or not all(map(math.isfinite, rectangle.edges)):
-            problem = f"{rectangle.where}, {name}: {rectangle.edges} in {size[0]} x {size[1]} pixels is no box"
-            raise DatasetError(self.path, problem, "Correct or remove it")
-        fractions = [edge / size[number % 2] for number, edge in enumerate(rectangle.edges)]
-        top, left, bottom, right = (min(max(edge, 0.0), 1.0) for edge in fractions)
-        if not (top < bottom and left < right):
-            problem = f"{rectangle.where}, {name}: the box {rectangle.edges} (top, left, bottom, right) "
-            problem += f"has no part inside the image of {size[0]} x {size[1]} pixels"
-            raise DatasetError(self.path, problem, "Boxes are in pixels of the original image; correct or remove it")
-        return Box(rectangle.finding, top, left, bottom, right)
+
+def box_in(rectangle: Rectangle, size: tuple[int, int], name: str, path: Path) -> Box:
+    """Return a rectangle in fractions of its frame, without what reaches beyond.
+
+    Args:
+        rectangle: in pixels.
+        size: (height, width) of the frame.
+        name: of the image, for messages.
+        path: of the file that holds it, for messages.
+
+    Raises:
+        DatasetError: no part of it is inside.
+    """
+    if min(size) < 1 or not all(map(math.isfinite, rectangle.edges)):
+        problem = f"{rectangle.where}, {name}: {rectangle.edges} in {size[0]} x {size[1]} pixels is no box"
+        raise DatasetError(path, problem, "Correct or remove it")
+    fractions = [edge / size[number % 2] for number, edge in enumerate(rectangle.edges)]
+    top, left, bottom, right = (min(max(edge, 0.0), 1.0) for edge in fractions)
+    if not (top < bottom and left < right):
+        problem = f"{rectangle.where}, {name}: the box {rectangle.edges} (top, left, bottom, right) "
+        problem += f"has no part inside the image of {size[0]} x {size[1]} pixels"
+        raise DatasetError(path, problem, "Boxes are in pixels of the original image; correct or remove it")
+    return Box(rectangle.finding, top, left, bottom, right)
 
 
 def box_in_frame(finding: str, texts: Sequence[str], frame: float, where: str, path: Path) -> Box:

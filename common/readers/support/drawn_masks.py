@@ -1,8 +1,8 @@
-"""Masks that a data set describes otherwise than by an image file of its image's size: drawn once, into a folder.
+"""Masks that a data set describes otherwise than by an image file: drawn once, into a folder.
 
 A reader says what each mask is like (`shapes`), and gets the files. They are PNG of one bit, so that a person can look
 at them; whatever reads masks reads them as those that publishers give as images. A mask is drawn again when its
-description, its image's size or one of its files has changed.
+description, its size or one of its files has changed.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ from ...files.atomic import replacing, write_atomically
 from ...files.errors import DatasetError, UnreadableImage
 from ...files.locks import locked
 from ...files.notices import add_notice, first_few
-from ...images.decode import image_size
 from .shapes import Shape, Size
 from .suffixes import stem
 from .tree import DRAWN
@@ -37,18 +36,11 @@ class DrawnMasks:
 
     def __init__(self, root: Path, dataset: str, masks_dir: str | None = None):
         self.folder = (root / DRAWN if masks_dir is None else Path(masks_dir).expanduser().resolve()) / dataset
-        self._shapes: dict[tuple[Path, str], tuple[Shape, Path]] = {}
+        self._shapes: dict[tuple[Path, str], Shape] = {}
 
-    def add(self, image: Path, structure: str, shape: Shape, like: Path | None = None) -> None:
-        """Ask for a mask.
-
-        Args:
-            image: whose mask it is; images differ in their names.
-            structure: that it shows.
-            shape: how it is drawn.
-            like: file whose size it takes; None takes the image's.
-        """
-        self._shapes[image, structure] = shape, like or image
+    def add(self, image: Path, structure: str, shape: Shape) -> None:
+        """Ask for a mask; images differ in their names."""
+        self._shapes[image, structure] = shape
 
     def draw(self) -> dict[Path, dict[str, str]]:
         """Draw what is not yet drawn, and return image -> structure -> file.
@@ -79,20 +71,18 @@ class DrawnMasks:
 
     def _wanted(self) -> tuple[dict[str, tuple[Shape, Size]], dict[tuple[Path, str], str]]:
         """What is to be drawn by its file's name, and the file of each mask; all that is empty is one file."""
-        sizes: dict[Path, Size | None] = {}
-        for _, like in self._shapes.values():
-            if like not in sizes:
-                sizes[like] = _size(like)
-        lost = [path.name for path, size in sizes.items() if size is None]
+        wanted, files, lost = {}, {}, {}
+        for (image, structure), shape in self._shapes.items():
+            try:
+                size = shape.size(image)
+            except UnreadableImage as error:
+                lost[image] = str(error)
+                continue
+            name = f"empty/{size[0]}x{size[1]}.png" if shape.empty else f"{structure}/{stem(image.name)}.png"
+            wanted[name] = shape, size
+            files[image, structure] = name
         if lost:
-            add_notice(f"{len(lost)} images cannot be read, and masks of their size are left out ({first_few(lost)})")
-        wanted, files = {}, {}
-        for (image, structure), (shape, like) in self._shapes.items():
-            size = sizes[like]
-            if size is not None:
-                name = f"empty/{size[0]}x{size[1]}.png" if shape.empty else f"{structure}/{stem(image.name)}.png"
-                wanted[name] = shape, size
-                files[image, structure] = name
+            add_notice(f"{len(lost)} images lose masks whose size cannot be read ({first_few(lost.values())})")
         return wanted, files
 
     def _missing(self, wanted: dict[str, tuple[Shape, Size]]) -> dict[str, str]:
@@ -127,13 +117,6 @@ class DrawnMasks:
             return dict(json.loads((self.folder / JOURNAL).read_text()))
         except (OSError, ValueError, TypeError):
             return {}
-
-
-def _size(path: Path) -> Size | None:
-    try:
-        return image_size(path)
-    except UnreadableImage:
-        return None
 
 
 def _digest(shape: Shape, size: Size) -> str:

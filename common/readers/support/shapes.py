@@ -1,6 +1,8 @@
 """Masks as publishers describe them where they give no image of one: polygons, run lengths, parts to be joined.
 
-Shapes: H, W of an image; V vertices of an outline. Coordinates are (row, col).
+Their size need not be their image's: whatever reads a mask brings it to that.
+
+Shapes: H, W of a mask; V vertices of an outline. Coordinates are (row, col).
 """
 
 import json
@@ -13,17 +15,20 @@ import numpy as np
 
 from ...files.errors import DatasetError, UnreadableImage
 from ...files.stamps import stamp
-from ...images.decode import read_mask
+from ...images.decode import image_size, read_mask
 
 Size = tuple[int, int]
-ASPECT = 0.01  # relative difference of two aspect ratios that rounding a side explains
 
 
 class Shape(Protocol):
-    """What can be drawn on an image's grid."""
+    """What can be drawn."""
+
+    def size(self, image: Path) -> Size:
+        """Return (H, W) of the mask of an image; raises UnreadableImage where a file has to tell it and does not."""
+        ...
 
     def draw(self, size: Size) -> np.ndarray:
-        """Return the mask, bool (H, W); `size` is (H, W) of the image."""
+        """Return the mask, bool (H, W)."""
         ...
 
     @property
@@ -54,18 +59,21 @@ class Polygons:
     frame: Size | None = None
     where: str = "outlines"
 
+    def size(self, image: Path) -> Size:
+        """See `Shape`."""
+        return self.frame or image_size(image)
+
     def draw(self, size: Size) -> np.ndarray:
         """See `Shape`; raises DatasetError for an outline of which no part lies in the image."""
         mask = np.zeros(size, bool)
-        frame = self.frame or size
         for outline in self.outlines:
             outline_V2 = np.asarray(outline, np.float64)
             low, high = outline_V2.min(axis=0), outline_V2.max(axis=0)
-            if (high <= 0).any() or (low >= frame).any():
+            if (high <= 0).any() or (low >= size).any():
                 extent = f"rows {low[0]:g} to {high[0]:g} and columns {low[1]:g} to {high[1]:g}"
-                problem = f"an outline reaches over {extent}, outside the image of {frame[0]} x {frame[1]} pixels"
+                problem = f"an outline reaches over {extent}, outside the image of {size[0]} x {size[1]} pixels"
                 raise DatasetError(self.where, problem, "Get the image that was annotated, or correct the outline")
-            fill(mask, outline_V2 * np.divide(size, frame))
+            fill(mask, outline_V2)
         return mask
 
     @property
@@ -93,14 +101,18 @@ class RunLengths:
     runs: Sequence[Sequence[int]]
     frame: Size
 
+    def size(self, image: Path) -> Size:
+        """See `Shape`."""
+        return self.frame
+
     def draw(self, size: Size) -> np.ndarray:
         """See `Shape`."""
-        columns = np.zeros(self.frame[0] * self.frame[1], bool)
+        columns = np.zeros(size[0] * size[1], bool)
         for numbers in self.runs:
             ends = np.cumsum(numbers)
             for start, end in zip(ends[::2], ends[1::2], strict=True):
                 columns[start:end] = True
-        return resized(columns.reshape(self.frame[1], self.frame[0]).T, size)
+        return columns.reshape(size[1], size[0]).T
 
     @property
     def facts(self) -> str:
@@ -115,23 +127,27 @@ class RunLengths:
 
 @dataclass(frozen=True)
 class MaskFiles:
-    """The union of mask files, brought to the image's size.
+    """The union of mask files of one size.
 
     Args:
-        paths: of the files; all but 0 is structure.
+        paths: of the files, one or more; all but 0 is structure.
     """
 
     paths: Sequence[Path]
 
+    def size(self, image: Path) -> Size:
+        """See `Shape`."""
+        return image_size(self.paths[0])
+
     def draw(self, size: Size) -> np.ndarray:
-        """See `Shape`; raises UnreadableImage for a file that is no mask, or of another aspect than the image."""
+        """See `Shape`; raises UnreadableImage for a file that is no mask, or of another size than the first."""
         mask = np.zeros(size, bool)
         for path in self.paths:
             part = read_mask(path)
-            if abs(part.shape[0] * size[1] / (part.shape[1] * size[0]) - 1) > ASPECT:
-                problem = f"the mask has {part.shape[0]} x {part.shape[1]} pixels and its image {size[0]} x {size[1]}"
-                raise UnreadableImage(path, problem, "Get the mask of this image")
-            mask |= resized(part == 1, size)
+            if part.shape != size:
+                stated = f"it has {part.shape[0]} x {part.shape[1]} pixels, and {self.paths[0]} {size[0]} x {size[1]}"
+                raise UnreadableImage(path, stated, "Get both masks of this image")
+            mask |= part == 1
         return mask
 
     @property
@@ -170,13 +186,3 @@ def fill(mask: np.ndarray, outline_V2: np.ndarray) -> None:
     crossings = np.zeros((bottom - top, width + 1), np.uint8)
     np.add.at(crossings, (row - top, col), 1)
     mask[top:bottom] |= (np.cumsum(crossings, axis=1, dtype=np.uint8)[:, :width] & 1).astype(bool)
-
-
-def resized(mask: np.ndarray, size: Size) -> np.ndarray:
-    """Return a mask at another size, by the nearest pixel centre."""
-    if mask.shape == size:
-        return mask
-    rows, cols = (
-        ((np.arange(count) + 0.5) * extent / count).astype(int) for count, extent in zip(size, mask.shape, strict=True)
-    )
-    return mask[np.ix_(rows, cols)]
