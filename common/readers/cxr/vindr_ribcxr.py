@@ -75,10 +75,10 @@ def read(
     ribs: dict[str, dict[str, Polygons]] = {}
     splits: dict[str, str] = {}
     for split, path in paths.items():
-        for name, polygons in _ribs(path):
+        for name, outlines in _ribs(path):
             if name in ribs:
                 raise SharedPatients(path, f"{name} is there twice", "Keep it in one of the files, once")
-            ribs[name], splits[name] = polygons, split
+            ribs[name], splits[name] = outlines, split
     images = _images(tree, ribs)
     for name, image in images.items():
         for structure, polygons in ribs[name].items():
