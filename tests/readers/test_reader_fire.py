@@ -85,5 +85,5 @@ def test_what_is_unreadable_or_no_image_of_fire_is_named(root, tmp_path):
     (root / "FIRE" / "Images" / "S01_1.jpg").write_bytes(b"\xff\xd8\xff")
     assert "S01_1.jpg" in inspect(by_name(read("fire", root))["S01_1.jpg"]).problems[0]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"no image in it is named like A01_1\.jpg"):
+    with pytest.raises(DatasetError, match=r"no image in it is named like P07_1\.jpg"):
         read("fire", tmp_path / "empty")

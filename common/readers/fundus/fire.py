@@ -4,7 +4,7 @@
 overlap little (P), 14 whose anatomy changed in between (A). Ten control points of a pair are marked in both images.
 There is no training split: all is for testing. Licence: research use; cite the paper.
 
-A record is an image of a pair. `study_id` is the pair, such as A01, whose letter is its kind; its two records have
+A record is an image of a pair. `study_id` is the pair, such as P07, whose letter is its kind; its two records have
 landmarks of the same names, 01 to 10, of which each pair corresponds. The first record is the reference (`_1`).
 
 Pitfalls: a line of control points is x y x y, of the first image and then the second, in the frame of 2912 pixels. 268
@@ -72,7 +72,7 @@ def read(root: str | os.PathLike[str]) -> Corpus:
         lambda path: path.suffix.lower() == ".jpg",
     )
     if not images:
-        problem = "no image in it is named like A01_1.jpg"
+        problem = "no image in it is named like P07_1.jpg"
         raise DatasetError(base, problem, f"Get FIRE from {PUBLICATION.where}")
     points = _control_points(tree, images)
     patients = _patients(images)
@@ -100,7 +100,7 @@ def read(root: str | os.PathLike[str]) -> Corpus:
 
 
 def _control_points(tree: Tree, images: Mapping[str, Path]) -> dict[str, dict[str, Place]]:
-    """Return image, such as A01_1 -> name of a point -> its place; of pairs that are whole."""
+    """Return image, such as P07_1 -> name of a point -> its place; of pairs that are whole."""
     points: dict[str, dict[str, Place]] = defaultdict(dict)
     files = {found[1].upper(): path for path in tree.paths if (found := POINTS.fullmatch(path.name))}
     for pair, path in sorted(files.items()):
