@@ -27,7 +27,7 @@ from ._chestx_det_files import find_entries, find_images, make_records
 PUBLICATION = Publication(
     name="chestx_det",
     title="ChestX-Det",
-    where="https://github.com/Deepwise-AILab/ChestX-Det-Dataset, images at resource.deepwise.com/ChestX-Det",
+    where="https://github.com/Deepwise-AILab/ChestX-Det-Dataset (images at resource.deepwise.com/ChestX-Det)",
     licence="research; cite the paper",
     citation="Lian et al., A Structure-Aware Relation Network for Thoracic Diseases Detection and Segmentation, 2021",
     images=3_578,

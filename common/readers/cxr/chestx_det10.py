@@ -20,7 +20,7 @@ from ._chestx_det_files import find_entries, find_images, make_records
 PUBLICATION = Publication(
     name="chestx_det10",
     title="ChestX-Det10",
-    where="https://github.com/Deepwise-AILab/ChestX-Det10-Dataset, images at resource.deepwise.com/xraychallenge",
+    where="https://github.com/Deepwise-AILab/ChestX-Det10-Dataset (images at resource.deepwise.com/xraychallenge)",
     licence="research; cite the paper",
     citation="Liu et al., ChestX-Det10: Chest X-ray Dataset on Detection of Thoracic Abnormalities, 2020",
     images=3_543,
