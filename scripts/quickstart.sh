@@ -14,17 +14,17 @@ step() { printf '\n=== %s\n' "$1"; }
 
 step "1/5 Phantom radiographs in $phantom"
 if [ ! -f "$phantom/test_list.txt" ]; then
-  python scripts/make_phantom.py "$phantom" --count 240 --size 256 --seed 0 --workers 2
+  python scripts/make_phantom.py "$phantom" --count 160 --size 128 --seed 0 --workers 2
 fi
 
 step "2/5 ACE pre-training on them, without labels"
-python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --epochs 24
+python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --epochs 12
 
 step "3/5 Segmentation from 12 labelled images: from the ACE encoder, and from scratch"
 for start in finetuned scratch; do
   load_weights=$([ "$start" = finetuned ] && echo True || echo False)
   python -m common run image_segmentation data/phantom small --run_name "quickstart-$start" --dataset_dir "$phantom" \
-    --encoder_file "$ace/encoder.safetensors" --load_weights "$load_weights" --label_limit 12 --epochs 80 --val_interval 8
+    --encoder_file "$ace/encoder.safetensors" --load_weights "$load_weights" --label_limit 12 --epochs 40 --val_interval 8
   if [ ! "$segmentation-$start/evaluation.json" -nt "$segmentation-$start/model.pt" ]; then
     python -m common evaluate "$segmentation-$start"
   fi

@@ -63,7 +63,10 @@ def save_encoder(
     metadata = {HEADER_KEY: text, CHECKSUM_KEY: _checksum(text, weights), "format": "pt"}
     try:
         with replacing(path) as [partial]:
+            partial.touch()
+            mode = partial.stat().st_mode
             save_file(weights, str(partial), metadata=metadata)
+            partial.chmod(mode)  # safetensors lets nobody else read what is meant to be handed on
     except Exception as error:  # safetensors wraps the system's errors in its own
         raise OSError(f"Could not write the encoder to {path}: {error}. Free space or choose another path.") from error
     return path

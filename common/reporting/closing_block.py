@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FILES = {
     MODEL: "weights",
-    ENCODER: "encoder",
+    ENCODER: "encoder of the last epoch",
     BEST_ENCODER: "encoder of the best epoch",
     NETWORK: "network",
     CONFIG: "recipe",
@@ -85,5 +85,6 @@ def _next(run_dir: Path) -> list[str]:
     encoder = run_dir / ENCODER
     if encoder.is_file():
         start = f"--encoder_file {shlex.quote(str(encoder))}"
-        lines.append(f"python -m common run image_segmentation lung_masks {start} --dataset_dir FOLDER")
+        size = " small" if any(Path(file).stem == "small" for file in noted.config_files) else ""
+        lines.append(f"python -m common run image_segmentation lung_masks{size} {start} --dataset_dir FOLDER")
     return lines

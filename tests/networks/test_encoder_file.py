@@ -37,6 +37,12 @@ def test_file_gives_the_same_encoder_back(small, family, tmp_path):
     assert sorted(p.name for p in path.parent.iterdir()) == ["e.safetensors"]
 
 
+def test_whoever_may_read_a_new_file_may_read_it(small, tmp_path):
+    (tmp_path / "other").touch()
+    path = save_encoder(small("resnet"), tmp_path / "e.safetensors", "cxr_ace", ["phantom"])
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_file_has_timms_names_and_a_readable_header(small, tmp_path):
     encoder = small("swin")
     path = save_encoder(encoder, tmp_path / "e.safetensors")

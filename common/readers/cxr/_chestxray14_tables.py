@@ -41,7 +41,7 @@ def label_table(tree: Tree, where: str) -> tuple[pd.DataFrame, Path]:
     path = tree.find(LABEL_TABLES)
     if path is None:
         problem = f"no label table {LABEL_TABLES[0]} (or .csv.gz) in it" if tree.paths else "the folder is empty"
-        raise DatasetError(tree.root, problem, f"Get it from {where}")
+        raise DatasetError(tree.root, problem, f"Get it from {where}, or read images of your own by --dataset folder")
     table = read_table(path, COLUMNS)
     known = table[[*COLUMNS, *(column for column in FACTS if column in table.columns)]]
     return lines_once(known, "Image Index", path), path
