@@ -5,16 +5,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import test_reader_chestx_det
 import test_reader_chestxray14
 import test_reader_chexpert
 import test_reader_covidx
 import test_reader_drive
 import test_reader_eyepacs
+import test_reader_jsrt
 import test_reader_kermany
 import test_reader_montgomery
 import test_reader_rsna_pneumonia
 import test_reader_shenzhen
+import test_reader_siim_acr
 import test_reader_vindr_cxr
+import test_reader_vindr_ribcxr
 from pictures import save_grey
 
 from common.readers import read
@@ -58,18 +62,22 @@ def what_srhrs_left(root: Path) -> list[str]:
 
 WRITE: dict[str, Callable[[Path], object]] = {
     "ace_keypoints": landmarks,
+    "chestx_det": test_reader_chestx_det.write,
     "chestxray14": lambda root: test_reader_chestxray14.write(root, patients=20, split_at=15),
     "chexpert": test_reader_chexpert.write,
     "covid_radiography": covid_radiography,
     "covidx": test_reader_covidx.write,
     "drive": test_reader_drive.write,
     "eyepacs": test_reader_eyepacs.write,
+    "jsrt": test_reader_jsrt.write,
     "kermany": test_reader_kermany.write,
     "montgomery": test_reader_montgomery.write,
     "rsna_pneumonia": test_reader_rsna_pneumonia.write,
     "shenzhen": lambda root: test_reader_shenzhen.write(root, [*range(1, 13), *range(327, 339)]),
+    "siim_acr": test_reader_siim_acr.write,
     "sxpco": sxpco,
     "vindr_cxr": test_reader_vindr_cxr.write,
+    "vindr_ribcxr": test_reader_vindr_ribcxr.write,
 }
 SHARES = {"chexpert": 0.4, "covidx": 0.4, "drive": 0.34, "kermany": 0.3, "rsna_pneumonia": 0.3, "vindr_cxr": 0.5}
 """Of so few patients the share of the recipe would leave none to validate on."""
