@@ -98,7 +98,7 @@ class SaveReport:
         print(f"Written to {self.directory}/{', '.join(file.name for file in files)}")
 
     def _breakdown(self, outcome: Outcome) -> Breakdown | None:
-        scorer = self.report.scorer(outcome)
+        scorer = self.report.scorer(outcome) if self.corpus is not None else None
         if self.corpus is None or scorer is None:
             return None
         return breakdown(scorer, [row["source"] for row in outcome.images], self.corpus, self.resamples)

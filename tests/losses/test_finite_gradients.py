@@ -9,8 +9,11 @@ from bundles.cxr_ace.scripts.targets import overlap_mean
 from common import losses
 from common.losses import (
     CosineRegression,
+    DetectionLoss,
     DiceBCE,
     EmbeddingMSE,
+    HeatMapCrossEntropy,
+    HeatMapMSE,
     InBatchInfoNCE,
     InjuryLoss,
     LabelLoss,
@@ -90,7 +93,30 @@ def map_loss(label):
     return call
 
 
+def detected(boxes):
+    """Logits at the edges, on four anchors; what the network decodes are boxes of some size."""
+
+    def call(x):
+        anchors_A4 = torch.tensor([[0.0, 0, 8, 8], [0, 8, 8, 16], [8, 0, 16, 8], [8, 8, 16, 16]])
+        label_BN5 = torch.tensor([[[1.0, 1, 7, 8, 0 if boxes else -1]]])
+        logits_BKA = x.view(1, 6, 4)
+        pred_BCA = torch.cat([anchors_A4.T[None], logits_BKA], dim=1)
+        return DetectionLoss(anchors_A4, [4], candidates=2)(pred_BCA, label_BN5)["loss"]
+
+    return call
+
+
+def heat(loss, row):
+    return lambda x: loss(1.0, 3)(x[None], torch.tensor([[[row, 0.5], [0.2, 0.9]]]))["loss"]
+
+
 CALLS = {
+    "DetectionLoss": detected(True),
+    "DetectionLoss of no box": detected(False),
+    "HeatMapMSE": heat(HeatMapMSE, 0.5),
+    "HeatMapMSE of an absent landmark": heat(HeatMapMSE, UNKNOWN),
+    "HeatMapCrossEntropy": heat(HeatMapCrossEntropy, 0.5),
+    "HeatMapCrossEntropy of an absent landmark": heat(HeatMapCrossEntropy, UNKNOWN),
     "InBatchInfoNCE": lambda x: InBatchInfoNCE(0.2)(x.view(6, 4), x.view(6, 4), x.view(6, 4)),
     "InBatchInfoNCE of parts": lambda x: InBatchInfoNCE(1.0)(x, x.flip(1), x),
     "InBatchInfoNCE of one": lambda x: InBatchInfoNCE(0.2)(x[0, :1], x[0, :1], x[0, :1]),

@@ -8,8 +8,9 @@ Structures are `heart`, `lung_left`, `lung_right`, `clavicle_left` and `clavicle
 patient, and `lung` and `clavicle`, which join two. Where SCR's masks (GIF of 1024 x 1024) are missing, its outlines
 (.pfs, x and y in 1024 x 1024) are drawn. Boxes are squares as wide as the nodule.
 
-Splits: `drawn` in LeADER's shares, 197 and 50 images; `ace` in ACE's, 173, 25 and 49; `folds` as SCR's authors and
-Adam, fold 1 (odd numbers, 124 images) trains and fold 2 (123) tests. Which images the first two drew is not public.
+Splits of training and test images: `drawn` in LeADER's shares, 197 and 50; `ace` in ACE's, 173, 25 and 49; `folds` as
+SCR's authors and Adam, fold 1 (odd numbers, 124 images) trains and fold 2 (123) tests. Which images the first two drew
+is not public.
 
 Pitfalls: raw files have no header, and copies in another order of bytes are noise. Redistributions are PNG of any size,
 some named JPCLN001.IMG.png. Folders of masks have blanks in their names, in some copies underscores, and their files
