@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 import pytest
-from contract_behaviour import CHECKS, SLOW, SLOW_OF, checks_of
+from contract_behaviour import CHECKS, ELSEWHERE, SLOW, checks_of
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
 
 JOBS = [
-    pytest.param(bundle, name, marks=[pytest.mark.slow] if name in SLOW | SLOW_OF.get(bundle.name, set()) else [])
+    pytest.param(bundle, name, marks=[pytest.mark.slow] if name in SLOW | ELSEWHERE.get(bundle.name, set()) else [])
     for bundle in [TOY, *BUNDLES]
     for name in checks_of(bundle)
 ]
