@@ -11,12 +11,11 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from common.evaluation.segmentation import dice_iou, overlap_counts
-from common.figures import HALO, TEXT, Style, as_written, styles
+from common.figures import HALO, TEXT, Style, as_written, example_panels, styles
 from common.records import IGNORE
 
 TRUTH = Style("white", (0, (4.0, 2.0)))
 UNKNOWN = Style("#F0E442", ":")
-SIDE = 2.9  # inches of a panel
 
 
 def dice_of(item: Mapping[str, Any]) -> Tensor:
@@ -35,16 +34,9 @@ def overlay_figure(items: Mapping[str, Sequence[Mapping[str, Any]]], structures:
         title: of the figure.
     """
     lines = styles(structures)
-    rows = max(map(len, items.values()))
-    figure = Figure(figsize=(SIDE * len(items), (SIDE + 0.5) * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, len(items), squeeze=False)
-    for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for column, (kind, chosen) in enumerate(items.items()):
-        panels[0, column].set_title(kind, fontsize=TEXT + 1)
-        for axes, item in zip(panels[:, column], chosen, strict=False):
-            _draw(axes, item, lines, structures)
+    figure, panels = example_panels(items, title)
+    for axes, item in panels:
+        _draw(axes, item, lines, structures)
     used = {"truth": TRUTH, **{f"{as_written(name, 24)}, predicted": lines[name] for name in structures}}
     if any((item["label"] == IGNORE).any() for chosen in items.values() for item in chosen):
         used["not annotated"] = UNKNOWN
@@ -52,7 +44,6 @@ def overlay_figure(items: Mapping[str, Sequence[Mapping[str, Any]]], structures:
         Line2D([], [], label=name, linewidth=1.6, path_effects=HALO, **style._asdict()) for name, style in used.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(items), fontsize=TEXT)
-    figure.suptitle(as_written(title, 90), fontsize=TEXT + 2)
     return figure
 
 

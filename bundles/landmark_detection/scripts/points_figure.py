@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from common.figures import HALO, TEXT, as_written
+from common.figures import HALO, TEXT, as_written, example_panels
 
 TRUTH: dict[str, Any] = {"color": "white", "marker": "+", "markersize": 7, "markeredgewidth": 1.4}
 PREDICTED: dict[str, Any] = {
@@ -19,7 +19,6 @@ PREDICTED: dict[str, Any] = {
     "markerfacecolor": "none",
     "markeredgewidth": 1.3,
 }
-SIDE = 2.9  # inches of a panel
 
 
 def errors_of(item: Mapping[str, Any]) -> Tensor:
@@ -36,22 +35,14 @@ def points_figure(items: Mapping[str, Sequence[Mapping[str, Any]]], landmarks: S
         landmarks: names of the points; the farthest off is named below a panel.
         title: of the figure.
     """
-    rows = max(map(len, items.values()))
-    figure = Figure(figsize=(SIDE * len(items), (SIDE + 0.5) * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, len(items), squeeze=False)
-    for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for column, (kind, chosen) in enumerate(items.items()):
-        panels[0, column].set_title(kind, fontsize=TEXT + 1)
-        for axes, item in zip(panels[:, column], chosen, strict=False):
-            _draw(axes, item, landmarks)
+    figure, panels = example_panels(items, title)
+    for axes, item in panels:
+        _draw(axes, item, landmarks)
     handles = [
         Line2D([], [], label=name, linestyle="", path_effects=HALO, **style)
         for name, style in (("truth", TRUTH), ("predicted", PREDICTED))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=TEXT)
-    figure.suptitle(as_written(title, 90), fontsize=TEXT + 2)
     return figure
 
 

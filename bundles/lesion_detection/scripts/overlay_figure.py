@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from common.figures import HALO, TEXT, Style, as_written, styles
+from common.figures import HALO, TEXT, Style, as_written, example_panels, styles
 
 TRUTH = Style("white", (0, (4.0, 2.0)))
-SIDE = 2.9  # inches of a panel
 MORE = 2  # detections drawn beyond the number of boxes; hundreds would hide the picture
 
 
@@ -28,23 +27,15 @@ def overlay_figure(items: Mapping[str, Sequence[Mapping[str, Any]]], findings: S
         title: of the figure.
     """
     lines = styles(findings)
-    rows = max(map(len, items.values()))
-    figure = Figure(figsize=(SIDE * len(items), (SIDE + 0.5) * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, len(items), squeeze=False)
-    for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+    figure, panels = example_panels(items, title)
     seen: set[str] = set()
-    for column, (kind, chosen) in enumerate(items.items()):
-        panels[0, column].set_title(kind, fontsize=TEXT + 1)
-        for axes, item in zip(panels[:, column], chosen, strict=False):
-            seen |= _draw(axes, item, lines, findings)
+    for axes, item in panels:
+        seen |= _draw(axes, item, lines, findings)
     used = {"truth": TRUTH, **{f"{as_written(name, 24)}, detected": lines[name] for name in findings if name in seen}}
     handles = [
         Line2D([], [], label=name, linewidth=1.6, path_effects=HALO, **style._asdict()) for name, style in used.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(items), fontsize=TEXT)
-    figure.suptitle(as_written(title, 90), fontsize=TEXT + 2)
     return figure
 
 
