@@ -7,6 +7,7 @@ LADDER = (
     "records",
     "inert",
     "run_folder",
+    "overlay_readers",
     "files",
     "sampling",
     "images",

@@ -1,28 +1,21 @@
 """Mistyped keys of overlays and command lines, refused with the nearest known key."""
 
-import difflib
 import inspect
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engines import interruptions
 from . import excepthook
 from .given import Command, calling_command, current_command
 from .literal import read_literally
+from .nearest_keys import SYNTAX, hint, nearest, references, split, suggestion
 from .places import component, lookup
 from .recipe import base_of, completed, is_laid_over, laid_over
 from .run_files import is_run_config
 from .value_kinds import own_wrong_values, wrong_values
 
-SYNTAX = ("_target_", "_disabled_", "_requires_", "_desc_", "_mode_")
-"""Keys with a meaning to MONAI in every component."""
-
 OF_THE_READER = "dataset_options"
 """Whose keys the data set's reader knows, and refuses when it does not."""
-
-CLOSE = 0.75
-"""Similarity (difflib's ratio) from which on a key counts as a misspelling of another."""
 
 
 def refuse_unknown_keys() -> None:
@@ -68,10 +61,10 @@ def unknown_keys(command: Command) -> list[str]:
         (f"{file}: {{}}", ConfigParser.load_config_file(file)) for file in command.files[1:]
     ]
     layers += [(f"{command.args_file}: {{}}", command.defaults), ("--{}", command.flags)]
-    names = set(_references([recipe, *(layer for _, layer in layers)]))
+    names = set(references([recipe, *(layer for _, layer in layers)]))
     names |= {key for file in command.files[1:] if is_run_config(file) for key in ConfigParser.load_config_file(file)}
     properties: list[Any] = [*TrainProperties.values(), *InferProperties.values()]
-    names |= {"#".join(_split(item["id"])) for item in properties}
+    names |= {"#".join(split(item["id"])) for item in properties}
     if command.tracking is not None:
         names |= {"output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config"}
 
@@ -80,7 +73,7 @@ def unknown_keys(command: Command) -> list[str]:
     for origin, layer in layers:
         for key, value in layer.items():
             id_ = key.removeprefix("+")
-            path, whole = _split(id_), laid_over(base, parser.get())
+            path, whole = split(id_), laid_over(base, parser.get())
             merge = key[0] == "+"
             if not merge and is_laid_over(lookup(base, path), value):
                 merge = True  # over what the base has there, in place of what the recipe says
@@ -96,7 +89,7 @@ def unknown_keys(command: Command) -> list[str]:
     merged = laid_over(base, parser.get())
     for origin, layer in layers:
         for key in layer:
-            problems += [f"  {origin.format(key)}: {problem}" for problem in _left_over(merged, _split(key))]
+            problems += [f"  {origin.format(key)}: {problem}" for problem in _left_over(merged, split(key))]
     kept = [(path, problem) for path, problem in own if lookup(merged, path) == lookup(recipe, path)]
     return [f"  {command.files[0]}: {'#'.join(path)}: {problem}" for path, problem in kept] + problems
 
@@ -135,7 +128,8 @@ def _problems(config: Any, path: Sequence[str], value: Any, names: set[str], mer
             yield f"{inside} is {_shown(node)}, which has no {key!r}"
             return
         elif depth < len(path) - 1 or not _may_be_new(node, key, "#".join(path), names):
-            yield _suggestion(config, node, key, inside)
+            takes = _parameters(node["_target_"])[0] if "_target_" in node else []
+            yield suggestion(config, [*node, *takes], key, inside)
             return
     if merge and isinstance(value, Mapping) and isinstance(node, dict):
         for key, item in value.items():
@@ -149,9 +143,9 @@ def _may_be_new(parent: dict, key: str, path: str, names: set[str]) -> bool:
         return True
     if "_target_" in parent:
         takes, anything = _parameters(parent["_target_"])
-        return key in SYNTAX or key in takes or (anything and not _nearest(key, [*takes, *parent]))
+        return key in SYNTAX or key in takes or (anything and not nearest(key, [*takes, *parent]))
     options = all(not isinstance(value, dict | list) for value in parent.values())
-    return not parent or (bool("#" in path) and options and not _nearest(key, parent))
+    return not parent or (bool("#" in path) and options and not nearest(key, parent))
 
 
 def _wrong_arguments(value: Any, path: str) -> Iterator[str]:
@@ -161,7 +155,7 @@ def _wrong_arguments(value: Any, path: str) -> Iterator[str]:
             takes, anything = _parameters(value["_target_"])
             for key in value:
                 if key not in SYNTAX and key not in takes and not anything:
-                    yield f"{path} ({value['_target_']}) takes no {key!r}{_hint(key, takes, '')}"
+                    yield f"{path} ({value['_target_']}) takes no {key!r}{hint(key, takes, '')}"
         for key, item in value.items():
             yield from _wrong_arguments(item, f"{path}#{key}")
     elif isinstance(value, list):
@@ -177,47 +171,6 @@ def _parameters(target: Any) -> tuple[list[str], bool]:
         return [], True
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)], anything
-
-
-def _suggestion(config: Any, parent: dict, key: str, inside: str) -> str:
-    where = f"{inside} has" if inside else "the config has"
-    prefix = f"{inside}#" if inside else ""
-    known = list(dict.fromkeys([*parent, *(_parameters(parent["_target_"])[0] if "_target_" in parent else [])]))
-    elsewhere = {path.rsplit("#", 1)[-1]: path for path in _paths(config)}
-    hint = "" if key in elsewhere else _hint(key, known, prefix)
-    if not hint:
-        hint = _hint(key, [name for name in elsewhere if name not in known], "", elsewhere)
-    return f"{where} no {key!r}{hint or '; it has ' + ', '.join(k for k in known if k not in SYNTAX)}"
-
-
-def _hint(key: str, known: Iterable[str], prefix: str, full: Mapping[str, str] | None = None) -> str:
-    nearest = _nearest(key, known, 0.6)
-    return f"; did you mean {prefix}{(full or {}).get(nearest, nearest)}?" if nearest else ""
-
-
-def _nearest(key: str, known: Iterable[str], cutoff: float = CLOSE) -> str | None:
-    return next(iter(difflib.get_close_matches(key, list(known), n=1, cutoff=cutoff)), None)
-
-
-def _paths(node: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from _paths(value, f"{prefix}{key}#")
-
-
-def _references(node: Any) -> Iterator[str]:
-    """Ids that references, expressions and macros anywhere in a config use."""
-    if isinstance(node, str):
-        for name in re.findall(r"[@%]([\w#:]+)", node):
-            yield "#".join(_split(name))
-    elif isinstance(node, Mapping | list):
-        for item in node.values() if isinstance(node, Mapping) else node:
-            yield from _references(item)
-
-
-def _split(key: str) -> list[str]:
-    return key.replace("::", "#").split("#")
 
 
 def _shown(value: Any) -> str:

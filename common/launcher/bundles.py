@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .data_sets import data_sets
 from .errors import UsageError, choose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,10 @@ class Bundle:
         if called:
             raise UsageError(f"{self.name} has several overlays called {word}.", f"Name one: {', '.join(called)}.")
         short = [*known, *(full.rpartition("/")[2] for full in known)]
-        raise UsageError(f"{self.name} has no overlay {word}, and there is no such file.", choose(name, short))
+        remedy = choose(name, short)
+        if name in [data_set.name for data_set in data_sets()]:
+            remedy = f"{name} is the reader of a data set: write --dataset {name} --dataset_dir FOLDER."
+        raise UsageError(f"{self.name} has no overlay {word}, and there is no such file.", remedy)
 
 
 def bundles(root: Path = ROOT) -> dict[str, Bundle]:

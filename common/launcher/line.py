@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .bundles import Bundle
+from .mistyped import refuse_mistyped
+from .words import values
 
 TORCHRUN = ("-m", "torch.distributed.run")
 
@@ -19,7 +21,11 @@ def monai_run(files: Sequence[Path], bundle: Bundle, overrides: Sequence[str]) -
         files: configs, in the order in which they are laid over each other.
         bundle: whose code it is.
         overrides: words that are passed on.
+
+    Raises:
+        UsageError: one of these is certainly mistyped.
     """
+    refuse_mistyped(files, values(overrides))
     listed = "[" + ",".join(repr(near(path)) for path in files) + "]"
     config = near(files[0]) if len(files) == 1 else listed
     return ["-m", "monai.bundle", "run", "--config_file", config, "--bundle_root", near(bundle.folder), *overrides]

@@ -25,7 +25,7 @@ class Words:
     @property
     def keys(self) -> set[str]:
         """Keys that the overrides set."""
-        return {_key(word) for word in self.overrides if word.startswith("--")}
+        return set(values(self.overrides))
 
 
 def parse(words: Sequence[str], switches: Collection[str] = (), options: Collection[str] = ()) -> Words:
@@ -58,6 +58,16 @@ def parse(words: Sequence[str], switches: Collection[str] = (), options: Collect
             found.own[key] = value if has_value else taken[0]
         else:
             raise UsageError(f"--{key} has no value.", f"Write --{key} VALUE.")
+    return found
+
+
+def values(overrides: Sequence[str]) -> dict[str, str]:
+    """Overrides by key, as they were typed; "" for a key without a value."""
+    found = {}
+    for word, following in zip(overrides, [*overrides[1:], "--"], strict=False):
+        if word.startswith("--"):
+            _, has_value, value = word.partition("=")
+            found[_key(word)] = value if has_value else "" if following.startswith("--") else following
     return found
 
 

@@ -31,8 +31,20 @@ def read_probe(
         trained: reader, folder and options of the training.
         split: which images of the probe's folder; None takes all.
     """
-    if root is not None or Path(PHANTOM).is_dir():
-        return read(dataset, root or PHANTOM, **options).subset(split)
+    if root is not None:
+        return read(dataset, root, **options).subset(split)
+    if Path(PHANTOM).is_dir():
+        corpus = read(dataset, PHANTOM, **options).subset(split)
+        if Path(trained[1]).resolve() != Path(PHANTOM).resolve():
+            logger.info(
+                "The probe looks at the %d %s images of %s in %s, since `probe_dir` names no folder; a folder of your "
+                "own is given by --probe_dataset and --probe_dir.",
+                len(corpus),
+                split or "",
+                corpus.name,
+                PHANTOM,
+            )
+        return corpus
     corpus = read(trained[0], trained[1], **trained[2])
     held_out = next(name for name in ("test", "val", "train") if any(r.split == name for r in corpus.records))
     logger.info(

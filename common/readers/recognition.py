@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files.errors import DatasetError
+from ..overlay_readers import told_by_overlays
 from .registry import find_reader, reader_modules
 from .support.publication import Publication
 from .support.suffixes import has_known_suffix
@@ -60,6 +61,10 @@ def the_one(root: str | os.PathLike[str]) -> str:
     """
     if not Path(root).is_dir():
         remedy = "Give a folder, or the name of a data set and a folder; `list` prints the names"
+        if str(root) in reader_modules():
+            remedy = f"That is the name of a data set: give its folder after it, `{root} FOLDER`"
+        else:
+            remedy = told_by_overlays(str(root)) or remedy
         raise DatasetError(root, "no such folder", remedy)
     found = recognise(root)
     if not found:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.errors import DatasetError
+from ..overlay_readers import told_by_overlays
 from ..records import Corpus
 from .support.publication import Publication
 
@@ -112,11 +113,12 @@ def find_reader(dataset: str) -> Reader:
     """Return the reader of a data set.
 
     Raises:
-        DatasetError: unknown data set, naming the nearest.
+        DatasetError: unknown data set, naming the nearest, or the reader of the overlay that is called so.
     """
     modules = reader_modules()
     if dataset not in modules:
-        raise DatasetError("dataset", f"no reader '{dataset}'", _remedy(dataset, list(modules)))
+        remedy = told_by_overlays(dataset) or _remedy(dataset, list(modules))
+        raise DatasetError("dataset", f"no reader '{dataset}'", remedy)
     found: Reader = import_module(modules[dataset]).read
     return found
 

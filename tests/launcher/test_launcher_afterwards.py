@@ -52,8 +52,9 @@ def test_a_key_that_an_override_left_without_use_is_the_runs_own(tmp_path, monke
     run = write_run(folder, monkeypatch, capsys, *words)
     assert "small_options" in (run / "config.yaml").read_text()
     assert unknown_keys(read_by_monai(printed(capsys, "evaluate", run))) == []
-    mistyped = unknown_keys(read_by_monai(printed(capsys, "evaluate", run, "--small_option", "{}")))
+    mistyped = unknown_keys(read_by_monai([*printed(capsys, "evaluate", run), "--small_option", "{}"]))
     assert len(mistyped) == 1 and "small_options" in mistyped[0]
+    assert main(["evaluate", str(run), "--small_option", "{}"]) == 2 and "small_options" in capsys.readouterr().err
 
 
 def test_a_folder_of_the_same_name_here_is_not_the_runs(run, capsys, monkeypatch, tmp_path):

@@ -36,11 +36,17 @@ def test_where_all_are_trained_on_these_are_looked_at(images):
     assert len(read_probe("chestxray14", None, {}, ("folder", str(images), options))) == 8
 
 
-def test_a_phantom_where_the_readme_makes_it_is_taken(images, tmp_path):
+def test_a_phantom_where_the_readme_makes_it_is_taken_and_told(images, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     write_phantom(tmp_path / "data" / "phantom", count=12, size=64, seed=0, workers=1)
     probe = read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS))
     assert probe.name == "phantom_chestxray14" and probe.landmarks
     assert {record.split for record in probe.records} == {"test"}
+    told = f"looks at the {len(probe)} test images of phantom_chestxray14 in data/phantom, since `probe_dir`"
+    assert told in caplog.text
+    caplog.clear()
+    read_probe("chestxray14", None, {}, ("chestxray14", "data/phantom", {}))
+    assert "probe" not in caplog.text  # which is what is trained on
     assert len(read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS), split=None)) == 12
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 import common.readers
 from common.files import DatasetError
+from common.overlay_readers import told_by_overlays
 from common.readers import find_reader, read, reader_modules
+from common.readers.recognition import the_one
 
 ROOT = Path(__file__).parents[2]
 TOY = '''
@@ -106,6 +108,23 @@ def test_its_options_are_those_of_its_function(toy, images):
         read("toy_set", images, sufix=".jpg")
     with pytest.raises(DatasetError, match=r"no reader 'toyset'\. Did you mean 'toy_set'"):
         read("toyset", images)
+
+
+def test_an_overlay_in_place_of_a_reader_tells_its_reader(images):
+    with pytest.raises(DatasetError, match=r"'lung_masks' is an overlay of image_segmentation, whose reader is folder"):
+        read("lung_masks", images)
+    with pytest.raises(DatasetError, match=r"whose reader is folder with the options \{name: lung_masks, images"):
+        the_one("lung_masks")
+    with pytest.raises(DatasetError, match=r"give its folder after it, `kermany FOLDER`"):
+        the_one("kermany")  # a reader before an overlay of that name
+
+
+def test_overlays_of_an_exported_bundle_or_a_probe(tmp_path):
+    assert told_by_overlays("mine", tmp_path / "nothing") is None
+    probe = tmp_path / "cxr" / "configs" / "probe" / "mine.yaml"
+    probe.parent.mkdir(parents=True)
+    probe.write_text("probe_dataset: jsrt\nprobe_options: {seed: 3}\n")
+    assert "overlay of cxr, whose reader is jsrt with the options {seed: 3}" in told_by_overlays("mine", tmp_path)
 
 
 def test_commands_know_it(rooms, images, run):
