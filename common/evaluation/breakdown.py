@@ -52,12 +52,8 @@ def breakdown(
         resamples: of the percentile bootstrap.
         seed: of the draws.
     """
-    known = {record.image: record for record in corpus.records}
-    known |= {record.study_id: record for record in corpus.records if record.study_id is not None}
-    records = [known.get(source) for source in sources]
-    patients = [
-        source if record is None else record.patient_id for source, record in zip(sources, records, strict=True)
-    ]
+    records = records_of(sources, corpus)
+    patients = patients_of(sources, records)
     bounds = patient_intervals(scorer, patients, resamples, LEVEL, seed)
     intervals = {name: (float(low), float(high)) for name, low, high in zip(scorer.names, *bounds, strict=True)}
     groups = []
@@ -68,6 +64,18 @@ def breakdown(
             numbers = dict(zip(scorer.names, scorer(rows).tolist(), strict=True))
             groups.append({"by": by, "group": group, **counts, **numbers})
     return Breakdown(intervals, groups, resamples, len(set(patients)))
+
+
+def records_of(sources: Sequence[str], corpus: Corpus) -> list[Record | None]:
+    """The record of each file or study, where there is one."""
+    known = {record.image: record for record in corpus.records}
+    known |= {record.study_id: record for record in corpus.records if record.study_id is not None}
+    return [known.get(source) for source in sources]
+
+
+def patients_of(sources: Sequence[str], records: Sequence[Record | None]) -> list[str]:
+    """Whose each row is; one without a record is a patient of its own."""
+    return [source if record is None else record.patient_id for source, record in zip(sources, records, strict=True)]
 
 
 def _groups(records: Sequence[Record | None]) -> dict[str, list[str | None]]:

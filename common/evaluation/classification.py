@@ -6,7 +6,7 @@ Shapes: N images, K classes.
 import copy
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
+from .from_rows import areas
 from .report import Outcome, Report, Row, defined_mean
-from .scorers import AucScorer, Scorer
+from .scorers import Scorer
 
 Values = NDArray[np.float64]
 
@@ -170,9 +171,11 @@ class ClassificationReport(Report):
 
     def scorer(self, outcome: Outcome) -> Scorer:
         """Areas under the ROC curves of some of the images."""
-        scores_NK = np.array([[row[name] for name in self.classes] for row in outcome.images])
-        labels_NK = np.array([[row[f"{name} (label)"] for name in self.classes] for row in outcome.images])
-        return AucScorer(self.classes, scores_NK, labels_NK, self.mean_of)
+        return areas(outcome.images, self.classes, self.mean_of)
+
+    def told(self) -> dict[str, Any]:
+        """The task, its classes, and those that the means are over."""
+        return {"task": "classification", "classes": self.classes, "mean_of": self.mean_of}
 
     def _row(self, name: str, scores_N: Values, labels_N: Values, threshold: float | None) -> Row:
         both = _has_both(labels_N)

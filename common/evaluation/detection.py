@@ -8,17 +8,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from .box_matching import Matched, Values, match
 from .classification import auc
+from .detection_scorer import AT_THRESHOLD, RANKED, DetectionScorer
 from .report import Outcome, Report, Row, defined_mean
-from .scorers import AucScorer, Rows
-
-RANKED = ("average_precision", "image_auc")
-AT_THRESHOLD = ("precision", "recall", "f1")
 
 
 class DetectionReport(Report):
@@ -89,7 +85,11 @@ class DetectionReport(Report):
             )
         return predictions.double().cpu(), labels.double().cpu()
 
-    def scorer(self, outcome: Outcome) -> "DetectionScorer":
+    def told(self) -> dict[str, Any]:
+        """The task and its findings."""
+        return {"task": "detection", "classes": self.findings}
+
+    def scorer(self, outcome: Outcome) -> DetectionScorer:
         """The numbers of some of the images."""
         chosen = [row["threshold"] for row in outcome.table] if "threshold" in outcome.table[0] else None
         return DetectionScorer(self.findings, self._matched, chosen)
@@ -125,21 +125,26 @@ class DetectionReport(Report):
         return row if threshold is None else row | {"threshold": threshold, **found.at(threshold)}
 
     def _images(self, sources: Sequence[str], detected: Sequence[Values], matched: Sequence[Matched]) -> list[Row]:
-        """For each image how many boxes it has, its scores, and its detections as fractions of (height, width)."""
+        """For each image how many boxes it has, its scores, and its detections as fractions of (height, width).
+
+        The most certain detection is the first; nine digits keep scores apart that float32 does.
+        """
         scores_KN = [found.image_scores().tolist() for found in matched]
         rows = []
         for n, source in enumerate(sources):
             row: Row = {"source": source}
+            hit_K = [iter(found.hits[found.images == n].tolist()) for found in matched]
             for name, found, scores_N in zip(self.findings, matched, scores_KN, strict=True):
                 hits = int(found.hits[found.images == n].sum())
                 row |= {f"{name}/boxes": int(found.boxes[n]), f"{name}/hits": hits, f"{name}/score": scores_N[n]}
             boxes = [
                 {
                     "finding": self.findings[int(number)],
-                    "score": round(score, 6),
+                    "score": round(score, 9),
+                    "hit": next(hit_K[int(number)]),
                     "box": _fractions(box, self.image_size),
                 }
-                for *box, score, number in detected[n].tolist()
+                for *box, score, number in sorted(detected[n].tolist(), key=lambda box: -box[4])
             ]
             rows.append({**row, "detections": json.dumps(boxes)})
         return rows
@@ -156,39 +161,6 @@ class DetectionReport(Report):
         if unchosen:
             found.append(f"{', '.join(unchosen)}: no threshold, nothing is hit in the split that chooses it.")
         return found
-
-
-class DetectionScorer:
-    """The numbers of a report for any choice of its images, by finding and their means.
-
-    Args:
-        findings: names.
-        matched: the detections of each.
-        thresholds: of each, from which on `precision`, `recall` and `f1` take them; None leaves these out.
-    """
-
-    def __init__(self, findings: Sequence[str], matched: Sequence[Matched], thresholds: Sequence[float] | None = None):
-        self._matched, self._thresholds = list(matched), thresholds
-        self._auc = AucScorer(
-            findings,
-            np.stack([found.image_scores() for found in matched], axis=1),
-            np.stack([(found.boxes > 0).astype(np.float64) for found in matched], axis=1),
-        )
-        metrics = [*RANKED, *(AT_THRESHOLD if thresholds else ())]
-        self.names = tuple(name for metric in metrics for name in (metric, *(f"{metric}/{it}" for it in findings)))
-
-    def __call__(self, rows_R: Rows) -> Values:
-        """Numbers of these images; an image that stands there twice counts twice."""
-        weight_N = np.bincount(rows_R, minlength=len(self._matched[0].boxes)).astype(np.float64)
-        precision_K = [found.average_precision(weight_N) for found in self._matched]
-        numbers: list[Sequence[float] | Values] = [[defined_mean(precision_K), *precision_K], self._auc(rows_R)]
-        if self._thresholds:
-            pairs = zip(self._matched, self._thresholds, strict=True)
-            found_K = [found.at(threshold, weight_N) for found, threshold in pairs]
-            for name in AT_THRESHOLD:
-                values_K = [found[name] for found in found_K]
-                numbers.append([defined_mean(values_K), *values_K])
-        return np.concatenate(numbers)
 
 
 def _fractions(box: Sequence[float], side: int) -> list[float]:

@@ -5,6 +5,7 @@ Shapes: B images of a batch, N images in all, L landmarks, H W space, 2 (row, co
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +13,9 @@ from torch import Tensor
 
 from ..images import image_size
 from ..records import Record
+from .from_rows import UNITS, mean_errors
 from .report import Outcome, Report, Row, defined_mean
-from .scorers import JoinedScorer, MeanScorer, Scorer
-
-UNITS = ("px", "image_px", "mm")
-"""Of distances: pixels of the network's input, pixels of the image's file, millimetres on the patient."""
+from .scorers import Scorer
 
 
 def peaks(maps_LHW: Tensor) -> Tensor:
@@ -44,7 +43,7 @@ class LandmarkReport(Report):
     Args:
         landmarks: names, in the order of the points.
         image_size: side of the network's square input, pixels.
-        records: of the corpus, which know the patients and the spacing; an image without one is a patient of its own.
+        records: of the corpus, which know the spacing.
         within: millimetres; for each, the share of points that are no farther off.
 
     Example:
@@ -102,26 +101,24 @@ class LandmarkReport(Report):
 
     def scorer(self, outcome: Outcome) -> Scorer:
         """Mean errors of some of the images, in each unit."""
-        scorers = []
-        for unit in UNITS:
-            names = [f"{name}/error_{unit}" for name in self.landmarks]
-            values_NL = np.array([[row[name] for name in names] for row in outcome.images])
-            scorers.append(MeanScorer(f"error_{unit}", self.landmarks, values_NL))
-        return JoinedScorer(*scorers)
+        return mean_errors(outcome.images, self.landmarks)
+
+    def told(self) -> dict[str, Any]:
+        """The task and its landmarks."""
+        return {"task": "landmarks", "classes": self.landmarks}
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn points (N, L, 2) of all images into numbers."""
         records = [self.records.get(source) for source in sources]
         sizes = [_size(source) for source in sources]
         spacings = [record.pixel_spacing if record else None for record in records]
-        patients = [record.patient_id if record else source for record, source in zip(records, sources, strict=True)]
         distances = self.distances(predictions, labels, sizes, spacings)
         table = [self._row(number, distances) for number in range(len(self.landmarks))]
         metrics = {
             key: defined_mean([row[key] for row in table]) for key in table[0] if key not in ("landmark", "images")
         }
         metrics |= {f"error_{unit}/{row['landmark']}": row[f"error_{unit}"] for row in table for unit in UNITS}
-        images = self._images(sources, patients, sizes, predictions, distances)
+        images = self._images(sources, sizes, predictions, distances)
         return Outcome(metrics, table, images, notices=self._notices(sources, labels, spacings))
 
     def _row(self, number: int, distances: Mapping[str, np.ndarray]) -> Row:
@@ -137,7 +134,6 @@ class LandmarkReport(Report):
     def _images(
         self,
         sources: Sequence[str],
-        patients: Sequence[str],
         sizes: Sequence[tuple[int, int]],
         predictions_NL2: Tensor,
         distances: Mapping[str, np.ndarray],
@@ -145,8 +141,8 @@ class LandmarkReport(Report):
         """For each image its errors, and the predicted points in pixels of its file, 0 at the first one's centre."""
         places_NL2 = (predictions_NL2.numpy() + 0.5) / self.image_size * np.asarray(sizes, float)[:, None] - 0.5
         rows = []
-        for n, (source, patient) in enumerate(zip(sources, patients, strict=True)):
-            row: Row = {"source": source, "patient": patient}
+        for n, source in enumerate(sources):
+            row: Row = {"source": source}
             row |= {f"error_{unit}": defined_mean(values[n].tolist()) for unit, values in distances.items()}
             for number, name in enumerate(self.landmarks):
                 row |= {f"{name}/row": places_NL2[n, number, 0], f"{name}/col": places_NL2[n, number, 1]}

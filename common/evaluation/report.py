@@ -89,6 +89,10 @@ class Report(Metric):
         """Scores any of the outcome's images; None where a report cannot say that of some of them."""
         return None
 
+    def told(self) -> dict[str, Any]:
+        """What a reader of the rows of images must know, by the names of `evaluation.json`: task and classes."""
+        return {}
+
     def compute(self) -> dict[str, float]:
         """Numbers by name over the images of all processes; raises ValueError when there were none."""
         items = _over_processes(self._items)

@@ -12,7 +12,7 @@ from ..engines import rank
 from ..files import outputs
 from ..records import Corpus
 from ..run_folder import EVALUATION
-from .breakdown import LEVEL, Breakdown, breakdown
+from .breakdown import LEVEL, Breakdown, breakdown, patients_of, records_of
 from .report import Outcome, Report
 from .roc import roc_figure
 
@@ -26,9 +26,9 @@ class SaveReport:
 
     `evaluation.json` holds the metrics (null where undefined), how many images they were `evaluated` on (or studies, of
     several volumes each) and the notices; `evaluation_classes.csv` a row per class or structure;
-    `evaluation_images.csv` a row per image, for paired statistics between runs. With a corpus there are `intervals`
-    (95 %, from resampled patients), and `evaluation_groups.csv` has the numbers by view, sex and age group where the
-    labels tell them.
+    `evaluation_images.csv` a row per image, for paired statistics between runs (`common.evaluation.compare`). With a
+    corpus there are `intervals` (95 %, from resampled patients), whom each image is of, and `evaluation_groups.csv`
+    with the numbers by view, sex and age group where the labels tell them.
 
     Args:
         report: the metric of the evaluator.
@@ -68,8 +68,9 @@ class SaveReport:
     def write(self, outcome: Outcome) -> None:
         """Write all files of an outcome into the directory: all of them, or none when one fails."""
         counted = {"evaluated": len(outcome.images)}
-        content = {**self.about, **counted, "metrics": without_nan(outcome.metrics), "notices": outcome.notices}
-        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: pd.DataFrame(outcome.images)}
+        metrics = without_nan(outcome.metrics)
+        content = {**self.about, **counted, **self.report.told(), "metrics": metrics, "notices": outcome.notices}
+        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: self._images(outcome)}
         parts = self._breakdown(outcome)
         if parts is not None:
             content["intervals"] = parts.as_dict()
@@ -96,6 +97,13 @@ class SaveReport:
             print(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         print("\n".join([*outcome.notices, *(said(name, value, parts) for name, value in headline(outcome).items())]))
         print(f"Written to {self.directory}/{', '.join(file.name for file in files)}")
+
+    def _images(self, outcome: Outcome) -> pd.DataFrame:
+        images = pd.DataFrame(outcome.images)
+        if self.corpus is not None and "source" in images:
+            sources = images["source"].tolist()
+            images.insert(1, "patient", patients_of(sources, records_of(sources, self.corpus)))
+        return images
 
     def _breakdown(self, outcome: Outcome) -> Breakdown | None:
         scorer = self.report.scorer(outcome) if self.corpus is not None else None

@@ -4,14 +4,15 @@ Shapes: B images of a batch, N images in all, K structures, H W space.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..records import IGNORE
+from .from_rows import mean_dice
 from .report import Outcome, Report, Row, defined_mean
-from .scorers import MeanScorer, Scorer
+from .scorers import Scorer
 
 THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95
 
@@ -98,8 +99,11 @@ class SegmentationReport(Report):
 
     def scorer(self, outcome: Outcome) -> Scorer:
         """Mean Dice of some of the images."""
-        dice_NK = np.array([[row[name] for name in self.structures] for row in outcome.images])
-        return MeanScorer("dice", self.structures, dice_NK)
+        return mean_dice(outcome.images, self.structures)
+
+    def told(self) -> dict[str, Any]:
+        """The task and its structures."""
+        return {"task": "segmentation", "classes": self.structures}
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn counts (N, K + 1 + thresholds, 4), of structures and of all of them merged, into numbers."""

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from . import afterwards, explain, listing, run
+from . import afterwards, compare, explain, listing, run
 from .errors import UsageError, choose
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -11,6 +11,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": afterwards.evaluate,
     "infer": afterwards.infer,
     "export": afterwards.export,
+    "compare": compare.compare,
     "list": listing.list_,
 }
 ABOUT = {
@@ -18,6 +19,7 @@ ABOUT = {
     "evaluate": (afterwards.EVALUATE_USAGE, afterwards.EVALUATE_HELP),
     "infer": (afterwards.INFER_USAGE, afterwards.INFER_HELP),
     "export": (afterwards.EXPORT_USAGE, afterwards.EXPORT_HELP),
+    "compare": (compare.USAGE, compare.HELP),
     "list": (listing.USAGE, listing.HELP),
     "help": (explain.USAGE, explain.HELP),
 }

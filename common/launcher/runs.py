@@ -86,7 +86,7 @@ def find_run(word: str, output: Path = OUTPUT) -> Run:
     Raises:
         UsageError: there is no such run, several have the name, or nothing says which bundle it ran.
     """
-    folder = Path(os.path.abspath(_folder(word, output)))  # noqa: PTH100  as it was named, links and all
+    folder = Path(os.path.abspath(find_folder(word, output)))  # noqa: PTH100  as it was named, links and all
     try:
         noted = read_run_files(folder)
     except ValueError as error:
@@ -115,7 +115,8 @@ def merged(run: Run) -> dict[str, Any]:
     return dict(run.noted.config)
 
 
-def _folder(word: str, output: Path) -> Path:
+def find_folder(word: str, output: Path = OUTPUT) -> Path:
+    """The folder of a run, by its path or its name; raises as `find_run` where there is none or several."""
     known = {folder.name: folder for folder in sorted(output.glob("*/*/")) if is_run(folder)}
     for folder in (Path(word), output / word):
         if is_run(folder):

@@ -112,6 +112,7 @@ def test_the_rectangle_is_around_the_largest_part_above_the_cut():
     image[3, 9] = 0.5  # touches it by a corner
     image[7:10, 12:16] = 1.0  # 12 pixels, though higher
     image[0, 0] = 0.31  # above 80 / 255 is 0.3137
+    image[0, 19] = 1.0  # the first part, and the smallest
     assert rectangle(image) == (1, 2, 4, 10)
     assert rectangle(image, 0.6) == (7, 12, 10, 16)
     assert rectangle(np.zeros((4, 4), np.float32)) is None

@@ -42,7 +42,7 @@ def report(folder, rows, curves):
         notices=[],
         curves={"Mass": (line, line)} if curves else {},
     )
-    SaveReport(SimpleNamespace(outcome=outcome), str(folder)).write(outcome)
+    SaveReport(SimpleNamespace(outcome=outcome, told=dict), str(folder)).write(outcome)
 
 
 def paper_table(folder, rows):
