@@ -16,6 +16,7 @@ import torch
 from ..command import read_recipe
 from ..studies.machine import processor
 from .ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
+from .launches import measure_launches
 from .loss import measure_loss
 from .reading import measure_reading
 from .step import measure_step
@@ -56,6 +57,11 @@ def step() -> list[dict[str, Any]]:
     for bundle, few, many in PAPER_BATCHES:
         results.append(measure_step(bundle, [], many if large else few, repeats=3, overrides=METHODS[bundle]))
     return results
+
+
+def launches() -> list[dict[str, Any]]:
+    """Operations of each method's step, and those that the host would wait for: the small presets."""
+    return [measure_launches(bundle, ["small"], overrides=overrides) for bundle, overrides in METHODS.items()]
 
 
 def loss() -> list[dict[str, Any]]:
@@ -114,6 +120,7 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "store": store,
     "reading": reading,
     "step": step,
+    "launches": launches,
     "loss": loss,
     "wait": wait,
     "ct": ct,

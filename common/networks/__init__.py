@@ -1,6 +1,7 @@
 """Encoders and the networks built on them."""
 
 from . import torchvision_shim
+from .batch_statistics import has_batch_norm
 from .build import build_encoder, load_encoder
 from .checkpoint_reading import UnreadableCheckpointError
 from .classification import Classifier
@@ -25,6 +26,7 @@ __all__ = [
     "UnreadableCheckpointError",
     "build_encoder",
     "describe_encoder",
+    "has_batch_norm",
     "load_encoder",
     "save_encoder",
     "torchvision_shim",

@@ -1,9 +1,14 @@
-"""Run a network in training mode without its batch norms taking notes."""
+"""Batch norms: whether a network has any, and a network in training mode without theirs taking notes."""
 
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether images of one batch are normalised by each other's statistics."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 class UnrecordedStatistics:

@@ -12,7 +12,9 @@ from torch import Generator, Tensor
 from ..sampling import Params
 from .boxes import check_range, random_resized_box
 from .prefixes import take_prefix
-from .resample import crop_resize, rotate
+from .resample import crops_resize, rotate
+
+VIEW = "view"  # of one crop by itself
 
 
 class ChangesIntensities(Protocol):
@@ -118,10 +120,56 @@ class AugmentedCrop:
         Returns:
             float32 (B, C, S, S) in [0, 1].
         """
-        own = take_prefix(params, prefix)
-        views = crop_resize(images_BCHW, own["box"], self.size, own["flip"], self.antialias)
-        if self.rotation and self.rotate_first:
-            views = rotate(views, own["angle"])
-        if self.photometric is not None:
-            views = self.photometric.apply(views, own)
-        return rotate(views, own["angle"]) if self.rotation and not self.rotate_first else views
+        own = {f"{VIEW}_{name}": value for name, value in take_prefix(params, prefix).items()}
+        return render_together(images_BCHW, own, {VIEW: self})[VIEW]
+
+
+@torch.no_grad()
+def render_together(
+    images_BCHW: Tensor, params: Mapping[str, Tensor], crops: Mapping[str, AugmentedCrop]
+) -> dict[str, Tensor]:
+    """Render several crops of every image, by as many operations as one of each size needs.
+
+    Crops of one size, filter and augmentation are rendered as one batch; every image of a batch has parameters of its
+    own anyway.
+
+    Args:
+        images_BCHW: uint8 in 0..255, or float in [0, 1].
+        params: stacked parameters of each crop, under its name and `_`.
+        crops: by name.
+
+    Returns:
+        each crop by its name, float32 (B, C, S, S) in [0, 1].
+    """
+    views: dict[str, Tensor] = {}
+    for names in _alike(crops):
+        own = [take_prefix(params, f"{name}_") for name in names]
+        boxes_VB4, flip_VB, angle_VB = (torch.stack([one[key] for one in own]) for key in ("box", "flip", "angle"))
+        crop = crops[names[0]]
+        rotated = sum(crops[name].rotation > 0 for name in names)
+        crops_VBCSS = crops_resize(images_BCHW, boxes_VB4, crop.size, flip_VB, crop.antialias)
+        if crop.rotate_first:
+            crops_VBCSS = _rotated(crops_VBCSS, angle_VB, rotated)
+        if crop.photometric is not None:
+            together = {key: torch.cat([one[key] for one in own]) for key in own[0]}
+            crops_VBCSS = crop.photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, boxes_VB4.shape[:2])
+        if not crop.rotate_first:
+            crops_VBCSS = _rotated(crops_VBCSS, angle_VB, rotated)
+        views |= dict(zip(names, crops_VBCSS, strict=True))
+    return {name: views[name] for name in crops}
+
+
+def _alike(crops: Mapping[str, AugmentedCrop]) -> list[list[str]]:
+    """Names of crops that are rendered alike, those that are rotated before those that are not."""
+    groups: dict[tuple, list[str]] = {}
+    for name, crop in sorted(crops.items(), key=lambda item: not item[1].rotation):
+        groups.setdefault((crop.size, crop.antialias, id(crop.photometric), crop.rotate_first), []).append(name)
+    return list(groups.values())
+
+
+def _rotated(crops_VBCSS: Tensor, angle_VB: Tensor, count: int) -> Tensor:
+    """Rotate the first `count` crops of every image."""
+    if not count:
+        return crops_VBCSS
+    turned = rotate(crops_VBCSS[:count].flatten(0, 1), angle_VB[:count].flatten()).unflatten(0, (count, -1))
+    return turned if count == len(crops_VBCSS) else torch.cat([turned, crops_VBCSS[count:]])

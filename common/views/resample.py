@@ -1,6 +1,6 @@
-"""Cut a box out of every image of a batch and resize it, in one resampling; rotate a batch.
+"""Cut boxes out of every image of a batch and resize them, in one resampling; rotate a batch.
 
-Shapes: B images, C channels, H W image, S output pixels, R input pixels along one axis.
+Shapes: B images, V boxes of each, C channels, H W image, S T output rows and columns, R input pixels along one axis.
 """
 
 import torch
@@ -40,21 +40,57 @@ def crop_resize(
         >>> crop_resize(image, torch.tensor([[1.0, 2.0, 3.0, 4.0]]), size=2).tolist()
         [[[[6.0, 7.0], [10.0, 11.0]]]]
     """
-    if boxes_B4.shape != (len(images_BCHW), 4):
+    return crops_resize(images_BCHW, boxes_B4[None], size, None if flip_B is None else flip_B[None], antialias)[0]
+
+
+def crops_resize(
+    images_BCHW: Tensor,
+    boxes_VB4: Tensor,
+    size: int | tuple[int, int],
+    flip_VB: Tensor | None = None,
+    antialias: bool = True,
+) -> Tensor:
+    """`crop_resize` of several boxes of every image, by as many operations as for one.
+
+    Every image is read once: all its boxes are columns of one matrix product.
+
+    Args:
+        images_BCHW: uint8 in 0..255, or float, kept at its scale.
+        boxes_VB4: V boxes of each image, as of `crop_resize`.
+        size: output side, or (height, width), in pixels.
+        flip_VB: bool, True mirrors that crop left to right; None mirrors none.
+        antialias: as of `crop_resize`.
+
+    Returns:
+        float32 (V, B, C, height, width); uint8 input is scaled to [0, 1].
+
+    Raises:
+        ValueError: `boxes_VB4` is not (V, B, 4).
+
+    Example:
+        >>> boxes = torch.tensor([[[1.0, 2.0, 3.0, 4.0]], [[0.0, 0.0, 1.0, 1.0]]])
+        >>> crops_resize(torch.arange(16.0).reshape(1, 1, 4, 4), boxes, size=1).flatten().tolist()
+        [8.5, 0.0]
+    """
+    if boxes_VB4.ndim != 3 or boxes_VB4.shape[1:] != (len(images_BCHW), 4):
         raise ValueError(
-            f"boxes have shape {tuple(boxes_B4.shape)} for {len(images_BCHW)} images; "
+            f"boxes have shape {tuple(boxes_VB4.shape[1:])} for {len(images_BCHW)} images; "
             "expected one row (top, left, bottom, right) per image."
         )
     height, width = (size, size) if isinstance(size, int) else size
-    top_B, left_B, bottom_B, right_B = boxes_B4.to(images_BCHW.device, torch.float32).unbind(1)
-    rows_BSR = _axis_weights(top_B, bottom_B, images_BCHW.shape[2], height, antialias)
-    cols_BSR = _axis_weights(left_B, right_B, images_BCHW.shape[3], width, antialias)
-    if flip_B is not None:
-        cols_BSR = torch.where(flip_B.to(cols_BSR.device)[:, None, None], cols_BSR.flip(1), cols_BSR)
+    count, batch = boxes_VB4.shape[:2]
+    top_VB, left_VB, bottom_VB, right_VB = boxes_VB4.to(images_BCHW.device, torch.float32).unbind(2)
+    rows_NSR = _axis_weights(top_VB.flatten(), bottom_VB.flatten(), images_BCHW.shape[2], height, antialias)
+    # by image, so that an image's boxes lie side by side
+    cols_NTR = _axis_weights(left_VB.T.flatten(), right_VB.T.flatten(), images_BCHW.shape[3], width, antialias)
+    rows_VBSR, cols_BVTR = rows_NSR.unflatten(0, (count, batch)), cols_NTR.unflatten(0, (batch, count))
+    if flip_VB is not None:
+        cols_BVTR = torch.where(flip_VB.T.to(cols_BVTR.device)[:, :, None, None], cols_BVTR.flip(2), cols_BVTR)
     # A recipe's mixed precision is for networks: at bfloat16 a pixel would keep 8 of its bits.
     with torch.autocast(images_BCHW.device.type, enabled=False):
-        narrow = images_BCHW.float() @ cols_BSR.transpose(1, 2).unsqueeze(1)
-        resized = rows_BSR.unsqueeze(1) @ narrow
+        narrow_BCHN = images_BCHW.float() @ cols_BVTR.flatten(1, 2).transpose(1, 2).unsqueeze(1)
+        narrow_VBCHT = narrow_BCHN.unflatten(3, (count, width)).movedim(3, 0)
+        resized = rows_VBSR.unsqueeze(2) @ narrow_VBCHT
     return resized / 255 if images_BCHW.dtype == torch.uint8 else resized
 
 

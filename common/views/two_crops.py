@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from ..sampling import Params
-from .augmented_crop import AugmentedCrop
+from .augmented_crop import AugmentedCrop, render_together
 from .boxes import check_fits
 from .prefixes import add_prefix
 
@@ -57,4 +57,4 @@ class TwoCrops:
     @torch.no_grad()
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render both crops by name, each (B, C, size, size) float32 in [0, 1]."""
-        return {name: self.crop.render(images_BCHW, params, f"{name}_") for name in self.names}
+        return render_together(images_BCHW, params, dict.fromkeys(self.names, self.crop))

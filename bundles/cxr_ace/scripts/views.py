@@ -13,7 +13,7 @@ from common.views import (
     add_prefix,
     check_fits,
     check_range,
-    crop_resize,
+    crops_resize,
     random_resized_box,
     take_prefix,
 )
@@ -103,12 +103,13 @@ class AlignedCrops:
     @torch.no_grad()
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render `fine` and `coarse`, each (B, C, size, size) float32 in [0, 1]."""
-        views = {}
-        for crop, boxes_B4 in self.boxes(params).items():
-            views[crop] = crop_resize(images_BCHW, boxes_B4, self.size, antialias=self.antialias)
-            if self.photometric is not None:
-                views[crop] = self.photometric.apply(views[crop], take_prefix(params, f"{crop}_"))
-        return views
+        boxes_VB4 = torch.stack(list(self.boxes(params).values()))
+        crops_VBCSS = crops_resize(images_BCHW, boxes_VB4, self.size, antialias=self.antialias)
+        if self.photometric is not None:
+            own = [take_prefix(params, f"{crop}_") for crop in CROPS]
+            together = {name: torch.cat([one[name] for one in own]) for name in own[0] if name != "origin"}
+            crops_VBCSS = self.photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, boxes_VB4.shape[:2])
+        return dict(zip(CROPS, crops_VBCSS, strict=True))
 
 
 class PlainCrops(TwoCrops):

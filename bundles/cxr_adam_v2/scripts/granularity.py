@@ -9,7 +9,16 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_fits, check_thickness, thinnest_crop
+from common.views import (
+    QUARTERS,
+    AugmentedCrop,
+    Params,
+    add_prefix,
+    check_fits,
+    check_thickness,
+    render_together,
+    thinnest_crop,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +121,7 @@ class GranularCrops(ABC):
     @torch.no_grad()
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render every crop by name, each (B, C, side, side) float32 in [0, 1]."""
-        return {name: crop.render(images_BCHW, params, f"{name}_") for name, crop in self.crops.items()}
+        return render_together(images_BCHW, params, self.crops)
 
 
 def square_box(generator: Generator, size: tuple[int, int], side: float, margin: float) -> Tensor:

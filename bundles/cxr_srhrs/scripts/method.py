@@ -9,7 +9,7 @@ Paper: https://papers.miccai.org/miccai-2025/0067-Paper0179.html.
 Shapes: B images, C image channels, S pixels of a view's side, E channels of an embedding, h w cells of a feature map.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from bundles.cxr_srhrs.scripts.targets import quarter_maps
 from bundles.cxr_srhrs.scripts.views import Patches
 from common.losses import InBatchInfoNCE, LocationScale
-from common.networks import Encoder
+from common.networks import Encoder, has_batch_norm
 from common.teachers import StudentTeacher
 from common.views import QUARTERS
 
@@ -48,6 +48,16 @@ class EncoderWithProjector(nn.Module):
         places = quarter_maps(map_BChw).unflatten(0, (-1, 4)).unbind(1)
         return whole_BE, torch.stack([self.projector(place_BChw) for place_BChw in places], dim=1)
 
+    def each(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Vectors (B, E) of several views (B, C, S, S), none of which is normalised by another's statistics.
+
+        An encoder that normalises every image by itself codes them in one pass, which gives the same.
+        """
+        if has_batch_norm(self.encoder):
+            return [self(view_BCSS)[0] for view_BCSS in views]
+        maps = self.encoder.tokens(torch.cat(list(views))).chunk(len(views))
+        return [self.projector(map_BChw) for map_BChw in maps]
+
 
 class SRHRS(StudentTeacher):
     """The training module: student, teacher, heads and losses; one call is one step's losses.
@@ -71,6 +81,8 @@ class SRHRS(StudentTeacher):
     Raises:
         ValueError: a loss of scale and place without a head.
     """
+
+    student: EncoderWithProjector
 
     def __init__(
         self,
@@ -103,7 +115,11 @@ class SRHRS(StudentTeacher):
 
     def losses(self, views: Mapping[str, Tensor], targets_B3: Tensor) -> dict[str, Tensor]:
         """Losses by name for rendered views in [0, 1]; `loss` is the total to differentiate."""
-        student_BE, _ = self.student(views["student"])
+        # One pass for each place, as the release: what all quarters of a place have in common is then taken away by
+        # batch norm. In one pass of all four it would tell them apart without anything of the patch. Nor may the
+        # patch join them, for the teacher's patch is normalised by patches alone.
+        quarters = QUARTERS if self.decomposition is not None else ()
+        student_BE, *quarters_BE = self.student.each([views[name] for name in ("student", *quarters)])
         teacher_BE, teacher_B4E = self.teacher(views["teacher"], quarters=self.decomposition is not None)
         parts = {"contrast": self._contrast(student_BE, teacher_BE)}
         if self.symmetric:
@@ -115,10 +131,7 @@ class SRHRS(StudentTeacher):
             parts["location_scale"] = self.location_scale(logits_BO, targets_B3)
             total = total + self.location_weight * parts["location_scale"]
         if self.decomposition is not None:
-            # One pass for each place, as the release: what all quarters of a place have in common is then taken away by
-            # batch norm. In one pass of all four it would tell them apart without anything of the patch. Nor may the
-            # patch join them, for the teacher's patch is normalised by patches alone.
-            quarter_B4E = torch.stack([self.student(views[name])[0] for name in QUARTERS], dim=1)
+            quarter_B4E = torch.stack(quarters_BE, dim=1)
             parts["decomposition"] = self.decomposition(quarter_B4E, teacher_B4E, teacher_B4E)
             total = total + self.decomposition_weight * parts["decomposition"]
         return {"loss": total, **parts}

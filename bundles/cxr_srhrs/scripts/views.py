@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from bundles.cxr_srhrs.scripts.targets import location_targets, shown_quarters
-from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_thickness
+from common.views import QUARTERS, AugmentedCrop, Params, add_prefix, check_thickness, render_together
 from common.views.augmented_crop import ChangesIntensities
 
 WHOLES = ("teacher", "student")
@@ -121,9 +121,8 @@ class Patches:
     @torch.no_grad()
     def render(self, images_BCHW: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Render `teacher`, `student` and the quarters by name, each (B, C, size, size) float32 in [0, 1]."""
-        views = {name: self.whole.render(images_BCHW, params, f"{name}_") for name in WHOLES}
-        if self.quarters:
-            views |= {name: self.quarter.render(images_BCHW, params, f"{name}_") for name in QUARTERS}
+        crops = dict.fromkeys(WHOLES, self.whole) | (dict.fromkeys(QUARTERS, self.quarter) if self.quarters else {})
+        views = render_together(images_BCHW, params, crops)
         if self.vertical_flip:
             turned_B = params["vertical_flip"].to(images_BCHW.device)[:, None, None, None]
             views = {name: torch.where(turned_B, view.flip(2), view) for name, view in views.items()}
