@@ -19,16 +19,18 @@ NAMES = ("teacher", "student", *QUARTERS)
 
 
 class PatchEncoder(nn.Module):
-    """One linear map per patch and batch norm, so that tests can follow every number."""
+    """One linear map per patch and a norm, so that tests can follow every number."""
 
     embed_dim = WIDTH
 
-    def __init__(self):
+    def __init__(self, norm=None):
         super().__init__()
         self.patches = nn.Conv2d(1, WIDTH, 2, stride=2)
-        self.norm = nn.BatchNorm2d(WIDTH)
+        self.norm = norm or nn.BatchNorm2d(WIDTH)
+        self.passes = 0
 
     def tokens(self, images):
+        self.passes += 1
         return self.norm(self.patches(images))
 
 
@@ -74,12 +76,14 @@ def unit(x):
     return x / x.norm(dim=-1, keepdim=True)
 
 
-def test_losses_equal_the_written_out_formulas():
-    method, data = make(), batch()
+@pytest.mark.parametrize(("norm", "passes"), [(nn.BatchNorm2d(WIDTH), 5), (nn.GroupNorm(1, WIDTH), 1)])
+def test_losses_equal_the_written_out_formulas(norm, passes):
+    method, data = make(encoder=PatchEncoder(norm)), batch()
     part_teacher_from_student(method)
     student, teacher, head = (copy.deepcopy(m) for m in (method.student, method.teacher.network, method.location_head))
     losses = method(data)
     views = data["view"]
+    assert method.student.encoder.passes == passes  # images that do not see each other are coded together
 
     z_s = unit(student.projector(student.encoder.tokens(views["student"])))
     map_t = teacher.encoder.tokens(views["teacher"])

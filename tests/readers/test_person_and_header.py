@@ -5,8 +5,9 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 
 from common.files import UnreadableImage
+from common.files.notices import collect_notices
 from common.readers.support.dicom_header import Header, read_header
-from common.readers.support.person import age_of, sex_of
+from common.readers.support.person import age_of, ages_of, sex_of
 
 
 @pytest.mark.parametrize(
@@ -14,11 +15,21 @@ from common.readers.support.person import age_of, sex_of
     [
         *(("45", 45), ("0", 0), ("027Y", 27), ("45yrs", 45), ("45 yr", 45), ("63.0", 63), ("1 year old", 1)),
         *(("006M", 0.5), ("8 months", 2 / 3), ("014D", 14 / 365.25), ("052W", 364 / 365.25)),
+        *(("90+", 90), (">89", 89), (">= 85", 85), ("85 or more", 85), ("over 90", 90), ("<1", None), ("300+", None)),
         *(("", None), ("?", None), ("nan", None), ("-3", None), ("155", None), ("45 66", None), ("1440M", 120)),
     ],
 )
 def test_ages_in_years(text, years):
     assert age_of(text) == (None if years is None else pytest.approx(years))
+
+
+def test_ages_that_are_not_understood_are_counted():
+    with collect_notices() as notices:
+        assert ages_of(["45", "", "999", "45-50", "forty"], "labels.csv") == [45, None, None, None, None]
+    assert [notice.partition(": ")[2] for notice in notices] == [
+        "1 ages are above 120 years and left out (999)",
+        "1 ages are written in a way that is not known here, and left out (45-50)",
+    ]
 
 
 def test_sexes():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from common.views import AugmentedCrop, ColourJitter, crop_resize, rotate
+from common.views import AugmentedCrop, ColourJitter, add_prefix, crop_resize, render_together, rotate
 
 
 def index_image(height, width):
@@ -108,3 +108,31 @@ def test_a_centred_crop_lies_about_the_centre_of_its_region():
 def test_values_out_of_bounds_are_refused_by_name(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         AugmentedCrop(8, **bad)
+
+
+@pytest.mark.parametrize("rotate_first", [False, True])
+def test_crops_rendered_together_are_those_rendered_alone(rotate_first):
+    jitter = ColourJitter(jitter=1.0, blur=0.5)
+    options = {"photometric": jitter, "rotate_first": rotate_first}
+    crops = {
+        "still": AugmentedCrop(16, flip=0.5, **options),
+        "turned": AugmentedCrop(16, flip=0.5, rotation=40, **options),
+        "plain": AugmentedCrop(16),
+        "small": AugmentedCrop(8, rotation=40, **options),
+        "other": AugmentedCrop(16, rotation=20, **options),
+    }
+    samples = [
+        {
+            key: value
+            for number, (name, crop) in enumerate(crops.items())
+            for key, value in add_prefix(
+                crop.sample(torch.Generator().manual_seed(10 * image + number), (40, 60)), f"{name}_"
+            ).items()
+        }
+        for image in range(3)
+    ]
+    images, params = torch.rand(3, 2, 40, 60, generator=torch.Generator().manual_seed(0)), default_collate(samples)
+    together = render_together(images, params, crops)
+    assert list(together) == list(crops)
+    for name, crop in crops.items():
+        assert torch.allclose(together[name], crop.render(images, params, f"{name}_"), atol=1e-6), name

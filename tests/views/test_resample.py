@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from common.views import crop_resize
+from common.views import crop_resize, crops_resize
 
 
 def noise(*shape, seed=0):
@@ -110,6 +110,15 @@ def test_flip_mirrors_the_drawn_images_left_to_right():
     torch.testing.assert_close(flipped[0], plain[0].flip(-1), atol=1e-6, rtol=0)
     assert torch.equal(flipped[1], plain[1])
     torch.testing.assert_close(flipped[2], plain[2].flip(-1), atol=1e-6, rtol=0)
+
+
+def test_boxes_of_an_image_are_those_cut_one_by_one():
+    images = noise(2, 3, 20, 30)
+    boxes = torch.tensor([[[1, 2, 9, 12], [0, 0, 20, 30]], [[5.5, 3, 8, 22], [2, 9, 17, 11]], [[0, 0, 4, 4]] * 2])
+    flips = torch.tensor([[True, False], [False, False], [False, True]])
+    cut = crops_resize(images, boxes, (6, 10), flips)
+    for views, box, flip in zip(cut, boxes, flips, strict=True):
+        assert torch.allclose(views, crop_resize(images, box, (6, 10), flip), atol=1e-6)
 
 
 def test_an_image_does_not_depend_on_its_batch_nor_on_mixed_precision():

@@ -1,0 +1,32 @@
+"""What a step dispatches is counted where it happens, and does not grow unseen."""
+
+import pytest
+import torch
+
+from common.benchmarks.launches import Launches, measure_launches
+from common.benchmarks.parts import METHODS
+
+
+def test_operations_and_waits_of_a_block_are_counted_for_its_part():
+    values = torch.arange(4.0)
+    with Launches() as launches:
+        (values.view(2, 2).T + 1).sum()  # two operations; another shape is none
+        with launches.within("views"):
+            values[values > 1]  # a comparison, and a selection whose size the host must know
+            values.exp_().max().item()
+    assert launches.launched == {"rest": 2, "views": 5}
+    assert +launches.waits == {"views": 2}
+
+
+# Counted on 2026-11-28, a tenth added. Before crops of an image were rendered together and a patch coded with its
+# quarters: 1364, 835, 3561, 758 and 2566 in this order.
+MOST = {"cxr_ace": 1270, "cxr_adam": 800, "cxr_srhrs": 1180, "cxr_leader": 850, "cxr_adam_v2": 1790}
+
+
+@pytest.mark.parametrize("bundle", MOST)
+def test_a_step_of_the_small_presets_launches_no_more_than_it_did(bundle):
+    found = measure_launches(bundle, ["small"], overrides=METHODS[bundle])
+    parts = {key: value for key, value in found.items() if key.endswith("_launches")}
+    assert sum(parts.values()) == found["launches"] <= MOST[bundle], parts
+    assert min(parts.values()) > 0
+    assert found["waits"] <= 15
