@@ -59,8 +59,9 @@ class OneStep:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         entered("average")
-        if hasattr(self.method, "update_teacher"):
-            self.method.update_teacher(0.99)
+        update_teacher: Callable[[float], None] | None = getattr(self.method, "update_teacher", None)
+        if update_teacher is not None:
+            update_teacher(0.99)
 
     def autocast(self) -> torch.autocast:
         """The recipe's mixed precision."""
