@@ -3,7 +3,7 @@ import torch
 from analysis_parts import Stub, images_of, mean_grey, noise, pooled
 
 from bundles.embedding_analysis.scripts.composition import Composition, cells
-from bundles.embedding_analysis.scripts.finding_parent import FindingParent, choose, nested_parents
+from bundles.embedding_analysis.scripts.finding_parent import FindingParent, choose, nested_parents, shares
 from common.files import DatasetError
 
 
@@ -49,6 +49,17 @@ def test_an_encoder_that_sees_which_image_it_is_finds_the_image_alone():
     assert numbers["macc_large"] == 1 and numbers["macc_medium"] == numbers["macc_small"] == 0
     assert numbers["macc"] == pytest.approx(1 / 3) and numbers["children"] == 24
     assert torch.allclose(choice.own, torch.ones(1, 24, dtype=torch.float64))
+
+
+def test_the_interval_of_macc_is_that_of_patients():
+    """All children of a patient choose alike, right for 25 of 50 patients: a binomial share over patients."""
+    right = torch.tensor([float(patient % 2) for patient in range(50)]).repeat_interleave(2 * 6).reshape(25, 24) > 0
+    found = shares(right, [str(image // 2) for image in range(100)])
+    for name in ("", "_large", "_medium", "_small"):
+        width = found[f"high_macc{name}"] - found[f"low_macc{name}"]
+        assert found[f"macc{name}"] == 0.5 and width / 2 == pytest.approx(1.96 * (0.25 / 50) ** 0.5, rel=0.1)
+    one = shares(right[:1], ["a"] * 4)
+    assert one["low_macc"] != one["low_macc"]  # nan: one patient tells nothing of others
 
 
 def test_too_few_images_are_refused_and_a_rest_is_left_out():

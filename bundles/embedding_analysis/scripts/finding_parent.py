@@ -5,13 +5,16 @@ squares; every one of the 24 children picks the most similar of the 12 parents. 
 of a parent, E channels of an embedding.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from common.evaluation import patient_intervals
 from common.files import DatasetError
 from common.networks import Encoder
 from common.sampling import generator_for
@@ -49,7 +52,8 @@ class FindingParent:
     title = "Finding the parent"
     about = (
         "Three nested parents of each of four images are cut in two, and each of the 24 halves picks the most similar "
-        "of the 12 parents. macc: share that picks its own, over all and by the parent's size. The histograms are of "
+        "of the 12 parents. macc: share that picks its own, over all and by the parent's size, "
+        "with the 95 % interval of each (low, high) from resampled patients. The histograms are of "
         "the cosines of correct pairs, and of all pairs of a child and a candidate."
     )
     highest, lowest = ("macc",), ()
@@ -58,7 +62,7 @@ class FindingParent:
         self.size, self.batch_size, self.seed = size, batch_size, seed
 
     def __call__(self, encoder: Encoder, images: LandmarkImages) -> Found:
-        """Numbers: `macc` overall and by scale, and `chance`; shown is the `Choice`."""
+        """Numbers: `macc` overall and by scale, `low_` and `high_` of each, and `chance`; shown is the `Choice`."""
         count = len(images) // BATCH * BATCH
         if not count:
             problem = f"{len(images)} images, fewer than the {BATCH} that finding the parent compares"
@@ -69,14 +73,34 @@ class FindingParent:
         vectors = embed_patches(encoder, images, index_P, boxes_NP4.flatten(0, 1), self.size, self.batch_size)
         vectors_NPE, scales = vectors.unflatten(0, (count, -1)), len(SCALES)
         choice = choose(vectors_NPE[:, :scales], vectors_NPE[:, scales:].unflatten(1, (scales, 2)))
-        by_scale = choice.right.reshape(-1, scales, 2).double().mean((0, 2)).tolist()
-        numbers = {"macc": choice.right.double().mean().item()}
-        numbers |= {f"macc_{name}": share for name, share in zip(SCALES, by_scale, strict=True)}
+        numbers = shares(choice.right, images.patients[:count], self.seed)
         return Found({**numbers, "chance": 1 / (BATCH * scales), "children": float(choice.right.numel())}, choice)
 
     def draw(self, shown: Choice) -> Figure:
         """The two histograms."""
         return parents_figure(shown.own, shown.every, shown.right.double().mean().item())
+
+
+def shares(right_BH: Tensor, patients: Sequence[str], seed: int = 0) -> dict[str, float]:
+    """`macc` overall and by scale, and the bounds of each: `low_macc`, `high_macc_large` and so on.
+
+    Patients are resampled with what their images' children chose; the candidates stay those of the four images.
+
+    Args:
+        right_BH: whether children chose right.
+        patients: of the N images.
+        seed: of the draws.
+    """
+    right_NK = right_BH.reshape(-1, len(SCALES), 2).double().mean(2).numpy()
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        return np.r_[right_NK[rows].mean(), right_NK[rows].mean(0)]
+
+    names = ["macc", *(f"macc_{name}" for name in SCALES)]
+    found = dict(zip(names, of(np.arange(len(right_NK))).tolist(), strict=True))
+    for side, bounds in zip(("low", "high"), patient_intervals(of, patients, seed=seed), strict=True):
+        found |= {f"{side}_{name}": bound for name, bound in zip(names, bounds.tolist(), strict=True)}
+    return found
 
 
 def nested_parents(count: int, seed: int) -> tuple[Tensor, Tensor]:
