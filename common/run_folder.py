@@ -4,6 +4,7 @@ Nothing is imported here: the launcher lists runs without waiting for a library.
 """
 
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"  # among these: held by the process that trains
 MODEL = "model.pt"  # best weights of a supervised training, and the last ones of a pre-training
 NETWORK = "network.json"  # an overlay that builds the network of these weights
 ENCODER = "encoder.safetensors"

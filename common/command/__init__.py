@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .changes import changes_name
     from .given import merged_config
     from .known_keys import refuse_unknown_keys
-    from .naming import share_name, start_name
+    from .naming import bounded, share_name, start_name
     from .one_run import open_run
     from .own_code import refuse_foreign_code
     from .recipe import completed, read_recipe
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LAZY = {
     "Stage": "stages",
     "begin": "beginning",
+    "bounded": "naming",
     "changes_name": "changes",
     "completed": "recipe",
     "current_stage": "stages",
@@ -34,6 +35,7 @@ LAZY = {
 __all__ = [
     "Stage",
     "begin",
+    "bounded",
     "changes_name",
     "completed",
     "current_stage",

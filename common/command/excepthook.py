@@ -7,9 +7,11 @@ own names the value and the remedy; where there is none, the first one tells mos
 import contextlib
 import errno
 import logging
+import os
 import re
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,17 @@ def _is_own(error: BaseException) -> bool:
     return bool(frames) and any(Path(frames[-1].filename).is_relative_to(folder) for folder in OWN_CODE)
 
 
+def _kept(text: str) -> Path | None:
+    """A file of the system's temporary folder with a command's traceback, which has no log; None where none can be."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="traceback-", suffix=".log")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        return None
+    return Path(name)
+
+
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     log = log_file()
     if any(isinstance(each, KeyboardInterrupt) for each in _chain(error)):
@@ -90,10 +103,9 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         raise SystemExit(128 + signal.SIGINT)
     whole = without_credentials("".join(traceback.format_exception(kind, error, trace)))
     only_to_log(whole)
-    if is_verbose() or (log is None and not any(_is_own(each) for each in _chain(error))):
+    place = None if is_verbose() else log or _kept(whole)
+    if place is None:
         print(whole, file=sys.stderr)
-    elif log is not None:
-        print(f"The run ended by an error, whose traceback is in {log}:", file=sys.stderr)
     else:
-        print("The command ended by an error; --verbose True shows its traceback:", file=sys.stderr)
+        print(f"The {'run' if log else 'command'} ended by an error, whose traceback is in {place}:", file=sys.stderr)
     print(without_credentials(last_line(error)), file=sys.stderr)

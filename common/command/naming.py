@@ -1,7 +1,11 @@
-"""Parts of a fine-tuning's `run_name`: what it starts from, and how much of the data it sees."""
+"""A run's default name: parts of it, and its length."""
 
+import hashlib
 import re
 from pathlib import PurePath
+
+LONGEST_NAME = 64
+"""Letters of a whole name, which stands in paths, tables and MLflow's lists."""
 
 
 def start_name(encoder_file: str | None, load_weights: bool = True) -> str:
@@ -15,3 +19,21 @@ def start_name(encoder_file: str | None, load_weights: bool = True) -> str:
 def share_name(fraction: float | None, limit: int | None) -> str:
     """What a run's name says of a label-efficient training: `-fraction0.1`, `-limit24`, or nothing for all data."""
     return "".join(f"-{name}{value}" for name, value in (("fraction", fraction), ("limit", limit)) if value)
+
+
+def bounded(name: str) -> str:
+    """A name that a person can read at a glance: a long one keeps its beginning and its seed.
+
+    What is left out stands in a few letters that no other name has, so that two recipes never share a name.
+    `config.yaml` and `command.json` in the run's folder, and MLflow's description of the run, have it all.
+
+    Args:
+        name: of any length.
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    seed = re.search(r"-seed[^-]{0,12}$", name)
+    end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{seed[0] if seed else ''}"
+    kept = name[: LONGEST_NAME - len(end)]
+    whole = kept if name[len(kept)] == "-" else kept.rpartition("-")[0]  # up to the last part that fits
+    return f"{whole if len(whole) > len(kept) // 2 else kept}{end}"

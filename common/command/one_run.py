@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import rank
-from ..run_folder import CHECKPOINTS, ENCODER, MODEL
+from ..files.locks import claimed_elsewhere
+from ..run_folder import CHECKPOINTS, ENCODER, LOCK, MODEL
 from .changes import NOT_OF_THE_RECIPE
 from .given import merged_config
 from .run_files import RunFiles, plain, read_run_files
@@ -47,6 +48,11 @@ def open_run(run_dir: str | Path, resume: bool = False) -> None:
     if changes and not resume:
         told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)]
         raise SystemExit(1 if rank() else "\n".join(told))  # the first process speaks for all
+    if rank() == 0 and claimed_elsewhere(folder / CHECKPOINTS / LOCK):
+        raise SystemExit(
+            f"Nothing was run: another process is training in {folder}, and its log is left alone.\n"
+            "Wait for it, or choose another --run_name."
+        )
     log_to(folder)
     if changes:
         logger.info("\n".join([f"Going on in {folder} by a changed recipe:", *changes]))

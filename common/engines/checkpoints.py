@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..files import claim, free_space, link_atomically, save_atomically, sweep
+from ..run_folder import LOCK
 from . import distributed
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents, whatever_happens
@@ -239,7 +240,7 @@ class Checkpoints:
     def _choose(self, engine: Trainer) -> tuple[Path | None, str | None]:
         """Load the newest checkpoint that is sound and fits, if there is one; or say why the run cannot begin."""
         try:
-            self._claim = claim(self.directory / ".lock")
+            self._claim = claim(self.directory / LOCK)
         except OSError as error:
             return None, f"cannot write to {self.directory}: {error}. Choose another output_root"
         if self._claim is None:

@@ -23,16 +23,19 @@ def encoding_batch(
     return image, {key: value for key, value in batch.items() if key != "image"}
 
 
-def save_metrics(metrics: Mapping[str, float], path: str) -> None:
-    """Print an evaluator's numbers and write them as JSON, null where undefined.
+def save_metrics(metrics: Mapping[str, float], path: str, tracking: Any = None) -> None:
+    """Write an evaluator's numbers as JSON, null where undefined, and print them with four digits and their place.
 
     Args:
         metrics: `evaluator.state.metrics`.
         path: file to write; its folder is made.
+        tracking: `common.reporting.Tracking`, which knows the page that shows them; None names none.
     """
     numbers = {name: None if math.isnan(value) else value for name, value in sorted(metrics.items())}
     write_atomically(json.dumps(numbers, indent=2) + "\n", Path(path))
-    print("\n".join(f"{name}: {value}" for name, value in numbers.items()))
+    lines = [f"{name}: {'undefined' if value is None else f'{value:.4g}'}" for name, value in numbers.items()]
+    curves = tracking.where_to_look() if tracking is not None else []
+    print("\n".join([*lines, f"Written to {path}", *(f"  {line}" for line in curves)]))
 
 
 class EncodingInferer(Inferer):

@@ -55,4 +55,4 @@ class SaveEncodings:
         path = self.directory / "embeddings.parquet"
         with outputs(path) as [partial]:
             table.to_parquet(partial, index=False)
-        print(f"Wrote {len(table)} embeddings of {values.shape[1]} numbers to {path}")
+        print(f"Wrote {len(table)} embeddings of {values.shape[1]} numbers to {path.resolve()}")

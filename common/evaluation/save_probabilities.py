@@ -48,4 +48,6 @@ class SaveProbabilities:
             # Columns by position: a finding may be called `source`, or like another one.
             table = pd.DataFrame(self.rows, columns=["source", *self.findings])
             table.to_csv(partial, index=False, float_format="%.6f", compression=packed)
-        print(f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} of them to {self.path}")
+        print(
+            f"Wrote probabilities of {', '.join(self.findings)} for {len(self.rows)} of them to {self.path.resolve()}"
+        )

@@ -97,6 +97,8 @@ class SaveReport:
             print(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         print("\n".join([*outcome.notices, *(said(name, value, parts) for name, value in headline(outcome).items())]))
         print(f"Written to {self.directory}/{', '.join(file.name for file in files)}")
+        if self.tracking is not None:
+            print("\n".join(f"  {line}" for line in self.tracking.where_to_look()))
 
     def _images(self, outcome: Outcome) -> pd.DataFrame:
         images = pd.DataFrame(outcome.images)

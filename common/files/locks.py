@@ -99,3 +99,17 @@ def claim(path: Path) -> IO[str] | None:
     except (ImportError, OSError):  # a system or file system without such locks
         pass
     return file
+
+
+def claimed_elsewhere(path: Path) -> bool:
+    """Whether another process has claimed a file; where there is none, nobody has.
+
+    To ask is to let go of a claim of this process, so it asks before it claims.
+    """
+    if not path.is_file():
+        return False
+    file = claim(path)
+    if file is None:
+        return True
+    file.close()
+    return False

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import start
 from .bundles import Bundle
 from .mistyped import refuse_mistyped
 from .words import values
 
+MONAI = ("-m", "monai.bundle")
 TORCHRUN = ("-m", "torch.distributed.run")
 
 
@@ -28,7 +30,7 @@ def monai_run(files: Sequence[Path], bundle: Bundle, overrides: Sequence[str]) -
     refuse_mistyped(files, values(overrides))
     listed = "[" + ",".join(repr(near(path)) for path in files) + "]"
     config = near(files[0]) if len(files) == 1 else listed
-    return ["-m", "monai.bundle", "run", "--config_file", config, "--bundle_root", near(bundle.folder), *overrides]
+    return [*MONAI, "run", "--config_file", config, "--bundle_root", near(bundle.folder), *overrides]
 
 
 def in_processes(count: str, words: Sequence[str]) -> list[str]:
@@ -60,8 +62,15 @@ def become(words: Sequence[str], dry_run: bool) -> int:
     if os.environ.get("RANK", "0") == "0":
         print(shown(words), flush=True)
     if not dry_run:
-        os.execv(sys.executable, [sys.executable, *words])
+        os.execv(sys.executable, [sys.executable, *_quietly(words)])
     return 0
+
+
+def _quietly(words: Sequence[str]) -> Sequence[str]:
+    """The same command, without what MONAI tells of itself; `--verbose` has it all."""
+    if tuple(words[:2]) != MONAI or values(words).get("verbose", "False") != "False":
+        return words
+    return ["-m", start.__name__, *words[2:]]
 
 
 def _quoted(word: str) -> str:

@@ -111,6 +111,15 @@ class RunStore:
                 raise TrackingError(self.uri, error) from error
             return None
 
+    def experiment_of(self, run_id: str | None) -> str:
+        """Id of the experiment that a run is in; "" where there is no such run, or no answer."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_run(run_id).info.experiment_id if self.known(run_id) else ""
+        except (TrackingError, MlflowException):
+            return ""
+
     def known(self, run_id: str | None) -> str | None:
         """The run id itself where there is such a run, which nobody has deleted."""
         if run_id is None or self.status(run_id) is None:

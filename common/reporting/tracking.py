@@ -183,7 +183,8 @@ class Tracking:
 
     def where_to_look(self) -> list[str]:
         """For a person: the command that serves the curves where they are in a file, and the page that shows them."""
-        experiment, run = self.store.experiment_id, self.store.run_id or self._from_checkpoint
+        run = self.store.run_id or self._from_checkpoint
+        experiment = self.store.experiment_id or self.store.experiment_of(run)
         page = f"/#/experiments/{experiment}/runs/{run}" if experiment and run else "/#/experiments"
         page += "?workflowType=machine_learning"  # MLflow opens as a tool for language models otherwise
         if self.store.uri != self.store.local_uri:

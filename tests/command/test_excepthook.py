@@ -6,13 +6,14 @@ import re
 import socket
 import types
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from torch.utils.data import DataLoader, Dataset
 from toy_bundle.scripts.children import CONFIG, command_in_child, exit_code, query
 
-from common.command.excepthook import last_line
+from common.command.excepthook import _report, last_line
 from common.command.given import Command
 from common.command.known_keys import unknown_keys
 from common.engines import WeightsCheckpointLoader
@@ -148,3 +149,22 @@ def test_a_value_of_another_kind_is_refused(key, value, problem):
 )
 def test_a_value_of_the_same_kind_passes(key, value):
     assert unknown_keys(Command((str(CONFIG),), {key: value})) == []
+
+
+def test_a_librarys_error_without_a_log_is_two_lines_and_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("common.command.terminal._log", None)
+    try:
+        np.zeros(3).reshape(2)
+    except ValueError as error:
+        monkeypatch.setenv("A_PASSWORD", "hunter2-secret")
+        error.args = (f"{error} hunter2-secret",)
+        _report(ValueError, error, error.__traceback__)
+        whole = error
+    first, second = capsys.readouterr().err.splitlines()
+    (kept,) = tmp_path.iterdir()
+    assert first.endswith(f"whose traceback is in {kept}:") and second.startswith("ValueError: cannot reshape")
+    assert "np.zeros(3).reshape(2)" in kept.read_text() and "hunter2" not in kept.read_text() + second
+    monkeypatch.setattr("common.command.terminal._verbose", True)
+    _report(ValueError, whole, whole.__traceback__)
+    assert "np.zeros(3).reshape(2)" in capsys.readouterr().err and len(list(tmp_path.iterdir())) == 1

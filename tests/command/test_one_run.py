@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -42,6 +44,19 @@ def begin(tmp_path, monkeypatch):
 
 
 def test_the_same_command_goes_on(begin):
+    assert (begin() / "train.log").is_file()
+
+
+def test_a_run_that_another_process_trains_keeps_its_log(begin, tmp_path):
+    lock = tmp_path / "runs" / "lungs" / "checkpoints" / ".lock"
+    lock.parent.mkdir()
+    hold = f"import fcntl; f = open({str(lock)!r}, 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"1\n"
+        with pytest.raises(SystemExit, match=r"another process is training in .*lungs.*\nWait for it, or .*--run_name"):
+            begin()
+        assert not (tmp_path / "runs" / "lungs" / "train.log").exists()
+        other.communicate(b"\n")
     assert (begin() / "train.log").is_file()
 
 

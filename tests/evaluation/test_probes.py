@@ -1,9 +1,11 @@
+import json
 import math
+import types
 
 import pytest
 import torch
 
-from common.evaluation import probes
+from common.evaluation import probes, save_metrics
 
 
 def each(tokens: torch.Tensor) -> list[str]:
@@ -125,3 +127,13 @@ def test_spread_of_a_point_a_line_and_a_sphere():
     assert probes.spread(line)["embedding_rank"] == pytest.approx(1.0, abs=1e-3)
     assert probes.spread(sphere)["embedding_spread"] == pytest.approx(1.0, abs=0.03)
     assert probes.spread(sphere)["embedding_rank"] > 7.5
+
+
+def test_numbers_are_printed_short_with_their_place_and_kept_whole(tmp_path, capsys):
+    tracking = types.SimpleNamespace(where_to_look=lambda: ["mlflow ui", "http://here/#/runs/7"])
+    path = tmp_path / "run" / "probe.json"
+    save_metrics({"b": 0.123456789012345, "a": float("nan"), "c": 1234.5678}, str(path), tracking)
+    assert capsys.readouterr().out.splitlines() == [
+        "a: undefined", "b: 0.1235", "c: 1235", f"Written to {path}", "  mlflow ui", "  http://here/#/runs/7"
+    ]  # fmt: skip
+    assert json.loads(path.read_text()) == {"a": None, "b": 0.123456789012345, "c": 1234.5678}

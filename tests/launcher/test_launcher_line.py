@@ -1,12 +1,15 @@
 """The printed command is, by MONAI's own parsing, what was asked for; and it is the command that is run."""
 
+import logging
 import os
 import sys
+import warnings
 
 import pytest
 from launched import printed, read_by_monai
 
 from common.command.given import Command
+from common.launcher import start
 from common.launcher.main import main
 
 CONFIGS = "bundles/image_segmentation/configs"
@@ -78,4 +81,32 @@ def test_it_becomes_what_it_printed(capsys, monkeypatch):
     monkeypatch.setattr(os, "execv", lambda *call: became.append(call))
     expected = printed(capsys, "run", "cxr_ace", "small", "--dataset_dir", "a b")
     assert main(["run", "cxr_ace", "small", "--dataset_dir", "a b"]) == 0
-    assert became == [(sys.executable, [sys.executable, *expected[1:]])]
+    assert expected[1:3] == ["-m", "monai.bundle"]
+    quietly = [sys.executable, "-m", "common.launcher.start", *expected[3:]]
+    assert became == [(sys.executable, quietly)]
+    expected = printed(capsys, "run", "cxr_ace", "--verbose", "True")
+    assert main(["run", "cxr_ace", "--verbose", "True"]) == 0
+    assert became[1:] == [(sys.executable, [sys.executable, *expected[1:]])]
+
+
+def test_a_start_passes_on_its_words_and_keeps_quiet_of_itself(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["start.py", "run", "--config_file", "none.yaml"])
+    began = []
+
+    def monai(module, run_name, alter_sys):
+        warnings.warn("parsing config_file none.yaml: any `_target_` ...", UserWarning, stacklevel=1)
+        warnings.warn("the loss is odd", UserWarning, stacklevel=1)
+        began.append((module, run_name, alter_sys, sys.argv[1:]))
+
+    monkeypatch.setattr(start.runpy, "run_module", monai)
+    logger = logging.getLogger("monai.bundle.workflows")
+    with warnings.catch_warnings(record=True) as told:
+        start.start()
+    try:
+        assert [str(warning.message) for warning in told] == ["the loss is odd"]
+        assert began == [("monai.bundle", "__main__", True, ["run", "--config_file", "none.yaml"])]
+        lines = ["Not all config files are in a.", "Setting logging properties based on config: b.", "Loaded bundle"]
+        records = [logging.LogRecord(logger.name, logging.WARNING, "", 0, line, None, None) for line in lines]
+        assert [record.getMessage() for record in records if logger.filter(record)] == ["Loaded bundle"]
+    finally:
+        logger.removeFilter(start.is_needed)

@@ -75,6 +75,11 @@ def test_an_experiment_is_one_of_training(output_root, client):
     assert client.get_experiment_by_name("toy").tags["mlflow.experimentKind"] == "custom_model_development"
     page = tracking.where_to_look()[-1]
     assert page.endswith(f"/#/experiments/1/runs/{tracking.store.run_id}?workflowType=machine_learning")
+    again = Tracking("toy", "one", output_root)  # of a run that is finished: nothing is opened
+    again.load_state_dict({"run_id": tracking.store.run_id})
+    assert again.where_to_look()[-1] == page
+    again.load_state_dict({"run_id": "f" * 32})
+    assert again.where_to_look()[-1].endswith("/#/experiments?workflowType=machine_learning")
 
 
 def test_a_batch_is_that_of_a_step(output_root, client):

@@ -58,7 +58,7 @@ class SaveMasks:
             self.written += 1
 
     def _report(self, engine: Engine) -> None:
-        print(f"Wrote masks of {', '.join(self.structures)} for {self.written} images to {self.directory}")
+        print(f"Wrote masks of {', '.join(self.structures)} for {self.written} images to {self.directory.resolve()}")
 
 
 def at_size(probabilities: Any, size: tuple[int, int], threshold: float) -> Tensor:

@@ -51,4 +51,4 @@ class SaveLandmarks:
         lines = [f"{json.dumps(name)}: {json.dumps(points)}" for name, points in self.found.items()]
         with outputs(self.path) as [partial]:
             partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        print(f"Wrote {len(self.landmarks)} landmarks of {len(self.found)} images to {self.path}")
+        print(f"Wrote {len(self.landmarks)} landmarks of {len(self.found)} images to {self.path.resolve()}")

@@ -59,4 +59,6 @@ class SaveBoxes:
         with outputs(self.path) as [partial]:
             partial.write_text(json.dumps(self.entries, indent=1) + "\n")
         count = sum(len(entry["boxes"]) for entry in self.entries)
-        print(f"Wrote {count} boxes of {', '.join(self.findings)} in {len(self.entries)} images to {self.path}")
+        print(
+            f"Wrote {count} boxes of {', '.join(self.findings)} in {len(self.entries)} images to {self.path.resolve()}"
+        )
