@@ -116,7 +116,8 @@ class RunStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self.client.get_run(run_id).info.experiment_id if self.known(run_id) else ""
+            known = self.known(run_id)
+            return "" if known is None else str(self.client.get_run(known).info.experiment_id)
         except (TrackingError, MlflowException):
             return ""
 
