@@ -36,8 +36,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     try:
         dataset, root = (given.dataset, given.root) if given.root else (the_one(given.dataset), given.dataset)
-        options, progress = parse_options(given.option), sys.stderr.isatty()
-        problems = check_folder(dataset, root, options, given.quick, given.workers, progress)
+        options = parse_options(given.option)
+        problems = check_folder(dataset, root, options, given.quick, given.workers, progress=True)
     except DatasetError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ Example:
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from common.command.excepthook import cause
 from common.export import ExportError, add_onnx, add_torchscript, export_bundle, largest_difference
 
 ROOT = Path(__file__).resolve().parent.parent
+logger = logging.getLogger("common.export")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,11 +36,14 @@ def main(words: Sequence[str] | None = None) -> int:
         exported = export_bundle(bundle, options.out, options.run, options.config, options.weights)
         for notice in exported.notices:
             print(f"note: {notice}")
-        print(f"exported {bundle.name} to {options.out}")
+        print(f"exported {bundle.name} to {options.out.resolve()}")
+        logger.info("Asking the exported network, in a process that sees nothing of the repository.")
         print(f"largest difference of the exported network: {largest_difference(exported):.3g}")
         if options.ts:
+            logger.info("Tracing models/model.ts.")
             print(f"largest difference of models/model.ts: {add_torchscript(exported):.3g}")
         if options.onnx:
+            logger.info("Writing models/model.onnx.")
             print(f"largest difference of models/model.onnx: {add_onnx(exported):.3g}")
     except (ExportError, OSError) as error:
         print(f"export_bundle: {error}", file=sys.stderr)
@@ -52,4 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(logging.StreamHandler())  # what others log is not for a person
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -28,6 +29,7 @@ from .tracked_model import log_model
 from .vendor import source_files, vendor
 
 CHECKSUMS = "checksums.sha256"
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -79,7 +81,9 @@ def export_bundle(
         raise FileNotFoundError(f"{bundle} is no bundle: it has no configs/train.yaml. Give a folder below bundles/.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is not empty. Choose another --out, or remove it.")
+    logger.info("Reading the run %s.", run)
     facts = read_run(run, bundle, overlays, weights)
+    logger.info("Building its network.")
     try:
         configs = _configs(bundle, facts)
         network = _network(configs.get("inference", configs["train"]), facts.weights)
@@ -97,6 +101,7 @@ def export_bundle(
         metadata, images, output, facts.metrics, facts.provenance, facts.classes, data, facts.measured_on
     )
 
+    logger.info("Writing configs, code and weights.")
     with whole_or_nothing(out) as unfinished:
         portable = {name: with_own_code(anchored(config)) for name, config in configs.items()}
         vendor(bundle, unfinished, portable)
@@ -109,6 +114,7 @@ def export_bundle(
         card = model_card(metadata, configs, facts.encoder_file is not None)
         (unfinished / "docs" / "README.md").write_text(card)
         write_checksums(unfinished)
+    logger.info("Keeping the network with the run in MLflow.")
     unlogged = log_model(run, network, images, metadata) if weights is None and facts.unreachable is None else None
     facts.notices.extend([unlogged] if unlogged else [])
     return Exported(out, images, output, facts.notices)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from ..readers.support.phantom_mark import write_mark
+from .make_all import make_all
 from .patient import patients_and_visits
 from .radiograph import Radiograph, make_radiograph
 
@@ -57,11 +57,7 @@ def write_phantom(out: str | Path, count: int = 200, size: int = 256, seed: int 
         (out / folder).mkdir(parents=True, exist_ok=True)
     jobs = patients_and_visits(seed, count)
     job = partial(_write_one, out, seed, size)
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            made = list(pool.map(job, jobs, chunksize=4))
-    else:
-        made = [job(pair) for pair in jobs]
+    made = make_all(job, jobs, workers, "image", chunk=4)
     _write_tables(out, made)
     return out
 

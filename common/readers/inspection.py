@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from ..files.bar import Bar
 from ..files.errors import UnreadableImage
 from ..files.notices import collect_notices
 from ..files.pool import cores
@@ -101,9 +101,7 @@ def inspect_all(
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers or cores(), context) as pool:
         results = pool.map(inspect_volume, records) if volumes else pool.map(inspect, records, chunksize=16)
-        return list(
-            tqdm(results, total=len(records), unit="image", desc="inspecting", disable=None if progress else True)
-        )
+        return list(Bar(results, total=len(records), unit="image", desc="inspecting", disable=not progress))
 
 
 def unread_images(records: Sequence[Record], root: Path, volumes: bool = False) -> list[Path]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from tqdm import tqdm
 
+from ..files.bar import Bar
 from ..files.errors import UnreadableImage
 from ..files.full_disk import FULL
 from ..images.formats.nifti_writer import write_nifti
@@ -62,7 +62,7 @@ def segment_all(
         OSError: the disk is full.
     """
     outcome = Outcome()
-    for record in tqdm(records, unit="volume", disable=None if progress else True):
+    for record in Bar(records, unit="volume", disable=not progress):
         with output.claim(record.image) as mine:
             if not mine:
                 outcome.skipped += 1

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ..files import locked
+from ..files.bar import Bar
 from ..images.regions import StoreRegions
 from ..views import crop_resize
 from .embedding_table import SUFFIXES, EmbeddingTable, name_of, read_table, row_key, write_table
@@ -130,7 +130,7 @@ def _embedded(
     about: dict[str, Any],
 ) -> EmbeddingTable:
     rows, files, edges = [], [], []
-    for first in tqdm(range(0, len(items), batch_size), desc="embeddings", leave=False, disable=None):
+    for first in Bar(range(0, len(items), batch_size), desc="embeddings", leave=False):
         chosen = items[first : first + batch_size]
         images = torch.cat([datasets[number].images([index]) for number, index in chosen]).to(device)
         boxes = torch.stack([datasets[number].pixels(index) for number, index in chosen])

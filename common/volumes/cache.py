@@ -15,9 +15,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ..files import locked
+from ..files.bar import Bar
 from ..files.build import build_entries
 from ..files.errors import DatasetError
 from ..files.full_disk import written_to
@@ -171,7 +171,7 @@ def _build(
     for part in place.glob(f"*{PART}"):  # of a run that was killed; its workers may not have noticed yet
         shutil.rmtree(part, ignore_errors=True)
     work = partial(prepare_entry, preparation=preparation, directory=str(place))
-    with tqdm(total=len(tasks), unit="volume", desc=place.name, disable=None if progress else True) as bar:
+    with Bar(total=len(tasks), unit="volume", desc=place.name, disable=not progress) as bar:
         return build_entries(tasks, work, _crashed, Journal(place / INDEX), bar, workers)
 
 

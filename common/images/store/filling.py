@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ...files import replacing, write_durably
+from ...files.bar import Bar
 from ...files.build import build_entries
 from ...files.journal import Journal, Line
 from ...files.quarantine import nothing_left, quarantined
@@ -37,9 +37,7 @@ def fill(paths: Sequence[str], work: Path, size: int, channels: int, workers: in
     chunk = min(max(len(paths) // CHUNKS, CHUNK[0]), CHUNK[1])
     with (
         slots.open("r+b") as file,
-        tqdm(
-            total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=None if progress else True
-        ) as bar,
+        Bar(total=len(paths), initial=len(done), unit="image", desc=work.stem, disable=not progress) as bar,
     ):
         done |= build_entries(
             todo, decode, crashed, journal, bar, workers, chunk, settle=lambda: os.fdatasync(file.fileno())

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...readers.support.phantom_mark import write_mark
+from ..make_all import make_all
 from ..patient import make_patient, stream
 from ..writer import in_test_list
 from .chest import make_chest
 from .label_map import write_labels, write_volume
-from .publish import check_count, make_all
+from .publish import check_count
 from .volume import PhantomCT, check_sampling
 
 FINDINGS = (
@@ -111,7 +112,7 @@ def write_ct_rate(
     check_sampling(size, thickness)
     root, scans = Path(out) / "dataset", chest_scans(seed, count)
     write_mark(Path(out), "ct_rate", seed)
-    rows = make_all(partial(_write_one, root, seed, size, thickness), scans, workers)
+    rows = make_all(partial(_write_one, root, seed, size, thickness), scans, workers, "volume")
     for split, (metadata, labels) in TABLES.items():
         chosen = [row for scan, row in zip(scans, rows, strict=True) if scan.split == split]
         header = ["VolumeName", *FINDINGS]

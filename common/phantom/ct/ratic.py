@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...readers.support.phantom_mark import write_mark
+from ..make_all import make_all
 from ..patient import stream
 from .abdomen import injuries_of, is_incomplete, make_abdomen
 from .dicom_slices import ENCODINGS, write_series
 from .label_map import write_labels
-from .publish import check_count, make_all
+from .publish import check_count
 from .volume import NAMES, PhantomCT, check_sampling
 
 MARKED = {"extravasation": "Active_Extravasation", "bowel": "Bowel"}  # injuries that have labels for each slice
@@ -73,7 +74,7 @@ def write_ratic(
     check_sampling(size, thickness)
     root, series = Path(out), abdomen_series(seed, count)
     write_mark(root, "ratic", seed)
-    rows = make_all(partial(_write_one, root, seed, size, thickness), series, workers)
+    rows = make_all(partial(_write_one, root, seed, size, thickness), series, workers, "volume")
     patients = [_patient_row(seed, number) for number in range(1, count + 1)]
     _write_table(root / "train_2024.csv", patients)
     _write_table(root / "train_series_meta.csv", [meta for meta, _ in rows])

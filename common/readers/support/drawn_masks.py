@@ -11,9 +11,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from ...files.atomic import replacing, write_atomically
+from ...files.bar import Bar
 from ...files.errors import DatasetError, UnreadableImage
 from ...files.locks import locked
 from ...files.notices import add_notice, first_few
@@ -97,7 +97,7 @@ class DrawnMasks:
         missing = self._missing(wanted)  # another process may have drawn meanwhile
         broken, done = {}, {}
         try:
-            for name, digest in tqdm(missing.items(), unit="mask", desc="drawing masks", disable=None):
+            for name, digest in Bar(missing.items(), unit="mask", desc="drawing masks"):
                 shape, size = wanted[name]
                 try:
                     mask = shape.draw(size)
