@@ -98,3 +98,12 @@ def test_study_and_calibration_change_the_fingerprint_only_where_they_are():
     expected = hashlib.sha256("".join(map(json.dumps, facts)).encode()).hexdigest()[:12]
     assert corpus.fingerprint() == expected
     assert len({corpus.fingerprint(), study.fingerprint(), calibrated.fingerprint()}) == 3
+
+
+def test_a_limited_corpus_has_what_the_subsets_of_that_limit_have_and_no_more():
+    corpus = corpus_of(40)
+    few = corpus.limited(4)
+    for split in ("train", "val", "test"):
+        assert few.subset(split, limit=4).records == corpus.subset(split, limit=4).records
+    assert len(few) == 12 and list(few.records) == [record for record in corpus.records if record in few.records]
+    assert corpus.limited(None) is corpus and len(corpus.limited(15)) == 15 + 10 + 10

@@ -163,6 +163,18 @@ class Corpus:
             chosen = chosen[:limit]
         return replace(self, records=tuple(records[index] for index in sorted(chosen)))
 
+    def limited(self, limit: int | None) -> "Corpus":
+        """Keep at most so many images of each split, those that `subset` takes of it; a trial reads no others.
+
+        Args:
+            limit: 1 or more; None keeps all.
+        """
+        if limit is None:
+            return self
+        splits = [name for name in SPLITS if any(record.split == name for record in self.records)]
+        kept = {id(record) for name in splits for record in self.subset(name, limit=limit).records}
+        return replace(self, records=tuple(record for record in self.records if id(record) in kept))
+
     def fingerprint(self) -> str:
         """Return 12 hexadecimal digits that change with any name, label, split or annotation.
 

@@ -41,7 +41,11 @@ def open_sources(
         if unknown := sorted(set(entry) - KEYS):
             raise ValueError(f"datasets#{number} has {', '.join(unknown)}; known are {', '.join(sorted(KEYS))}.")
     corpora = [read(entry["dataset"], entry["dataset_dir"], **entry.get("options", {})) for entry in datasets]
-    stores = [open_store(corpus, directory, size, channels, min_size=min_size) for corpus in corpora]
+    limits = [entry.get("limit", limit) for entry in datasets]  # beyond which no image is decoded
+    stores = [
+        open_store(corpus.subset(split, limit=most) if most else corpus, directory, size, channels, min_size=min_size)
+        for corpus, most in zip(corpora, limits, strict=True)
+    ]
     return [
         RegionSource(
             store.subset(split, limit=entry.get("limit", limit)),
