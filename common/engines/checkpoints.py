@@ -3,6 +3,7 @@
 import logging
 import math
 import operator
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -50,6 +51,9 @@ class Checkpoints:
         optimizer: of the network.
         every_epochs: save after so many epochs.
         every_iterations: save also in mid-epoch, after so many iterations; None does not.
+        share: largest part of the time that saving epochs may take, in (0, 1): where they are seconds, one that
+            comes sooner than that allows is passed over. The last one, the best one, the one at a signal and those
+            of `every_iterations` are saved always. None saves every one.
         keep_last: number of newest checkpoints kept, 1 or more.
         keep_finished: number of them that a finished run keeps, 1 or more; None keeps all that there are.
         keep_best: True keeps the epoch with the best key metric, as the evaluator compares it, as `best.pt`; a name
@@ -89,6 +93,7 @@ class Checkpoints:
         optimizer: Optimizer,
         every_epochs: int = 1,
         every_iterations: int | None = None,
+        share: float | None = None,
         keep_last: int = 3,
         keep_finished: int | None = None,
         keep_best: str | bool | None = None,
@@ -102,6 +107,8 @@ class Checkpoints:
                 raise ValueError(f"checkpoints#{name} is {value}; it must be 1 or more")
         if every_iterations is not None and every_iterations < 1:
             raise ValueError(f"checkpoints#every_iterations is {every_iterations}; it must be 1 or more, or null")
+        if share is not None and not 0 < share < 1:
+            raise ValueError(f"checkpoints#share is {share}; it must be above 0 and below 1, such as 0.05, or null")
         self.directory = Path(directory)
         self.network, self.optimizer = network, optimizer
         self.every_epochs, self.every_iterations = every_epochs, every_iterations
@@ -111,7 +118,9 @@ class Checkpoints:
         self.extra = dict(extra or {})
         self.best: dict[str, float] = {}
         self.when_best: list[Callable[[], None]] = []
+        self.share = share
         self._saved_at = 0
+        self._next = -math.inf  # seconds of the clock from which on another may be saved
         self._new_best = False
         self._trainer: Trainer | None = None
         self._claim: IO[str] | None = None
@@ -146,7 +155,7 @@ class Checkpoints:
             return
         iteration, length = engine.state.iteration, engine.state.epoch_length
         epochs, offset = divmod(iteration, length)
-        due = offset == 0 and epochs > 0 and epochs % self.every_epochs == 0
+        due = offset == 0 and epochs > 0 and epochs % self.every_epochs == 0 and time.monotonic() >= self._next
         if self.every_iterations is not None:
             due |= iteration // self.every_iterations > self._saved_at // self.every_iterations
         if self._new_best or (due and iteration > self._saved_at):
@@ -175,7 +184,7 @@ class Checkpoints:
             CheckpointError: the file cannot be written; the earlier checkpoints are untouched.
             NonFiniteWeights: the weights are spoilt.
         """
-        self._saved_at = engine.state.iteration
+        self._saved_at, begin = engine.state.iteration, time.monotonic()
         if distributed.rank() == 0:
             for name, parameter in self.network.named_parameters():
                 if not bool(parameter.isfinite().all()):
@@ -196,6 +205,9 @@ class Checkpoints:
                 raise CheckpointError(self._cannot_write(path, error)) from error
             self._drop(self.keep_last)
         self._new_best = False
+        if self.share is not None:
+            end = time.monotonic()
+            self._next = end + (end - begin) * (1 / self.share - 1)
 
     def _path(self, iteration: int) -> Path:
         return self.directory / f"iteration-{iteration:09d}.pt"

@@ -1,6 +1,7 @@
 """Encoders and the networks built on them."""
 
 from . import torchvision_shim
+from .accelerate import accelerated
 from .batch_statistics import has_batch_norm
 from .build import build_encoder, load_encoder
 from .checkpoint_reading import UnreadableCheckpointError
@@ -24,6 +25,7 @@ __all__ = [
     "ProjectionHead",
     "SegmentationNetwork",
     "UnreadableCheckpointError",
+    "accelerated",
     "build_encoder",
     "describe_encoder",
     "has_batch_norm",

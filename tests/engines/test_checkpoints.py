@@ -30,6 +30,26 @@ def test_a_finished_run_keeps_fewer(tmp_path):
     assert names(tmp_path) == ["iteration-000000010.pt"]
 
 
+def test_short_epochs_are_saved_as_often_as_a_share_of_the_time_allows(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("common.engines.checkpoints.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("common.engines.checkpoints.save_atomically", lambda _, path: tick(2) or path.touch())
+
+    def tick(seconds):
+        clock[0] += seconds
+
+    trainer, _ = make(tmp_path, epochs=10, share=0.25, keep_last=99)
+    trainer.add_event_handler(Events.EPOCH_STARTED, lambda: tick(3))  # saving takes 2: 6 must lie between
+    trainer.run()
+    assert [int(name[10:19]) // 5 for name in names(tmp_path)] == [1, 3, 5, 7, 9, 10]  # and the last
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1])
+def test_a_share_of_the_time_that_is_none_is_refused(tmp_path, share):
+    with pytest.raises(ValueError, match=rf"checkpoints#share is {share}; it must be above 0 and below 1"):
+        make(tmp_path, share=share)
+
+
 def test_saved_after_whole_steps_only(tmp_path):
     trainer, _ = make(tmp_path, every_iterations=1, keep_last=99)
     trainer.accumulation_steps = 2
