@@ -241,7 +241,7 @@ LINES = {
     "cxr_ace": 17_650,
     "cxr_adam": 17_350,
     "cxr_adam_v2": 17_600,
-    "cxr_leader": 18_300,
+    "cxr_leader": 18_450,
     "cxr_srhrs": 17_600,
     "image_classification": 15_000,
     "image_segmentation": 15_350,
