@@ -21,7 +21,7 @@ def patient_intervals(
         seed: of the draws.
 
     Returns:
-        Lower and upper bounds (2, number of statistics); nan where there are not two patients or nothing is defined.
+        Lower and upper bounds (2, number of statistics); nan where there are not two patients, or as `bounds`.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentiles) and 8 (units).
 
@@ -30,6 +30,18 @@ def patient_intervals(
         >>> patient_intervals(lambda rows: [errors[rows].mean()], ["a", "a", "b", "b"]).tolist()  # 2 of each patient
         [[2.0], [2.0]]
     """
+    return bounds(patient_draws(statistic, patients, resamples, seed), level)
+
+
+def patient_draws(statistic: Statistic, patients: Sequence[str], resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """The numbers of each draw of patients (resamples, number of statistics); all nan where there are not two.
+
+    Args:
+        statistic: as in `patient_intervals`.
+        patients: of each row.
+        resamples: number of draws.
+        seed: of the draws.
+    """
     rows_of: dict[str, list[int]] = {}
     for row, patient in enumerate(patients):
         rows_of.setdefault(patient, []).append(row)
@@ -37,8 +49,18 @@ def patient_intervals(
     generator = np.random.default_rng(seed)
     draws = generator.integers(len(groups), size=(resamples, len(groups)))
     found = np.stack([np.asarray(statistic(np.concatenate([groups[i] for i in draw])), float) for draw in draws])
-    bounds = np.full((2, found.shape[1]), np.nan)
-    defined = np.isfinite(found).any(0)
-    if len(groups) > 1 and defined.any():
-        bounds[:, defined] = np.nanquantile(found[:, defined], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return bounds
+    return found if len(groups) > 1 else np.full_like(found, np.nan)
+
+
+def bounds(found: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """Percentiles (2, statistics) of the draws that define a number; nan where too few do to have one beyond each.
+
+    Args:
+        found: numbers of each draw (resamples, statistics), nan where undefined.
+        level: of the interval, in (0, 1).
+    """
+    edges = np.full((2, found.shape[1]), np.nan)
+    enough = np.isfinite(found).sum(0) >= min(2 / (1 - level), len(found))
+    if enough.any():
+        edges[:, enough] = np.nanquantile(found[:, enough], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return edges

@@ -2,14 +2,14 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..records import Corpus, Record
-from .bootstrap import patient_intervals
+from .bootstrap import bounds, patient_draws
 from .report import Row
 from .scorers import Scorer
 
@@ -24,20 +24,33 @@ class Breakdown:
 
     Args:
         intervals: metric -> lower and upper bound of its interval; nan where nothing can be said.
-        groups: a row per group, with `by`, `group`, `images`, `patients` and the metrics.
-        resamples: of the intervals.
+        groups: a row per group, with `by`, `group`, `images`, `patients`, the metrics, and in `lacks` the classes that
+            the group leaves undefined and all images do not: then it has no mean over classes.
+        resamples: draws of patients.
         patients: that were resampled.
+        draws: metric -> how many draws define it, where not all do; the interval is theirs.
     """
 
     intervals: dict[str, tuple[float, float]]
     groups: list[Row] = field(default_factory=list)
     resamples: int = 0
     patients: int = 0
+    draws: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The intervals as they stand in a file; null where nothing can be said."""
-        bounds = {name: None if math.isnan(low) else [low, high] for name, (low, high) in self.intervals.items()}
-        return {"level": LEVEL, "patients": self.patients, "resamples": self.resamples, "metrics": bounds}
+        edges = {name: None if math.isnan(low) else [low, high] for name, (low, high) in self.intervals.items()}
+        counts = {"patients": self.patients, "resamples": self.resamples, "draws": self.draws}
+        return {"level": LEVEL, **counts, "metrics": edges}
+
+    def notices(self) -> list[str]:
+        """How many draws count, of each mean over classes that some of them leave undefined."""
+        means = {name: count for name, count in self.draws.items() if "/" not in name}
+        return [
+            f"{', '.join(name for name in means if means[name] == count)}: the interval is of the {count} of "
+            f"{self.resamples} draws of patients that have every class; the others have no such mean."
+            for count in sorted(set(means.values()), reverse=True)
+        ]
 
 
 def breakdown(
@@ -54,16 +67,27 @@ def breakdown(
     """
     records = records_of(sources, corpus)
     patients = patients_of(sources, records)
-    bounds = patient_intervals(scorer, patients, resamples, LEVEL, seed)
-    intervals = {name: (float(low), float(high)) for name, low, high in zip(scorer.names, *bounds, strict=True)}
-    groups = []
+    drawn = patient_draws(scorer, patients, resamples, seed)
+    edges = bounds(drawn, LEVEL)
+    intervals = {name: (float(low), float(high)) for name, low, high in zip(scorer.names, *edges, strict=True)}
+    counted = dict(zip(scorer.names, np.isfinite(drawn).sum(0).tolist(), strict=True))
+    whole = dict(zip(scorer.names, scorer(np.arange(len(sources))).tolist(), strict=True))
+    draws = {name: count for name, count in counted.items() if count < resamples and math.isfinite(whole[name])}
+    groups: list[Row] = []
     for by, names in _groups(records).items():
         for group in sorted(set(names) - {None}, key=str):
             rows = np.flatnonzero([name == group for name in names])
             counts = {"images": len(rows), "patients": len({patients[row] for row in rows})}
             numbers = dict(zip(scorer.names, scorer(rows).tolist(), strict=True))
-            groups.append({"by": by, "group": group, **counts, **numbers})
-    return Breakdown(intervals, groups, resamples, len(set(patients)))
+            lacks = _lacking(numbers, whole, scorer.names[0])
+            groups.append({"by": by, "group": group, **counts, **numbers, "lacks": ", ".join(lacks)})
+    return Breakdown(intervals, groups, resamples, len(set(patients)), draws)
+
+
+def _lacking(numbers: Mapping[str, float], whole: Mapping[str, float], metric: str) -> list[str]:
+    """Classes of which a group leaves a metric undefined and all images do not."""
+    of_class = {name.removeprefix(f"{metric}/"): name for name in whole if name.startswith(f"{metric}/")}
+    return [it for it, name in of_class.items() if math.isnan(numbers[name]) and math.isfinite(whole[name])]
 
 
 def records_of(sources: Sequence[str], corpus: Corpus) -> list[Record | None]:

@@ -10,21 +10,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    average_precision_score,
-    cohen_kappa_score,
-    precision_recall_fscore_support,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score, roc_curve
 from torch import Tensor
 
-from .from_rows import areas
+from .from_rows import of_classification
+from .grading import GradingScorer
 from .report import Outcome, Report, Row, defined_mean
 from .scorers import Scorer
 
 Values = NDArray[np.float64]
 
+RANKED = ("auc", "average_precision")
 THRESHOLD_METRICS = ("sensitivity", "specificity", "precision", "f1", "f1_weighted")
 
 
@@ -170,12 +166,13 @@ class ClassificationReport(Report):
         return Outcome(self._metrics(table, scores_NK, labels_NK), table, images, curves, notices)
 
     def scorer(self, outcome: Outcome) -> Scorer:
-        """Areas under the ROC curves of some of the images."""
-        return areas(outcome.images, self.classes, self.mean_of)
+        """AUC, average precision, and accuracy and kappa where classes exclude each other, of some of the images."""
+        return of_classification(outcome.images, self.classes, self.mean_of, self.exclusive, self.ordered)
 
     def told(self) -> dict[str, Any]:
-        """The task, its classes, and those that the means are over."""
-        return {"task": "classification", "classes": self.classes, "mean_of": self.mean_of}
+        """The task, its classes and what they are, and those that the means are over."""
+        kind = {"exclusive": self.exclusive, "ordered": self.ordered}
+        return {"task": "classification", "classes": self.classes, "mean_of": self.mean_of, **kind}
 
     def _row(self, name: str, scores_N: Values, labels_N: Values, threshold: float | None) -> Row:
         both = _has_both(labels_N)
@@ -192,17 +189,14 @@ class ClassificationReport(Report):
         return row
 
     def _metrics(self, table: list[Row], scores_NK: Values, labels_NK: Values) -> dict[str, float]:
-        averaged = [name for name in ("auc", "average_precision", *THRESHOLD_METRICS) if name in table[0]]
+        averaged = [name for name in (*RANKED, *THRESHOLD_METRICS) if name in table[0]]
         tested = [row for row in table if row["class"] in self.mean_of]
         metrics = {name: defined_mean([row[name] for row in tested]) for name in averaged}
         if self.exclusive:
-            known = ~np.isnan(labels_NK).any(axis=1)
-            called_N, true_N = scores_NK[known].argmax(1), labels_NK[known].argmax(1)
-            metrics["accuracy"] = float((called_N == true_N).mean()) if known.any() else float("nan")
-            if self.ordered:
-                metrics["quadratic_kappa"] = _quadratic_kappa(called_N, true_N, len(self.classes))
+            scorer = GradingScorer(scores_NK, labels_NK, self.ordered)
+            metrics |= dict(zip(scorer.names, scorer(np.arange(len(scores_NK))).tolist(), strict=True))
         metrics["undefined_classes"] = float(sum(math.isnan(row["auc"]) for row in table))
-        return metrics | {f"auc/{row['class']}": row["auc"] for row in table}
+        return metrics | {f"{name}/{row['class']}": row[name] for name in RANKED for row in table}
 
     def _check(self, sources: list[str], scores_NK: Values, labels_NK: Values) -> None:
         expected = (len(sources), len(self.classes))
@@ -216,13 +210,6 @@ class ClassificationReport(Report):
             raise ValueError(
                 f"The network's output for {sources[int(bad.argmax())]} is not finite; no metric was computed."
             )
-
-
-def _quadratic_kappa(called_N: NDArray[np.intp], true_N: NDArray[np.intp], grades: int) -> float:
-    """Agreement of two gradings beyond chance; nan where either gives one grade to all."""
-    if not len(true_N) or len({*called_N, *true_N}) < 2:
-        return float("nan")
-    return float(cohen_kappa_score(true_N, called_N, labels=range(grades), weights="quadratic"))
 
 
 def _has_both(labels_N: Values) -> bool:

@@ -126,7 +126,7 @@ def compare(first: Evaluation, second: Evaluation, resamples: int = 1000, seed: 
     sources, task, notices = first.images["source"].tolist(), TASKS[first.said["task"]], []
     rows_of_runs = [run.rows(sources) for run in (first, second)]
     _check_labels(sources, *(task.truth(rows, first.classes) for rows in rows_of_runs))
-    options = {"mean_of": first.said["mean_of"]} if "mean_of" in first.said else {}
+    options = {name: first.said[name] for name in ("mean_of", "exclusive", "ordered") if name in first.said}
     before, after = (task.scorer(rows, first.classes, **options) for rows in rows_of_runs)
     patients = first.images["patient"].tolist() if "patient" in first.images else sources
     if patients is sources:

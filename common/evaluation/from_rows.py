@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .scorers import AucScorer, JoinedScorer, MeanScorer, Scorer, Values
+from .grading import GradingScorer
+from .ranking import RankingScorer
+from .scorers import JoinedScorer, MeanScorer, Scorer, Values
 
 Rows = Sequence[Mapping[str, Any]]
 UNITS = ("px", "image_px", "mm")
@@ -25,17 +27,26 @@ def labels(rows: Rows, classes: Sequence[str]) -> Values:
     return columns(rows, [f"{name} (label)" for name in classes])
 
 
-def areas(rows: Rows, classes: Sequence[str], mean_of: Sequence[str] | None = None) -> Scorer:
-    """Of a classification: areas under the ROC curves."""
-    return AucScorer(classes, columns(rows, classes), labels(rows, classes), mean_of)
+def of_classification(
+    rows: Rows,
+    classes: Sequence[str],
+    mean_of: Sequence[str] | None = None,
+    exclusive: bool = False,
+    ordered: bool = False,
+) -> Scorer:
+    """AUC and average precision; accuracy of classes that exclude each other; and quadratic kappa of grades."""
+    scores_NK, labels_NK = columns(rows, classes), labels(rows, classes)
+    ranking = RankingScorer(classes, scores_NK, labels_NK, mean_of)
+    return JoinedScorer(ranking, GradingScorer(scores_NK, labels_NK, ordered)) if exclusive else ranking
 
 
-def mean_dice(rows: Rows, classes: Sequence[str]) -> Scorer:
-    """Of a segmentation."""
-    return MeanScorer("dice", classes, columns(rows, classes))
+def of_segmentation(rows: Rows, classes: Sequence[str]) -> Scorer:
+    """Means over images of Dice, and of the IoU that follows from it."""
+    dice_NK = columns(rows, classes)
+    return JoinedScorer(MeanScorer("dice", classes, dice_NK), MeanScorer("iou", classes, dice_NK / (2 - dice_NK)))
 
 
-def mean_errors(rows: Rows, classes: Sequence[str]) -> Scorer:
+def of_landmarks(rows: Rows, classes: Sequence[str]) -> Scorer:
     """Of landmarks, in each unit."""
     return JoinedScorer(
         *(

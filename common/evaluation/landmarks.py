@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..images import image_size
 from ..records import Record
-from .from_rows import UNITS, mean_errors
+from .from_rows import UNITS, of_landmarks
 from .report import Outcome, Report, Row, defined_mean
 from .scorers import Scorer
 
@@ -101,7 +101,7 @@ class LandmarkReport(Report):
 
     def scorer(self, outcome: Outcome) -> Scorer:
         """Mean errors of some of the images, in each unit."""
-        return mean_errors(outcome.images, self.landmarks)
+        return of_landmarks(outcome.images, self.landmarks)
 
     def told(self) -> dict[str, Any]:
         """The task and its landmarks."""

@@ -18,7 +18,7 @@ from .roc import roc_figure
 
 CLASSES, IMAGES, GROUPS = "evaluation_classes.csv", "evaluation_images.csv", "evaluation_groups.csv"
 SHOWN_OF_GROUPS = 5
-"""Columns of the groups' table that the terminal shows: whose, how many, and the headline."""
+"""Columns of the groups' table that the terminal shows: whose, how many, and the headline; then what they lack."""
 
 
 class SaveReport:
@@ -68,10 +68,11 @@ class SaveReport:
     def write(self, outcome: Outcome) -> None:
         """Write all files of an outcome into the directory: all of them, or none when one fails."""
         counted = {"evaluated": len(outcome.images)}
-        metrics = without_nan(outcome.metrics)
-        content = {**self.about, **counted, **self.report.told(), "metrics": metrics, "notices": outcome.notices}
-        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: self._images(outcome)}
         parts = self._breakdown(outcome)
+        notices = [*outcome.notices, *(parts.notices() if parts else [])]
+        metrics = without_nan(outcome.metrics)
+        content = {**self.about, **counted, **self.report.told(), "metrics": metrics, "notices": notices}
+        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: self._images(outcome)}
         if parts is not None:
             content["intervals"] = parts.as_dict()
             tables[CLASSES] = with_intervals(tables[CLASSES], parts)
@@ -93,9 +94,12 @@ class SaveReport:
                 self.tracking.log_artifact(file)
         print(tables[CLASSES].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
         if GROUPS in tables:
-            shown = tables[GROUPS].iloc[:, :SHOWN_OF_GROUPS]
+            groups = tables[GROUPS]
+            shown = groups.iloc[:, :SHOWN_OF_GROUPS].assign(
+                **{"lacks": groups["lacks"]} if any(groups["lacks"]) else {}
+            )
             print(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
-        print("\n".join([*outcome.notices, *(said(name, value, parts) for name, value in headline(outcome).items())]))
+        print("\n".join([*notices, *(said(name, value, parts) for name, value in headline(outcome).items())]))
         print(f"Written to {self.directory}/{', '.join(file.name for file in files)}")
         if self.tracking is not None:
             print("\n".join(f"  {line}" for line in self.tracking.where_to_look()))

@@ -6,15 +6,17 @@ Shapes: B images of a batch, N images in all, K structures, H W space.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..records import IGNORE
-from .from_rows import mean_dice
+from .from_rows import of_segmentation
 from .report import Outcome, Report, Row, defined_mean
-from .scorers import Scorer
+from .scorers import JoinedScorer, Rows, Scorer, Values, mean_over_classes
 
 THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95
+POOLED = ("pooled_dice", "pooled_iou")
 
 
 def overlap_counts(probabilities_BKHW: Tensor, labels_BKHW: Tensor, threshold: float = 0.5) -> Tensor:
@@ -98,8 +100,9 @@ class SegmentationReport(Report):
         return kept, kept.new_empty(len(kept))
 
     def scorer(self, outcome: Outcome) -> Scorer:
-        """Mean Dice of some of the images."""
-        return mean_dice(outcome.images, self.structures)
+        """All numbers of some of the images."""
+        means = of_segmentation(outcome.images, self.structures)
+        return JoinedScorer(means, PooledScorer(self.structures, self._counts))
 
     def told(self) -> dict[str, Any]:
         """The task and its structures."""
@@ -107,8 +110,8 @@ class SegmentationReport(Report):
 
     def report(self, sources: list[str], predictions: Tensor, labels: Tensor) -> Outcome:
         """Turn counts (N, K + 1 + thresholds, 4), of structures and of all of them merged, into numbers."""
-        counts_NK4, merged_N4, swept_NT4 = predictions.split([len(self.structures), 1, len(THRESHOLDS)], dim=1)
-        swept_T4 = swept_NT4.sum(0)
+        self._counts = predictions
+        counts_NK4 = predictions[:, : len(self.structures)]
         dice_NK, iou_NK = dice_iou(counts_NK4)
         pooled_dice_K, pooled_iou_K = dice_iou(counts_NK4.sum(0))
         table: list[Row] = []
@@ -130,17 +133,44 @@ class SegmentationReport(Report):
                     f"{name}: {len(sources) - annotated} of {len(sources)} images lack its annotation; not counted."
                 )
         notices += _never_found(self.structures, counts_NK4.sum(0))
-        metrics = {
-            key: defined_mean([row[key] for row in table]) for key in ("dice", "iou", "pooled_dice", "pooled_iou")
-        }
-        metrics["merged_iou"] = dice_iou(merged_N4.sum((0, 1)))[1].item()
-        metrics["mean_iou"] = ((dice_iou(swept_T4)[1] + background_iou(swept_T4)) / 2).mean().item()
+        metrics = {key: defined_mean([row[key] for row in table]) for key in ("dice", "iou", *POOLED)}
+        metrics |= dict(zip(("merged_iou", "mean_iou"), _merged_ious(predictions.sum(0)), strict=True))
         metrics |= {f"{key}/{row['structure']}": row[key] for row in table for key in ("dice", "iou")}
         images = [
             {"source": source, **dict(zip(self.structures, values, strict=True))}
             for source, values in zip(sources, dice_NK.tolist(), strict=True)
         ]
         return Outcome(metrics, table, images, notices=notices)
+
+
+class PooledScorer:
+    """Numbers of the pixels of all chosen images as one: Dice and IoU of structures, and IoU of all of them merged.
+
+    Args:
+        structures: names of the K.
+        counts_NC4: of each image, as `SegmentationReport` keeps them.
+    """
+
+    def __init__(self, structures: Sequence[str], counts_NC4: Tensor):
+        pooled = [name for metric in POOLED for name in (metric, *(f"{metric}/{it}" for it in structures))]
+        self.names = (*pooled, "merged_iou", "mean_iou")
+        self._counts_NC4, self._structures = counts_NC4.double(), len(structures)
+        self._annotated_K = (counts_NC4[:, : self._structures, 3].sum(0) > 0).numpy()
+
+    def __call__(self, rows_R: Rows) -> Values:
+        """Numbers of these images."""
+        weight_N = torch.bincount(torch.as_tensor(rows_R), minlength=len(self._counts_NC4)).double()
+        counts_C4 = torch.einsum("n,nci->ci", weight_N, self._counts_NC4)
+        found = [it.numpy() for it in dice_iou(counts_C4[: self._structures])]
+        pooled = [np.r_[mean_over_classes(it_K, self._annotated_K), it_K] for it_K in found]
+        return np.concatenate([*pooled, _merged_ious(counts_C4)])
+
+
+def _merged_ious(counts_C4: Tensor) -> list[float]:
+    """`merged_iou` and `mean_iou`, from the last counts: of the merged mask, and of it at each threshold."""
+    merged_4, swept_T4 = counts_C4[-len(THRESHOLDS) - 1], counts_C4[-len(THRESHOLDS) :]
+    mean = ((dice_iou(swept_T4)[1] + background_iou(swept_T4)) / 2).mean()
+    return [dice_iou(merged_4)[1].item(), mean.item()]
 
 
 def _never_found(structures: Sequence[str], counts_K4: Tensor) -> list[str]:

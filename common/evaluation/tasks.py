@@ -12,7 +12,7 @@ import numpy as np
 
 from .box_matching import Matched
 from .detection_scorer import DetectionScorer
-from .from_rows import Rows, areas, columns, labels, mean_dice, mean_errors
+from .from_rows import Rows, columns, labels, of_classification, of_landmarks, of_segmentation
 from .scorers import Scorer, Values
 
 
@@ -55,10 +55,10 @@ class Task:
 
 
 TASKS = {
-    "classification": Task(areas, labels),
-    "segmentation": Task(mean_dice, lambda rows, classes: np.where(np.isnan(columns(rows, classes)), np.nan, 0)),
+    "classification": Task(of_classification, labels),
+    "segmentation": Task(of_segmentation, lambda rows, classes: np.where(np.isnan(columns(rows, classes)), np.nan, 0)),
     "landmarks": Task(
-        mean_errors,
+        of_landmarks,
         lambda rows, classes: np.where(np.isnan(columns(rows, [f"{it}/error_px" for it in classes])), np.nan, 0),
         lower=True,
     ),

@@ -132,7 +132,7 @@ def test_every_box_counts_and_findings_count_alike():
     """Three boxes of one finding, two of them in one image, and one of another: A39 is not repeated."""
     cases = [case("a", "Mass"), case("a", "Mass"), case("b", "Mass"), case("b", "Nodule")]
     scored = [Scored(*it) for it in ((True, 0.6, 0.5, True), (False, 0.3, 0.1, True), (False, 0.0, math.nan, False))]
-    mean, rows = summary(cases, [*scored, Scored(True, 0.1, 0.9, True)], ["Mass", "Nodule"], resamples=50, seed=0)
+    mean, rows = summary(cases, [*scored, Scored(True, 0.1, 0.9, True)], ["Mass", "Nodule"], resamples=200, seed=0)
     assert [(row["finding"], row["boxes"], row["images"], row["empty_maps"]) for row in rows] == [
         ("Mass", 3, 2, 1),
         ("Nodule", 1, 1, 0),
@@ -142,6 +142,18 @@ def test_every_box_counts_and_findings_count_alike():
     assert rows[0]["iou"] == pytest.approx(0.3) and rows[0]["energy"] == pytest.approx(0.3)
     assert [rows[0][f"iou_from_{it:g}"] for it in (0.1, 0.3, 0.5, 0.7)] == pytest.approx([2 / 3, 2 / 3, 1 / 3, 0])
     assert 0 <= mean["pointing_low"] <= mean["pointing"] <= mean["pointing_high"] <= 1
+
+
+def test_the_mean_is_of_draws_that_have_a_box_of_every_finding():
+    """Two patients: the draws of one alone lack a finding, and half are of both, whose mean never changes."""
+    cases = [case("a", "Mass"), case("b", "Nodule")]
+    scored = [Scored(True, 0.8, 0.5, True), Scored(False, 0.0, math.nan, False)]
+    mean, rows = summary(cases, scored, ["Mass", "Nodule"], resamples=200, seed=0)
+    assert (mean["pointing_low"], mean["pointing"], mean["pointing_high"]) == (0.5, 0.5, 0.5)
+    draws = np.random.default_rng(0).integers(2, size=(200, 2))
+    assert mean["draws"] == (draws[:, 0] != draws[:, 1]).sum()
+    assert [row["draws"] for row in rows] == [(draws == n).any(1).sum() for n in (0, 1)]
+    assert mean["energy"] == 0.5 == mean["energy_low"]  # one finding has no energy in any draw, and does not count
 
 
 def records(root, *boxes):

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from common.evaluation import ClassificationReport, SaveReport, SegmentationReport
+from common.evaluation import ClassificationReport, DetectionReport, SaveReport, SegmentationReport
 from common.evaluation.breakdown import breakdown
-from common.evaluation.scorers import AucScorer, MeanScorer
+from common.evaluation.ranking import RankingScorer
+from common.evaluation.scorers import MeanScorer
 from common.records import Corpus, Record
 
 GENERATOR = np.random.default_rng(0)
@@ -23,27 +24,82 @@ def corpus_of(count, **facts):
     return Corpus("toy", tuple(records))
 
 
-def test_areas_of_chosen_images_are_sklearn_s_with_ties_and_repeats():
+def test_numbers_of_chosen_images_are_sklearn_s_with_ties_and_repeats():
     scores = GENERATOR.integers(0, 5, (40, 2)) / 4.0
     labels = GENERATOR.integers(0, 2, (40, 2)).astype(float)
     labels[::7, 1] = np.nan
-    scorer = AucScorer(["a", "b"], scores, labels)
+    scorer = RankingScorer(["a", "b"], scores, labels)
+    assert scorer.names == (
+        "auc",
+        "auc/a",
+        "auc/b",
+        "average_precision",
+        *("average_precision/a", "average_precision/b"),
+    )
+    tested = RankingScorer(["a", "b"], scores, labels, mean_of=["b"], metrics=["auc"])
     for _ in range(5):
         rows = GENERATOR.integers(0, 40, 30)
         expected = []
-        for k in range(2):
-            known = rows[~np.isnan(labels[rows, k])]
-            expected.append(roc_auc_score(labels[known, k], scores[known, k]))
-        assert scorer(rows) == pytest.approx([np.mean(expected), *expected])
-        tested = AucScorer(["a", "b"], scores, labels, mean_of=["b"])
-        assert tested(rows) == pytest.approx([expected[1], *expected])
-    assert np.isnan(scorer(np.flatnonzero(labels[:, 0] == 1)))[1]  # one value only
+        for measure in (roc_auc_score, average_precision_score):
+            known = [rows[~np.isnan(labels[rows, k])] for k in range(2)]
+            values = [measure(labels[known[k], k], scores[known[k], k]) for k in range(2)]
+            expected += [np.mean(values), *values]
+        assert scorer(rows) == pytest.approx(expected)
+        assert tested(rows) == pytest.approx([expected[2], *expected[1:3]])
+    assert np.isnan(scorer(np.flatnonzero(labels[:, 0] == 1)))[[1, 4]].all()  # one value only
 
 
 def test_means_leave_out_what_is_unknown():
-    scorer = MeanScorer("dice", ["a", "b"], np.array([[0.2, np.nan], [0.6, 1.0], [0.6, np.nan]]))
-    assert scorer(np.array([0, 1])).tolist() == pytest.approx([0.7, 0.4, 1.0])
-    assert scorer(np.array([0, 2])).tolist() == pytest.approx([0.4, 0.4, np.nan], nan_ok=True)
+    values = np.array([[0.2, np.nan, np.nan], [0.6, 1.0, np.nan], [0.6, np.nan, np.nan]])  # nobody knows c
+    scorer = MeanScorer("dice", ["a", "b", "c"], values)
+    assert scorer(np.array([0, 1])).tolist() == pytest.approx([0.7, 0.4, 1.0, np.nan], nan_ok=True)
+
+
+def classified(labels):
+    report = ClassificationReport(["often", "rare"])
+    report.update((torch.tensor(GENERATOR.random(labels.shape)), torch.tensor(labels)))
+    return report
+
+
+def segmented(labels):
+    """An image without a label is one in which nobody annotated the structure."""
+    masks = torch.tensor(np.where(labels == 1, 1, 255))[:, :, None, None].expand(-1, -1, 4, 4)
+    report = SegmentationReport(["often", "rare"])
+    report.update((torch.tensor(GENERATOR.random(masks.shape)), masks))
+    return report
+
+
+def detected(labels):
+    report = DetectionReport(["often", "rare"], 100)
+    rows = [[[8.0, 8.0, 40.0, 40.0, float(k)] if row[k] else [-1.0] * 5 for k in range(2)] for row in labels]
+    found = [[[8.0, 8.0, 41.0, 41.0, score, float(k)] for k, score in enumerate(GENERATOR.random(2))] for _ in labels]
+    report.update(([torch.tensor(it) for it in found], [torch.tensor(it) for it in rows]))
+    return report
+
+
+@pytest.mark.parametrize("kind", [classified, segmented, detected])
+def test_a_mean_over_classes_is_of_all_of_them_or_none(kind):
+    """A draw or a group without the rare class has no mean: that of the other class is another quantity."""
+    labels = np.stack([np.arange(24) % 2, np.arange(24) == 3], axis=1).astype(float)
+    report = kind(labels)
+    report.compute()
+    scorer = report.scorer(report.outcome)
+    means = [place for place, name in enumerate(scorer.names) if "/" not in name and name != "merged_iou"]
+    means = [place for place in means if scorer.names[place] != "mean_iou"]  # of one mask, whatever it is made of
+    without, within = np.array([n for n in range(24) if n != 3]), np.arange(24)
+    assert np.isnan(scorer(without)[means]).all() and np.isfinite(scorer(within)[means]).all()
+    corpus = Corpus("toy", tuple(Record(f"{n}", f"p{n}", "test", "toy", sex="FM"[n % 2]) for n in range(24)))
+    found = breakdown(scorer, [f"{n}" for n in range(24)], corpus, resamples=400)
+    generator = np.random.default_rng(0)
+    draws = [scorer(rows)[0] for rows in generator.integers(24, size=(400, 24)) if 3 in rows]
+    headline = scorer.names[0]
+    assert found.intervals[headline] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
+    assert found.draws[headline] == len(draws) == found.as_dict()["draws"][headline]
+    assert f"the {len(draws)} of 400 draws" in "\n".join(found.notices())
+    lacks = {row["group"]: (row["lacks"], np.isnan(row[headline])) for row in found.groups}
+    assert lacks["F"][1] and "rare" in lacks["F"][0]  # image 3 is of a man
+    whole = breakdown(MeanScorer("dice", ["x"], np.ones((24, 1))), [f"{n}" for n in range(24)], corpus, 50)
+    assert not whole.draws and not whole.notices() and {row["lacks"] for row in whole.groups} == {""}
 
 
 def test_interval_of_a_mean_is_as_wide_as_its_standard_error_says():
@@ -75,16 +131,41 @@ def test_groups_are_told_apart_by_what_the_labels_say():
 
 
 def test_reports_score_their_images_as_they_report_them():
+    """Every number that is a report's headline, or any of a class's row, is the scorer's, of all images."""
+    generator = torch.Generator().manual_seed(1)
     classes = ClassificationReport(["a", "b"])
     labels = torch.tensor([[0.0, 1.0], [1.0, torch.nan], [1.0, 0.0], [0.0, 1.0]])
-    classes.update((torch.rand(4, 2), labels))
+    classes.update((torch.rand(4, 2, generator=generator), labels))
+    grades = ClassificationReport(list("abc"), exclusive=True, ordered=True, mean_of=["b", "c"])
+    grades.update((torch.rand(9, 3, generator=generator), torch.eye(3)[torch.arange(9) % 3]))
     organs = SegmentationReport(["lung", "heart"])
-    organs.update((torch.rand(3, 2, 8, 8), torch.randint(0, 2, (3, 2, 8, 8))))
-    for report, count in ((classes, 4), (organs, 3)):
+    masks = torch.randint(0, 2, (3, 2, 8, 8), generator=generator)
+    masks[1, 1], masks[2, 0] = 255, 0  # not annotated; not there
+    organs.update((torch.rand(3, 2, 8, 8, generator=generator), masks))
+    known = {"undefined_classes"}
+    for report, count in ((classes, 4), (grades, 9), (organs, 3)):
         metrics = report.compute()
         scorer = report.scorer(report.outcome)
-        for name, value in zip(scorer.names, scorer(np.arange(count)), strict=True):
-            assert value == pytest.approx(metrics[name], nan_ok=True), name
+        found = dict(zip(scorer.names, scorer(np.arange(count)), strict=True))
+        assert {name for name in metrics if "/" not in name} - known <= set(found)
+        rows = {f"{key}/{next(iter(row.values()))}": row[key] for row in report.outcome.table for key in row}
+        for name, value in found.items():
+            assert value == pytest.approx((metrics | rows)[name], nan_ok=True), name
+
+
+def test_pooled_numbers_of_chosen_images_are_those_of_a_report_of_them_alone():
+    generator = torch.Generator().manual_seed(2)
+    maps = torch.rand(5, 2, 8, 8, generator=generator)
+    masks = torch.randint(0, 2, (5, 2, 8, 8), generator=generator)
+    report, chosen = SegmentationReport(["lung", "heart"]), SegmentationReport(["lung", "heart"])
+    rows = [4, 0, 4, 2]
+    report.update((maps, masks))
+    chosen.update((maps[rows], masks[rows]))
+    report.compute()
+    scorer = report.scorer(report.outcome)
+    found = dict(zip(scorer.names, scorer(np.array(rows)), strict=True))
+    for name, value in chosen.compute().items():
+        assert found[name] == pytest.approx(value), name
 
 
 def test_an_evaluation_leaves_intervals_and_groups(tmp_path, capsys):
@@ -119,3 +200,17 @@ def test_kappa_weighs_by_the_square_of_the_distance():
     assert report.compute()["quadratic_kappa"] == pytest.approx(1 - observed / expected)
     with pytest.raises(ValueError, match="`exclusive` is false"):
         ClassificationReport(["a", "b"], ordered=True)
+
+
+def test_kappa_and_accuracy_of_chosen_images_are_those_of_a_report_of_them_alone():
+    true, called = GENERATOR.integers(0, 4, (2, 30))
+    report, chosen = (ClassificationReport(list("abcd"), exclusive=True, ordered=True) for _ in range(2))
+    rows = GENERATOR.integers(0, 30, 20)
+    report.update((torch.eye(4)[called], torch.eye(4)[true]))
+    chosen.update((torch.eye(4)[called[rows]], torch.eye(4)[true[rows]]))
+    report.compute()
+    scorer = report.scorer(report.outcome)
+    found, metrics = dict(zip(scorer.names, scorer(rows), strict=True)), chosen.compute()
+    for name in ("accuracy", "quadratic_kappa"):
+        assert found[name] == pytest.approx(metrics[name])
+    assert np.isnan(scorer(np.flatnonzero((true == 1) & (called == 1)))[-1])  # one grade is no agreement beyond chance

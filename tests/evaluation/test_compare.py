@@ -210,7 +210,7 @@ def test_the_command_prints_a_table_and_writes_the_numbers(tmp_path, capsys, mon
     file = tmp_path / "runs" / "image_classification" / "b" / "compared_with_a.json"
     kept = json.loads(file.read_text())
     assert (kept["split"], kept["images"], kept["lower_is_better"]) == ("test", 3, False)
-    (row,) = [row for row in kept["differences"] if row["class"] == "c1"]
+    (row,) = [row for row in kept["differences"] if (row["metric"], row["class"]) == ("auc", "c1")]
     assert (row["first"], row["second"], row["difference"]) == (0, 1, 1)
     lines = [line.split() for line in said.splitlines()]
     assert next(it[:5] for it in lines if it[:2] == ["auc", "c1"]) == ["auc", "c1", "0.0000", "1.0000", "1.0000"]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from common.evaluation import patient_intervals
+from common.evaluation.bootstrap import bounds, patient_draws
+from common.evaluation.scorers import mean_of_known, mean_over_classes
 
 from .cases import Case
 
@@ -38,6 +39,8 @@ def summary(
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The mean over findings of each number, with its 95 % interval over patients; and a row per finding.
 
+    A draw of patients without a box of some finding has no mean; `draws` says how many have a number.
+
     Args:
         cases: the boxes.
         scored: what a classifier's map says of each.
@@ -48,12 +51,21 @@ def summary(
     values_NS = np.array([_values(one) for one in scored])
     finding_N = np.array([findings.index(case.finding) for case in cases])
 
-    def means(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        of_finding = [_mean(values_NS[rows][finding_N[rows] == number]) for number in range(len(findings))]
-        return np.concatenate([_mean(np.array(of_finding)), *of_finding])
+    def by_finding(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.stack([mean_of_known(values_NS[rows][finding_N[rows] == it]) for it in range(len(findings))])
 
-    low, high = patient_intervals(means, [case.patient for case in cases], resamples, seed=seed)
-    value = means(np.arange(len(cases)))
+    value_KS = by_finding(np.arange(len(cases)))
+    defined_KS = np.isfinite(value_KS)
+
+    def numbers(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        found_KS = by_finding(rows)
+        means = [mean_over_classes(*pair) for pair in zip(found_KS.T, defined_KS.T, strict=True)]
+        return np.concatenate([means, found_KS.ravel()])
+
+    drawn = patient_draws(numbers, [case.patient for case in cases], resamples, seed)
+    low, high = bounds(drawn)
+    value = numbers(np.arange(len(cases)))
+    draws = np.isfinite(drawn).sum(0)[:: len(NAMES)].tolist()  # of `pointing`, which every box has
     parts = [
         dict(zip(_interleaved(NAMES), np.stack(bounds, axis=1).ravel().tolist(), strict=True))
         for bounds in zip(*(np.split(it, len(findings) + 1) for it in (value, low, high)), strict=True)
@@ -64,21 +76,16 @@ def summary(
         images = {case.source for case, own in zip(cases, of_finding, strict=True) if own}
         empty = sum(not one.anywhere for one, own in zip(scored, of_finding, strict=True) if own)
         rows.append(
-            {"finding": name, "boxes": int(of_finding.sum()), "images": len(images), "empty_maps": empty, **part}
+            {"finding": name, "boxes": int(of_finding.sum()), "images": len(images), "empty_maps": empty}
+            | {"draws": draws[number + 1], **part}
         )
     counts = {"boxes": len(cases), "images": len({case.source for case in cases})}
-    return {**counts, "empty_maps": sum(row["empty_maps"] for row in rows), **parts[0]}, rows
+    counts |= {"empty_maps": sum(row["empty_maps"] for row in rows), "draws": draws[0]}
+    return {**counts, **parts[0]}, rows
 
 
 def _values(one: Scored) -> list[float]:
     return [float(one.pointing), one.iou, *(float(one.iou >= threshold) for threshold in THRESHOLDS), one.energy]
-
-
-def _mean(values_NS: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over rows of what is a number; nan where nothing is."""
-    known = np.isfinite(values_NS)
-    count = known.sum(0)
-    return np.divide(np.where(known, values_NS, 0).sum(0), count, out=np.full(len(NAMES), np.nan), where=count > 0)
 
 
 def _interleaved(names: Sequence[str]) -> list[str]:
