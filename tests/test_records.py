@@ -107,3 +107,14 @@ def test_a_limited_corpus_has_what_the_subsets_of_that_limit_have_and_no_more():
         assert few.subset(split, limit=4).records == corpus.subset(split, limit=4).records
     assert len(few) == 12 and list(few.records) == [record for record in corpus.records if record in few.records]
     assert corpus.limited(None) is corpus and len(corpus.limited(15)) == 15 + 10 + 10
+
+
+def test_shares_are_of_what_a_task_can_use():
+    """Every third record has a landmark: 12 are 12 of those, drawn as from a corpus of nothing else."""
+    records = tuple(
+        Record(f"/x/{n}.png", f"p{n}", "train", "x", landmarks={} if n % 3 else {"carina": (0.5, 0.5)})
+        for n in range(90)
+    )
+    corpus, alone = Corpus("x", records), Corpus("x", records[::3])
+    for share in ({"limit": 12}, {"fraction": 0.3}, {}):
+        assert corpus.subset("train", **share, usable=lambda it: bool(it.landmarks)) == alone.subset("train", **share)

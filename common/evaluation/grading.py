@@ -27,7 +27,7 @@ class GradingScorer:
     def __init__(self, scores_NK: Values, labels_NK: Values, ordered: bool):
         self.names = ("accuracy", "quadratic_kappa") if ordered else ("accuracy",)
         self._grades = scores_NK.shape[1]
-        self._known_N = ~np.isnan(labels_NK).any(axis=1)
+        self._known_N = np.asarray(np.isfinite(labels_NK).all(axis=1))
         self._true_N, self._called_N = labels_NK.argmax(1), scores_NK.argmax(1)
 
     def __call__(self, rows_R: Rows) -> Values:

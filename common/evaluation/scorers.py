@@ -43,7 +43,7 @@ class MeanScorer:
     def __init__(self, metric: str, classes: Sequence[str], values_NK: Values):
         self.names = (metric, *(f"{metric}/{name}" for name in classes))
         self._values_NK = values_NK
-        self._defined_K = np.isfinite(values_NK).any(0)
+        self._defined_K = np.asarray(np.isfinite(values_NK).any(axis=0))
 
     def __call__(self, rows_R: Rows) -> Values:
         """Means of these images."""

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
@@ -125,7 +125,12 @@ class Corpus:
         return len(self.records)
 
     def subset(
-        self, split: str | None = None, fraction: float | None = None, limit: int | None = None, seed: int | None = 99
+        self,
+        split: str | None = None,
+        fraction: float | None = None,
+        limit: int | None = None,
+        seed: int | None = 99,
+        usable: Callable[["Record"], bool] | None = None,
     ) -> "Corpus":
         """Keep one split, or a share of it for a label-efficient run.
 
@@ -137,6 +142,7 @@ class Corpus:
             fraction: share of the records, in (0, 1].
             limit: at most this many records, 1 or more, counted after `fraction`.
             seed: of the shuffle; None does not shuffle, so that `limit` takes the first of the list.
+            usable: whether a record has what a task needs; the others are left out, and no share counts them.
 
         Returns:
             A corpus with its records in the original order.
@@ -151,6 +157,7 @@ class Corpus:
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}; it must be 1 or more")
         records = [record for record in self.records if split in (None, record.split)]
+        records = [record for record in records if usable is None or usable(record)]
         if not records:
             counts = {name: sum(record.split == name for record in self.records) for name in SPLITS}
             raise ValueError(f"{self.name} has no images in split {split!r} (it has {counts})")

@@ -98,6 +98,14 @@ def test_items_choose_and_order_findings():
     assert np.isnan(items[0]["label"][0]) and items[0]["label"][1] == 1
 
 
+def test_an_image_of_which_nothing_is_known_is_no_item():
+    nan = float("nan")
+    labelled = corpus([(1.0, 0.0, 0.0), (nan, nan, 1.0), None, (nan, 1.0, nan)])
+    assert [item["source"] for item in label_items(labelled, ["Mass", "Edema"])] == ["/x/0.png", "/x/3.png"]
+    with pytest.raises(DatasetError, match="none of its 1 images here it is known whether they have Mass"):
+        label_items(corpus([(nan, 1.0, 0.0)]), ["Mass"])
+
+
 def test_items_name_what_does_not_fit():
     with pytest.raises(DatasetError, match=r"Fracture is not among them.*`findings`"):
         label_items(corpus([(1.0, 0.0, 0.0)]), ["Fracture"])

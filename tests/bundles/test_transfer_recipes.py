@@ -1,7 +1,10 @@
 """Numbers of the transfer recipes against the supplements [P] and released code [C]; what none says is not here."""
 
 import pytest
+import torch
 from recipe_parts import parsed
+
+from common.records import Corpus, Record
 
 # (bundle, overlays) -> id in the recipe -> value
 ACE = {
@@ -46,3 +49,32 @@ def test_every_number_is_the_source_s(case):
 def test_crops_of_srhrs_are_always_taken():
     parser = parsed("image_segmentation", "recipes/srhrs")
     assert parser["augmentation#2#_target_"].endswith("RandResizedCropd") and parser["augmentation#2#prob"] == 1.0
+
+
+FEW = {
+    "image_classification": ({"labels": (1.0,)}, {"findings": ["Mass"]}),
+    "image_segmentation": ({"masks": {"Mass": "/x.png"}}, {"structures": ["Mass"]}),
+    "landmark_detection": ({"landmarks": {"Mass": (0.5, 0.5)}}, {"landmarks": ["Mass"]}),
+}
+
+
+@pytest.mark.parametrize("bundle", FEW)
+def test_few_labels_are_counted_in_images_that_have_one(bundle):
+    """As in EyePACS, most of whose training images have no grade: 12 labels are 12, and 30 % are of the 40."""
+    facts, names = FEW[bundle]
+    records = [Record(f"/{n}.png", f"p{n}", "train", "x", **({} if n % 3 else facts)) for n in range(120)]
+    known = {"findings": ("Mass",), "structures": ("Mass",), "landmarks": ("Mass",)}
+    parser = parsed(bundle)
+    parser.update({"corpus": Corpus("x", tuple(records), **known), **names})
+    for share, count in (({"label_limit": 12}, 12), ({"label_limit": None, "label_fraction": 0.3}, 12)):
+        parser.update(share)
+        items = parser.get_parsed_content("train#items")
+        assert len(items) == count and all(int(item["source"][1:-4]) % 3 == 0 for item in items)
+
+
+def test_grades_of_retinopathy_have_their_kappa():
+    """ACE's table has it: the metric, and not the key alone."""
+    report = parsed("image_classification", "data/eyepacs").get_parsed_content("report")
+    grades = torch.eye(5)[torch.arange(10) % 5]
+    report.update((grades, grades))
+    assert report.compute()["quadratic_kappa"] == 1

@@ -7,19 +7,30 @@ import numpy as np
 
 from common.files import DatasetError
 from common.images import as_items
-from common.records import Corpus
+from common.records import Corpus, Record
 
 
-def label_items(corpus: Corpus, findings: Sequence[str], exclusive: bool = False) -> list[dict[str, Any]]:
+def label_items(
+    corpus: Corpus,
+    findings: Sequence[str],
+    exclusive: bool = False,
+    fraction: float | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
     """Items with `image` (path), `label` (float32 array, one number per finding, nan unknown) and `source`.
+
+    An image of which none of the findings is known is left out.
 
     Args:
         corpus: a split of what a reader returned.
         findings: the ones to learn, in the order of the network's outputs.
         exclusive: each image must have exactly one of them.
+        fraction: share of the images with labels, as `Corpus.subset` draws it.
+        limit: at most so many of them.
 
     Raises:
-        DatasetError: a finding that the corpus does not know; with `exclusive`, an image with none or several.
+        DatasetError: a finding that the corpus does not know, or no image with one that is known; with `exclusive`, an
+            image with none or several.
     """
     if missing := [name for name in findings if name not in corpus.findings]:
         raise DatasetError(
@@ -28,7 +39,15 @@ def label_items(corpus: Corpus, findings: Sequence[str], exclusive: bool = False
             "Correct `findings`",
         )
     columns = [corpus.findings.index(name) for name in findings]
-    items = [{**item, "label": item["label"][columns]} for item in as_items(corpus, ["label"])]
+
+    def known(record: Record) -> bool:
+        return record.labels is not None and any(np.isfinite(record.labels[column]) for column in columns)
+
+    if not any(map(known, corpus.records)):
+        problem = f"of none of its {len(corpus)} images here it is known whether they have {', '.join(findings)}"
+        raise DatasetError(corpus.name, problem, "Correct `findings`, or give this split images with labels")
+    drawn = corpus.subset(fraction=fraction, limit=limit, usable=known)
+    items = [{**item, "label": item["label"][columns]} for item in as_items(drawn, ["label"])]
     if exclusive:
         for item in items:
             if np.isfinite(item["label"]).all() and item["label"].sum() != 1:

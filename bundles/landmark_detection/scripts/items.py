@@ -7,18 +7,22 @@ import torch
 
 from common.files import DatasetError
 from common.images import as_items
-from common.records import Corpus
+from common.records import Corpus, Record
 
 ABSENT = (float("nan"), float("nan"))
 
 
-def landmark_items(corpus: Corpus, landmarks: Sequence[str]) -> list[dict[str, Any]]:
+def landmark_items(
+    corpus: Corpus, landmarks: Sequence[str], fraction: float | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
     """Items with `image` (path), `label` (L, 2) and `source`; images without any of the landmarks are left out.
 
     Args:
         corpus: a split of what a reader returned.
         landmarks: the ones to find, in the order of the network's outputs; `label` has their (row, col) as fractions of
             height and width, nan where the image lacks one.
+        fraction: share of the images with landmarks, as `Corpus.subset` draws it.
+        limit: at most so many of them.
 
     Raises:
         DatasetError: a landmark that no image of the corpus has, or a split without any.
@@ -29,15 +33,16 @@ def landmark_items(corpus: Corpus, landmarks: Sequence[str]) -> list[dict[str, A
             f"its landmarks are {', '.join(corpus.landmarks) or 'none'}; {', '.join(missing)} is not among them",
             "Correct `landmarks`, or `dataset_options` where it says which file holds them",
         )
-    items = []
-    for item, record in zip(as_items(corpus, []), corpus.records, strict=True):
-        if any(name in record.landmarks for name in landmarks):
-            points = [record.landmarks.get(name, ABSENT) for name in landmarks]
-            items.append({**item, "label": torch.tensor(points)})
-    if not items:
+
+    def marked(record: Record) -> bool:
+        return any(name in record.landmarks for name in landmarks)
+
+    if not any(map(marked, corpus.records)):
         raise DatasetError(
             corpus.name,
             f"none of its {len(corpus)} images here has one of {', '.join(landmarks)}",
             "Correct `landmarks`, or give this split images with them",
         )
-    return items
+    drawn = corpus.subset(fraction=fraction, limit=limit, usable=marked)
+    points = [[record.landmarks.get(name, ABSENT) for name in landmarks] for record in drawn.records]
+    return [{**item, "label": torch.tensor(own)} for item, own in zip(as_items(drawn, []), points, strict=True)]

@@ -59,7 +59,7 @@ def summary(
 
     def numbers(rows: NDArray[np.intp]) -> NDArray[np.float64]:
         found_KS = by_finding(rows)
-        means = [mean_over_classes(*pair) for pair in zip(found_KS.T, defined_KS.T, strict=True)]
+        means = [mean_over_classes(found_KS[:, s], defined_KS[:, s]) for s in range(len(NAMES))]
         return np.concatenate([means, found_KS.ravel()])
 
     drawn = patient_draws(numbers, [case.patient for case in cases], resamples, seed)
@@ -70,7 +70,7 @@ def summary(
         dict(zip(_interleaved(NAMES), np.stack(bounds, axis=1).ravel().tolist(), strict=True))
         for bounds in zip(*(np.split(it, len(findings) + 1) for it in (value, low, high)), strict=True)
     ]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, (name, part) in enumerate(zip(findings, parts[1:], strict=True)):
         of_finding = finding_N == number
         images = {case.source for case, own in zip(cases, of_finding, strict=True) if own}
