@@ -63,8 +63,8 @@ def encodings(folder, rows, dense):
 
 def probabilities(folder, rows):
     saver = SaveProbabilities(str(folder / "p.csv"), ["Mass"])
-    saver.rows = [{"source": f"{index}.png", "Mass": 0.25} for index in range(rows)]
-    saver._write(None)
+    saver.items = [{"source": f"{index}.png", "Mass": 0.25} for index in range(rows)]
+    saver.write()
 
 
 def dynamics(folder, rows):
@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_by_file_and_leaves_the_earlier_results(tmp_path, na
 
 def test_a_packed_table_stays_packed(tmp_path):
     saver = SaveProbabilities(str(tmp_path / "p.csv.gz"), ["Mass"])
-    saver.rows = [{"source": "a.png", "Mass": 0.25}]
-    saver._write(None)
+    saver.items = [{"source": "a.png", "Mass": 0.25}]
+    saver.write()
     assert (tmp_path / "p.csv.gz").read_bytes()[:2] == b"\x1f\x8b"
     assert pd.read_csv(tmp_path / "p.csv.gz")["Mass"].tolist() == [0.25]

@@ -12,6 +12,7 @@ from monai.engines import Evaluator
 from PIL import Image
 from toy_bundle.scripts.children import query
 
+from common.command import read_recipe
 from common.evaluation.best import KeepBest
 from common.evaluation.classification import ClassificationReport
 from common.evaluation.roc import roc_figure
@@ -126,8 +127,7 @@ def run(tmp_path, code, names):
 
 
 def test_inference_and_export_give_back_names_as_they_are_and_run_nothing(run, names, code, tmp_path, python):
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / "inference.yaml"), str(run / "network.json")])
+    parser = read_recipe(BUNDLE / "configs" / "inference.yaml", run / "network.json")
     assert parser.get_parsed_content("findings") == names
     parser.get_parsed_content("network_def").load_state_dict(torch.load(run / "model.pt"))
 
