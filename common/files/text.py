@@ -76,6 +76,19 @@ def read_json(path: Path) -> Any:
         raise DatasetError(path, f"cannot be read as JSON ({error})", "Get the publisher's file again") from None
 
 
+def read_json_list(path: Path) -> list[Any]:
+    """Return the entries of a JSON file that is a list.
+
+    Raises:
+        DatasetError: as `read_json`, or another form.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        problem = f"it is JSON, and no list of entries ({type(content).__name__})"
+        raise DatasetError(path, problem, "Get the publisher's file again")
+    return content
+
+
 def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()

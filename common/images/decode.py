@@ -13,6 +13,7 @@ from PIL import Image
 from ..files.errors import DataNotice, UnreadableImage, Unusable
 from ..records import IGNORE
 from .formats import analyze, dicom, format_of, jpeg, jpeg2000, jpegxl, jsrt, mha, nifti, png, raster, tiff
+from .formats.jpeg import header_of
 from .masks import mask_of
 
 __all__ = ["IGNORE", "decode", "image_size", "load_bytes", "read_image", "read_mask"]
@@ -86,6 +87,17 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return _guarded(load_bytes(path, HEAD_BYTES), Path(path), partial(_call, "size"))
     except UnreadableImage:  # a header that is longer, or at the end; what is really wrong, the whole file says
         return _guarded(load_bytes(path), Path(path), partial(_call, "size"))
+
+
+def camera_orientation(path: str | os.PathLike[str]) -> int:
+    """Return Exif's orientation of a JPEG file, 1 to 8; 1, as stored, where it states none or is no JPEG.
+
+    Raises:
+        UnreadableImage: no such file.
+    """
+    payload = load_bytes(path, HEAD_BYTES)
+    header = header_of(payload) if payload.startswith(b"\xff\xd8") else None
+    return header.orientation if header else 1
 
 
 def read_mask(

@@ -186,3 +186,18 @@ def test_chestx_det_as_published(cxr_data, tmp_path):
             [round(1024 * edge) for edge in box] != stated for box, stated in zip(found, entry["boxes"], strict=True)
         )
     assert other == 44  # boxes that are not their polygon's bounds
+
+
+def test_an_image_that_its_camera_turned_is_named(folder):
+    """Stored with 40 rows, shown with 80: the box is of the image as it is shown."""
+    turned = Image.Exif()
+    turned[0x0112] = 6  # by 90 degrees
+    for name, exif in (("d.jpg", turned), ("e.jpg", Image.Exif())):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, SIZE, np.uint8)).save(
+            folder / "images" / name, exif=exif
+        )
+    lines = ["image,finding,top,left,bottom,right", "d.jpg,Mass,20,10,60,30", "e.jpg,Mass,10,20,30,60"]
+    boxes, corpus = boxes_in(folder, "\n".join(lines))
+    assert boxes["d.jpg"] == boxes["e.jpg"] == (Box("Mass", *BOX),)
+    (said,) = [notice for notice in corpus.notices if "turned" in notice]
+    assert said == "1 images are turned upright, as their camera says; so must be their boxes in boxes.csv (d.jpg)"

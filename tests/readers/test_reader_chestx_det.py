@@ -110,6 +110,14 @@ def test_what_a_table_may_not_say(tmp_path, item, message):
         read("chestx_det", tmp_path)
 
 
+@pytest.mark.parametrize("text", ["null", "{}", "7", '"x"'])
+def test_json_of_another_form_is_named(tmp_path, text):
+    write(tmp_path)
+    (tmp_path / "ChestX_Det_train.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"ChestX_Det_train\.json: it is JSON, and no list of entries"):
+        read("chestx_det", tmp_path)
+
+
 def test_an_image_in_both_splits(tmp_path):
     write(tmp_path, TRAIN, [*TEST, TRAIN[0]])
     with pytest.raises(SharedPatients, match="1 images are in the other split too, such as 36200"):

@@ -190,6 +190,8 @@ def damage(root, what):
         (root / "BBox_List_2017.csv").write_text("h,,,,,\n00000008_000.png,Mass,a,b,c,d\n")
     if what == "box outside":
         (root / "BBox_List_2017.csv").write_text("h,,,,,\n00000008_000.png,Mass,1100,5,20,20\n")
+    if what == "unknown box":
+        (root / "BBox_List_2017.csv").write_text("h,,,,,\n00000008_000.png,Cardiomegly,1,5,20,20\n")
     if what == "both lists":
         (root / "test_list.txt").write_text((root / "train_val_list.txt").read_text())
     if what == "empty":
@@ -206,6 +208,7 @@ def damage(root, what):
         ("unknown label", "unknown label 'Masses'"),
         ("bad box", "BBox_List_2017.csv: line 2: 00000008_000.png"),
         ("box outside", r"BBox_List_2017.csv: line 2: 00000008_000.png: .*'1100'.* inside 1024 x 1024"),
+        ("unknown box", "line 2: 00000008_000.png has a box of the unknown finding 'Cardiomegly'"),
         ("both lists", "is in the other list too"),
         ("empty", "the folder is empty"),
     ],
@@ -275,7 +278,7 @@ def test_the_real_label_files_are_read_whole(cxr_data):
     assert sum(told.sex == "M" for told in known) == 63_340
     assert min(told.age for told in known) == 0 and max(told.age for told in known) == 95
     with collect_notices():
-        boxes = boxes_of(tree, {})
+        boxes = boxes_of(tree, {}, FINDINGS)
     assert len(boxes) == 880 and sum(map(len, boxes.values())) == 984
     kinds = Counter(box.finding for found in boxes.values() for box in found)
     assert kinds == dict(

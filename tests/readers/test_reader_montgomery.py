@@ -95,6 +95,16 @@ def test_bad_input_is_named(tmp_path):
     assert records["MCUCXR_0002_0.png"].pixel_spacing is None  # its store says what is wrong with it
 
 
+@pytest.mark.parametrize(("size", "known"), [((489, 402), True), ((402, 489), True), ((256, 256), False)])
+def test_an_image_of_another_shape_has_no_spacing(tmp_path, size, known):
+    folder = write(tmp_path, NAMES[:2])
+    save_grey(folder / "CXR_png" / f"{NAMES[0]}.png", 0, size)
+    spacing = by_name(read("montgomery", tmp_path, val_fraction=0.0, test_fraction=0.0))[
+        f"{NAMES[0]}.png"
+    ].pixel_spacing
+    assert spacing == (pytest.approx((0.0875 * 4892 / 489,) * 2) if known else None)
+
+
 def test_exchanged_lungs_are_found(tmp_path):
     folder = write(tmp_path, NAMES[:2])
     assert exchanged_lungs(Tree(tmp_path)) == []

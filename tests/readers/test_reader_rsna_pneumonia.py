@@ -118,6 +118,15 @@ def test_the_benchmarks_lists_are_the_split(root):
         read("rsna_pneumonia", root)
 
 
+def test_an_image_without_a_class_is_counted(root):
+    lines = (root / CLASSES).read_text().splitlines()
+    (root / CLASSES).write_text("\n".join(line for line in lines if not line.startswith((FIRST, THIRD))))
+    corpus = read("rsna_pneumonia", root)
+    assert all(map(math.isnan, of(corpus)[FIRST].labels[:2])) and of(corpus)[THIRD].labels == (0, 0, 1)
+    said = [notice for notice in corpus.notices if CLASSES in notice]
+    assert said == [f"1 images without boxes are not in {CLASSES} ({FIRST}): which of them are normal is not known"]
+
+
 def test_a_table_of_classes_without_header_or_none(root):
     text = (root / CLASSES).read_text()
     (root / CLASSES).write_text(text.partition("\n")[2])

@@ -106,6 +106,23 @@ def test_boxes_are_fractions_of_the_dicom_file(root):
     assert of(corpus)[B].boxes[0] == Box("Lung Opacity", 0.1, 0.1, 0.2, 0.3)
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_table_of_a_header_alone_is_named(root, split):
+    table = root / f"annotations/image_labels_{split}.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
+    with pytest.raises(DatasetError, match=rf"image_labels_{split}\.csv: it has a header and no line"):
+        read("vindr_cxr", root)
+
+
+def test_votes_need_to_know_whose_they_are(root):
+    """Without the column, two radiologists of one opinion are one line: a majority of two in three would be lost."""
+    table = root / "annotations/image_labels_train.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    table.write_text("\n".join(",".join(line[:1] + line[2:]) for line in lines))
+    with pytest.raises(DatasetError, match=r"image_labels_train\.csv: no column 'rad_id'"):
+        read("vindr_cxr", root, votes="majority")
+
+
 def test_official_split_headers_and_counts(root):
     corpus = read("vindr_cxr", root, val_fraction=0.0)
     assert {name[0]: record.split for name, record in of(corpus).items()} == dict(

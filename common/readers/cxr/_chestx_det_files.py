@@ -7,7 +7,7 @@ from typing import Any
 
 from ...files.errors import DatasetError, SharedPatients
 from ...files.notices import add_notice, first_few
-from ...files.text import read_json
+from ...files.text import read_json_list
 from ...records import Box, Record
 from ..support.boxes import Rectangle, box_in
 from ..support.copies import first_few_below, one_each
@@ -57,7 +57,7 @@ def read_entries(path: Path, split: str, findings: Sequence[str], polygons: bool
         DatasetError: another form, an unknown finding, or an image that is there twice.
     """
     entries: dict[str, Entry] = {}
-    for place, item in enumerate(read_json(path)):
+    for place, item in enumerate(read_json_list(path)):
         where = f"{path}, entry {place}"
         try:
             name, names = stem(str(item["file_name"])), tuple(map(str, item["syms"]))

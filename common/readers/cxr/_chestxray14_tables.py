@@ -1,7 +1,7 @@
 """ChestX-ray14's tables: labels by image, the two lists, and the boxes."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -100,7 +100,7 @@ def listed_splits(tree: Tree) -> dict[str, str]:
     return listed
 
 
-def boxes_of(tree: Tree, images: Mapping[str, Path]) -> dict[str, list[Box]]:
+def boxes_of(tree: Tree, images: Mapping[str, Path], findings: Sequence[str]) -> dict[str, list[Box]]:
     """Return stem -> boxes, in fractions of the image.
 
     Read by position (name, finding, x, y, width, height), for the header has a comma inside a name.
@@ -108,9 +108,10 @@ def boxes_of(tree: Tree, images: Mapping[str, Path]) -> dict[str, list[Box]]:
     Args:
         tree: files of the data set.
         images: stem of the name -> file.
+        findings: that there may be.
 
     Raises:
-        DatasetError: a line that is no box.
+        DatasetError: a line that is no box, or of an unknown finding.
     """
     path = tree.find(("BBox_List_2017.csv",))
     if path is None:
@@ -122,8 +123,12 @@ def boxes_of(tree: Tree, images: Mapping[str, Path]) -> dict[str, list[Box]]:
     once = {tuple(fields): line for line, fields in reversed(lines)}
     if len(once) < len(lines):
         add_notice(f"{path.name} has {len(lines) - len(once)} lines twice, which count once")
-    for (name, finding, *texts), line in reversed(once.items()):
-        box = box_in_frame(BOX_NAMES.get(finding, finding), texts[:4], BOX_FRAME, f"line {line}: {name}", path)
+    for (name, text, *texts), line in reversed(once.items()):
+        finding = BOX_NAMES.get(text, text)
+        if finding not in findings:
+            problem = f"line {line}: {name} has a box of the unknown finding {text!r}"
+            raise DatasetError(path, problem, f"Known are {', '.join(findings)}")
+        box = box_in_frame(finding, texts[:4], BOX_FRAME, f"line {line}: {name}", path)
         names[stem(name)] = name
         boxes[stem(name)].append(box)
     lost = sorted(names[known] for known in set(boxes) - set(images))

@@ -38,25 +38,30 @@ VOTES = {
 """Whether an image has a finding, by how many of the radiologists who were asked say so."""
 
 
-def image_labels(path: Path, votes: str) -> dict[str, tuple[float, ...]]:
+def image_labels(path: Path, votes: str | None) -> dict[str, tuple[float, ...]]:
     """Return image -> labels of `LOCAL` and `GLOBAL`, from a table with a line for each radiologist and image.
 
     Args:
         path: `image_labels_train.csv`, or `image_labels_test.csv` with one line an image, on which they agreed.
-        votes: one of `VOTES`.
+        votes: one of `VOTES`; None for the test table. With votes the radiologist's column must be there: without it
+            two who say the same are one line, and the vote is another.
 
     Raises:
-        DatasetError: a column missing, or a label that is neither 0 nor 1.
+        DatasetError: a column missing, no line, or a label that is neither 0 nor 1.
     """
-    table = read_table(path, (IMAGE,)).rename(columns=lambda name: SPELLINGS.get(folded(name), name))
+    table = read_table(path, (IMAGE,) if votes is None else (IMAGE, RATER)).rename(
+        columns=lambda name: SPELLINGS.get(folded(name), name)
+    )
     for finding in (*LOCAL, *GLOBAL):
         require_column(table, finding, path)
+    if table.empty:
+        raise DatasetError(path, "it has a header and no line", "Get it again")
     table = table.drop_duplicates()
     values = np.array(stated_labels(table, (*LOCAL, *GLOBAL), path))
     if len(bad := np.flatnonzero(~np.isin(values, (0, 1)).all(axis=1))):
         raise DatasetError(path, f"line {table.index[bad[0]]} has a label that is neither 0 nor 1", "Get it again")
     frame = pd.DataFrame(values).groupby(table[IMAGE].to_numpy(), sort=False)
-    decided = VOTES[votes](frame.sum(), frame.count()).astype(float)
+    decided = VOTES[votes or "any"](frame.sum(), frame.count()).astype(float)
     return dict(zip(decided.index, map(tuple, decided.to_numpy().tolist()), strict=True))
 
 

@@ -98,7 +98,7 @@ def read(
     paths = list(images.values())
     masks = masks_of({path.name: path for path in sorted(mask_root.glob("*/"))}, paths, (base,))
     places, landmarks = landmarks_of(base / "landmarks.csv", paths, (base,))
-    boxes = boxes_of(tree, images)
+    boxes = boxes_of(tree, images, FINDINGS)
     listed = listed_splits(tree)
     records = []
     told = facts(table, table_path, paths)

@@ -44,7 +44,7 @@ FOLDERS = {
 }
 JOINED = {"lung": ("lung_left", "lung_right"), "clavicle": ("clavicle_left", "clavicle_right")}
 SAME_PATIENT = {"0117": "0113"}
-LONG_SIDE, SPACING = 4892, 0.0875  # pixels, and millimetres between them
+LONG_SIDE, SHORT_SIDE, SPACING = 4892, 4020, 0.0875  # pixels, and millimetres between them
 
 
 def exchanged_lungs(tree: Tree) -> list[Path]:
@@ -192,9 +192,11 @@ def _say_what_is_left(
 
 
 def _spacing(path: Path) -> tuple[float, float] | None:
-    """Of the published size, or of a smaller copy; None where the file cannot be read."""
+    """Of the published size, or of a smaller copy of its shape; None of others, and where the file cannot be read."""
     try:
         size = image_size(path)
     except UnreadableImage:
+        return None
+    if abs(min(size) - max(size) * SHORT_SIDE / LONG_SIDE) > 1:  # cut, or resized to a square
         return None
     return (SPACING * LONG_SIDE / max(size),) * 2

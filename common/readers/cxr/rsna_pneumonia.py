@@ -14,7 +14,7 @@ above 120 years are left out. A copy of the classes' table lacks its header.
 
 import os
 
-from ...files.notices import add_notice
+from ...files.notices import add_notice, first_few
 from ...records import Corpus, Record
 from ..registry import reader
 from ..support.dicom_header import Header, read_headers
@@ -22,7 +22,16 @@ from ..support.finish import finish
 from ..support.named_images import named_images
 from ..support.publication import Publication
 from ..support.tree import Tree, require_root
-from ._rsna_pneumonia_tables import FINDINGS, LISTS, boxes_of, classes_of, label_row, listed_splits, patients_of
+from ._rsna_pneumonia_tables import (
+    CLASSES,
+    FINDINGS,
+    LISTS,
+    boxes_of,
+    classes_of,
+    label_row,
+    listed_splits,
+    patients_of,
+)
 
 PUBLICATION = Publication(
     name="rsna_pneumonia",
@@ -68,6 +77,10 @@ def read(
     unpack = f"Unpack stage_2_train_images there; it is at {PUBLICATION.where}"
     images = named_images(tree, boxes, path.name, unpack)
     classes = classes_of(tree)
+    unknown = [name for name in images if classes and name not in classes and not boxes[name]]
+    if unknown:
+        lost = f"{len(unknown):,} images without boxes are not in {CLASSES} ({first_few(unknown)})"
+        add_notice(f"{lost}: which of them are normal is not known")
     patients = patients_of(tree)
     listed = listed_splits(tree)
     facts = read_headers(list(images.values())) if headers else {}

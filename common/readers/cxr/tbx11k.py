@@ -107,6 +107,14 @@ def _images(tree: Tree) -> dict[str, Path]:
     return one_each(own, tree.root, lambda path: "/".join(path.parts[-2:]), lambda path: -len(path.parts))
 
 
+def _named(path: Path) -> list[str]:
+    try:
+        return [str(image["file_name"]) for image in read_json(path)["images"]]
+    except (KeyError, TypeError) as error:
+        problem = f"it has no list 'images' of entries with a file_name ({error!r})"
+        raise DatasetError(path, problem, "Get the publisher's file again") from None
+
+
 def _splits(tree: Tree, images: Mapping[str, Path]) -> dict[str, str]:
     """Return name -> split by the lists, or by the annotations where lists are missing; of test by its folder."""
     splits = {name: "test" for name in images if name.startswith("test/")}
@@ -114,7 +122,7 @@ def _splits(tree: Tree, images: Mapping[str, Path]) -> dict[str, str]:
         path = tree.find((f"TBX11K_{split}.txt",))
         names = read_lines(path) if path else None
         if names is None and (path := tree.find((f"TBX11K_{split}.json",))) is not None:
-            names = [str(image["file_name"]) for image in read_json(path)["images"]]
+            names = _named(path)
         if names is None:
             add_notice(f"TBX11K_{split}.txt is missing: no images of the {split} list")
             continue

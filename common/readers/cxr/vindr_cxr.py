@@ -123,7 +123,7 @@ def _tables(
             if path is None:
                 add_notice(f"image_labels_{split}.csv is missing: no images of its split")
                 continue
-            found = image_labels(path, votes if split == "train" else "any")
+            found = image_labels(path, votes if split == "train" else None)
             if both := sorted(found.keys() & labelled.keys()):
                 problem = f"it holds {len(both)} images of the training table ({first_few(both)})"
                 raise DatasetError(path, problem, "Get the publisher's tables again")

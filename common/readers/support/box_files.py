@@ -8,7 +8,7 @@ from typing import Any
 
 from ...files.errors import DatasetError
 from ...files.notices import add_notice, first_few
-from ...files.text import read_json
+from ...files.text import read_json, read_json_list
 from .boxes import Boxes, Edges, Rectangle
 from .tables import blank, number, read_table
 
@@ -80,7 +80,7 @@ def read_polygons(path: Path, images: Sequence[Path], bases: Sequence[Path]) -> 
     """
     found: dict[str, list[Rectangle]] = {}
     first: dict[str, Any] = {}
-    for place, entry in enumerate(read_json(path)):
+    for place, entry in enumerate(read_json_list(path)):
         where = f"entry {place}"
         try:
             name, pairs = str(entry["file_name"]), list(zip(entry["syms"], entry["polygons"], strict=True))

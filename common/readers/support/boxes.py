@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...files.errors import DatasetError, UnreadableImage
 from ...files.notices import add_notice, first_few
-from ...images.decode import image_size
+from ...images.decode import camera_orientation, image_size
 from ...records import Box
 from .matching import match
 from .tables import number
@@ -70,6 +70,7 @@ class Boxes:
             add_notice(f"{path.name} names {len(found.lost)} images that are not here ({first_few(found.lost)})")
         self._unlisted: list[str] = []
         self._unreadable: list[str] = []
+        self._turned: list[str] = []
 
     def lists(self, image: Path) -> bool:
         """Whether the file names an image."""
@@ -78,7 +79,8 @@ class Boxes:
     def of(self, image: Path) -> tuple[Box, ...]:
         """Boxes of an image in fractions; the header of its file is read where it has any.
 
-        An image whose header cannot be read has none: a store leaves it out.
+        They count in the image as it is shown, upright: a file whose camera was held otherwise is named. An image whose
+        header cannot be read has none: a store leaves it out.
 
         Raises:
             DatasetError: a box that has no part inside the image.
@@ -90,6 +92,8 @@ class Boxes:
         rectangles = self.rectangles[name]
         try:
             own = image_size(image) if any(rectangle.size is None for rectangle in rectangles) else (0, 0)
+            if rectangles and camera_orientation(image) > 1:
+                self._turned.append(image.name)
         except UnreadableImage:
             self._unreadable.append(image.name)
             return ()
@@ -100,6 +104,10 @@ class Boxes:
         for names, what in (
             (self._unlisted, f"are not in {self.path.name}"),
             (self._unreadable, f"cannot be read and lose their boxes of {self.path.name}"),
+            (
+                self._turned,
+                f"are turned upright, as their camera says; so must be their boxes in {self.path.name}",
+            ),
         ):
             if names:
                 add_notice(f"{len(names)} images {what} ({first_few(names)})")
