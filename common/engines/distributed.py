@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 _ours = False
 """Whether `setup` made the process group, and `teardown` therefore ends it."""
+_notes: dist.Store | None = None
+"""Where the processes of the group leave each other notes, without a device and without waiting."""
 
 
 def setup(backend: str | None = None) -> None:
@@ -20,24 +22,30 @@ def setup(backend: str | None = None) -> None:
     Args:
         backend: `nccl` or `gloo`; None takes nccl where there is a GPU for each process.
     """
-    global _ours
+    global _ours, _notes
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         return
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     on_gpu = torch.cuda.device_count() > local_rank
     if on_gpu:
         torch.cuda.set_device(local_rank)
-    dist.init_process_group(backend or ("nccl" if on_gpu else "gloo"))
-    _ours = True
+    store, index, size = next(dist.rendezvous("env://"))
+    dist.init_process_group(backend or ("nccl" if on_gpu else "gloo"), store=store, rank=index, world_size=size)
+    _ours, _notes = True, dist.PrefixStore("notes", store)
     atexit.register(teardown)
 
 
 def teardown() -> None:
     """Leave the process group that `setup` joined."""
-    global _ours
+    global _ours, _notes
     if _ours and dist.is_initialized():
         dist.destroy_process_group()
-    _ours = False
+    _ours, _notes = False, None
+
+
+def notes() -> dist.Store | None:
+    """Notes that every process of the group can read; None for a single process, or in a group that others made."""
+    return _notes
 
 
 def local_device() -> torch.device:

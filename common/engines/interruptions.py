@@ -7,6 +7,8 @@ import time
 from types import FrameType
 from typing import Any
 
+from . import distributed, joint_end
+
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 """Ctrl-C, the end of a job, the end of a terminal, and Slurm's warning before it ends a job."""
 GRACE = 5.0
@@ -37,18 +39,22 @@ class Interruptions:
     A signal some seconds after the first one acts everywhere. Data loader workers and other forked processes leave
     the signals to this one. Outside the main thread Python allows no signal handlers: nothing changes.
 
-    Use it as a context manager around the run, and set `shielded` during an iteration.
+    Processes that train together wait from the first iteration on, validation included, until all have agreed on the
+    iteration after which they end (`joint_end`).
+
+    Use it as a context manager around the run, call `shield` when an iteration begins, and `check` where the state is
+    whole.
     """
 
     def __init__(self) -> None:
-        self.shielded = False
+        self.shielded = self.joint = False
         self.received: int | None = None
         self._first_at = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruptions":
         """Take over the signals."""
-        self.shielded, self.received = False, None
+        self.shielded, self.joint, self.received = False, False, None
         for number in _free():
             self._previous[number] = signal.signal(number, self._on_signal)
         _taken_over.update(self._previous)
@@ -62,11 +68,24 @@ class Interruptions:
             if previous is not _at_once:
                 _taken_over.discard(number)
 
-    def check(self) -> None:
-        """End the shield, and act on a signal that came during it."""
+    def shield(self) -> None:
+        """Let signals wait."""
+        self.shielded, self.joint = True, distributed.notes() is not None
+
+    def check(self, iteration: int, validated: bool = True) -> None:
+        """End the shield, and act on a signal that came during it, or to another process.
+
+        Args:
+            iteration: number of those that are done.
+            validated: False at the end of an epoch, whose validation processes that end together do not cut short.
+        """
         self.shielded = False
-        if self.received is not None:
-            _end(self.received)
+        if self.joint and not validated:
+            return
+        number = joint_end.agreed(iteration, self.received)
+        if number is not None:
+            self.received = number
+            _end(number)
 
     def consequence(self, error: BaseException) -> BaseException:
         """What a run that raised this ends by: once a signal has come, errors are its doing, as when a peer is gone."""
@@ -78,7 +97,7 @@ class Interruptions:
             self.received, self._first_at = number, time.monotonic()
         elif time.monotonic() - self._first_at < GRACE:
             return
-        if not (self.shielded and first):
+        if not ((self.shielded or self.joint) and first):
             _end(number)
 
 

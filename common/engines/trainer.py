@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from . import distributed
+from . import distributed, joint_end
 from .batches import method_losses, whole_batch
 from .clipping import ClipGradients, norms_of
 from .events import RunEvents
@@ -42,7 +42,8 @@ class Trainer(SupervisedTrainer):
     - the global random generators are set from (seed, iteration, rank) in every iteration and the sampler's position
       from the iteration in every epoch. A resumed run needs no saved generator to go on exactly, and validation in
       between changes nothing. Data sets take their randomness from the sampler's keys, never from global generators;
-    - Ctrl-C and SIGTERM wait for the end of the iteration; a run that raises leaves the process group.
+    - Ctrl-C and SIGTERM wait for the end of the step, and several processes end after the same one; a run that raises
+      leaves the process group.
 
     Events fire in MONAI's order; `RunEvents` adds its own. `state.losses` holds the losses of the last iteration by
     name, averaged over processes; `state.output` is a list of dictionaries as MONAI's handlers expect.
@@ -141,8 +142,8 @@ class Trainer(SupervisedTrainer):
 
         self.add_event_handler(Events.EPOCH_STARTED, self._position_sampler)
         self.add_event_handler(Events.ITERATION_STARTED, self._begin_iteration)
-        self.add_event_handler(Events.GET_BATCH_STARTED, self.interruptions.check)
-        self.add_event_handler(Events.EPOCH_COMPLETED, self.interruptions.check)
+        self.add_event_handler(Events.GET_BATCH_STARTED, self._heed_signals, validated=True)
+        self.add_event_handler(Events.EPOCH_COMPLETED, self._heed_signals, validated=False)
         self.add_event_handler(Events.EXCEPTION_RAISED, _raise)  # some handlers listen and would swallow it
         self._handlers = list(train_handlers or [])
         self._register_handlers(self._handlers)
@@ -152,8 +153,7 @@ class Trainer(SupervisedTrainer):
     @property
     def between_steps(self) -> bool:
         """Whether no gradient is accumulated and no iteration is under way, so that the state is whole."""
-        start, size = self._window(self.state.iteration - 1)
-        return not self.interruptions.shielded and self.state.iteration in (0, start + size)
+        return not self.interruptions.shielded and not self._accumulating
 
     @property
     def finished(self) -> bool:
@@ -170,6 +170,7 @@ class Trainer(SupervisedTrainer):
             except BaseException as error:
                 self.state.error = error
                 self.fire_event(RunEvents.ABORTED)
+                joint_end.leave_last()
                 distributed.teardown()
                 end = self.interruptions.consequence(error)
                 if end is error:
@@ -231,6 +232,12 @@ class Trainer(SupervisedTrainer):
         first = position - position % self.accumulation_steps
         return epoch * self.state.epoch_length + first, min(self.accumulation_steps, self.state.epoch_length - first)
 
+    @property
+    def _accumulating(self) -> bool:
+        """Whether the iterations done do not yet make a whole step."""
+        start, size = self._window(self.state.iteration - 1)
+        return self.state.iteration not in (0, start + size)
+
     def _clipped(self) -> Tensor:
         """Clip the gradients if need be; returns the norms that they had."""
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -248,8 +255,12 @@ class Trainer(SupervisedTrainer):
         if self.sampler is not None:
             self.sampler.set_position(self.state.epoch - 1, self.state.iteration % self.state.epoch_length)
 
+    def _heed_signals(self, validated: bool) -> None:
+        if not self._accumulating:
+            self.interruptions.check(self.state.iteration, validated)
+
     def _begin_iteration(self) -> None:
-        self.interruptions.shielded = True
+        self.interruptions.shield()
         words = np.random.SeedSequence((self.state.seed, self.state.iteration, distributed.rank())).generate_state(1)
         seed = int(words[0])
         random.seed(seed)

@@ -4,9 +4,11 @@ import functools
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,6 +92,75 @@ def test_a_group_that_gets_sigterm_twice_leaves_in_order(output_root, tmp_path, 
         assert newest(output_root)["trainer"]["iteration"] == left
     assert exit_code(command_in_child(log, *words)) == 0
     assert query(output_root, "select status from runs") == [("FINISHED",)]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("told", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_processes_that_train_together_end_after_the_same_iteration(output_root, tmp_path, told):
+    """Though only one of them gets the signal; the other would fail in the middle of a step, or wait for ever."""
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    options = {"epochs": 2, "train#dataset#length": 80, "checkpoints#every_iterations": 100, "num_workers": 1}
+    words = [
+        "--output_root",
+        str(output_root),
+        *(str(w) for key, value in options.items() for w in (f"--{key}", value)),
+    ]
+    logs = [tmp_path / f"log-{rank}" for rank in range(2)]
+
+    def start(rank, slowly=False):
+        def before():
+            os.environ.update(shared, RANK=str(rank), LOCAL_RANK=str(rank))
+            if slowly:
+                linger(toy.Method, "forward", 2, tmp_path / "note")
+
+        return command_in_child(logs[rank], *words, before=before)
+
+    children = [start(rank, slowly=rank == told) for rank in range(2)]
+    await_note(tmp_path / "note", children[told])
+    os.kill(children[told], signal.SIGTERM)  # in iteration 2, of 10 in an epoch
+    assert [exit_code(child) for child in children] == [128 + signal.SIGTERM] * 2, "".join(map(Path.read_text, logs))
+    assert newest(output_root)["trainer"]["iteration"] == 4  # two after the note
+    assert query(output_root, "select status from runs") == [("KILLED",)]
+    shared["MASTER_PORT"] = free_port()
+    assert [exit_code(child) for child in [start(rank) for rank in range(2)]] == [0, 0]
+    assert newest(output_root)["trainer"]["iteration"] == 20
+
+
+@pytest.mark.slow
+def test_torchrun_passes_the_signal_of_a_group_on(output_root, tmp_path):
+    """Ends with 1, whatever the reason; its processes have saved."""
+    options = {"epochs": 1000, "output_root": output_root, "checkpoints#every_iterations": 100000, "num_workers": 2}
+    options |= {
+        "config_file": CONFIG,
+        "bundle_root": CONFIG.parents[1],
+        "val_interval": 1000,
+        "checkpoints#every_epochs": 1000,
+    }
+    words = [str(w) for key, value in options.items() for w in (f"--{key}", value)]
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle"]
+    root = CONFIG.parents[3]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'tests'}:{root}", "OMP_NUM_THREADS": "1"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    with (tmp_path / "log").open("w") as log:
+        launched = subprocess.Popen(
+            [*line, "run", *words], cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    end = time.monotonic() + 170
+    while not list(output_root.glob("toy/toy-seed0/checkpoints/best.pt")):  # of the validation before the first step
+        assert time.monotonic() < end and launched.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(launched.pid, signal.SIGTERM)
+    assert launched.wait(60) == 1 and is_gone(launched.pid)
+    text = (tmp_path / "log").read_text()
+    assert not any(words in text for words in ("killed by signal", "could not write", "Connection closed"))
+    assert newest(output_root)["trainer"]["iteration"] > 0
+    assert query(output_root, "select status from runs") == [("KILLED",)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
