@@ -41,8 +41,8 @@ class OneStep:
     device: torch.device
     amp_dtype: torch.dtype | None
 
-    def __call__(self, entered: Callable[[str], None] = lambda part: None) -> None:
-        """Make the step.
+    def __call__(self, entered: Callable[[str], None] = lambda part: None) -> Tensor:
+        """Make the step, and return its loss.
 
         Args:
             entered: is told each part as it begins: "forward", "backward", "clip", "optimizer", "average".
@@ -62,6 +62,7 @@ class OneStep:
         update_teacher: Callable[[float], None] | None = getattr(self.method, "update_teacher", None)
         if update_teacher is not None:
             update_teacher(0.99)
+        return loss.detach()
 
     def autocast(self) -> torch.autocast:
         """The recipe's mixed precision."""

@@ -75,7 +75,7 @@ def measure_step(
     return result
 
 
-def timed(work: Callable[[], None], place: torch.device) -> tuple[float, float]:
+def timed(work: Callable[[], object], place: torch.device) -> tuple[float, float]:
     """Wall and CPU seconds of one call."""
     if place.type == "cuda":
         torch.cuda.synchronize()

@@ -1,0 +1,83 @@
+"""A report that is cut off goes on, on the same kind of card; what fails is said and tried again."""
+
+import json
+
+import pytest
+
+from common.benchmarks import gpu_report
+from common.benchmarks.gpu_parts import TINY, Part, Sizes, parts
+from common.benchmarks.gpu_report import report, table
+
+
+@pytest.fixture(autouse=True)
+def named(monkeypatch):
+    about = {"date": "2026-11-28", "versions": {}}
+    monkeypatch.setattr(gpu_report, "machine", lambda: about)
+    monkeypatch.setattr(gpu_report, "card", lambda: "a card")
+
+
+def test_what_is_done_is_not_repeated_and_what_failed_is(tmp_path):
+    made = []
+
+    def works():
+        made.append("works")
+        return {"images_per_second": 123.4}
+
+    def fails():
+        made.append("fails")
+        raise RuntimeError("out of\nmemory")
+
+    wanted = [Part("fails", 1, fails), Part("works", 1, works)]
+    page = report(wanted, tmp_path, minutes=1)
+    assert page == (tmp_path / "gpu_report.md").read_text()
+    rows = [line.split(" | ")[2:] for line in page.splitlines()[2:]]
+    assert rows == [["fails", "failed: RuntimeError: out of memory |"], ["works", "123 images/s |"]]
+    report(wanted, tmp_path, minutes=1)
+    assert made == ["fails", "works", "fails"]
+
+
+def test_another_kind_of_card_shows_everything_itself(tmp_path, monkeypatch):
+    wanted = [Part("loop", 1, lambda: {"data_wait": 0.0123})]
+    report(wanted, tmp_path, minutes=1)
+    monkeypatch.setattr(gpu_report, "card", lambda: "another card")
+    assert [line.split(" | ")[0] for line in report(wanted, tmp_path, minutes=1).splitlines()[2:]] == [
+        "| a card",
+        "| another card",
+    ]
+
+
+def test_what_takes_longer_than_is_left_is_not_begun(tmp_path, capsys):
+    wanted = [Part("long", 600, lambda: pytest.fail("begun")), Part("short", 1, dict)]
+    assert "long" not in report(wanted, tmp_path, minutes=1)
+    assert "long: not begun" in capsys.readouterr().out
+
+
+def test_the_time_that_is_left_goes_into_the_study(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(gpu_report.subprocess, "run", lambda command, check: commands.append(command))
+    report([], tmp_path, minutes=5, study=["study.yaml", "--data", "a=b"])
+    report([], tmp_path, minutes=1, study=["study.yaml"])  # half a minute is spared
+    (command,) = commands
+    assert command[1:6] == ["scripts/study.py", "study.yaml", "--data", "a=b", "--limit-minutes"]
+    assert 4.4 <= float(command[6]) <= 4.5
+
+
+def test_the_papers_sizes_come_first_then_compiled_then_the_rest():
+    names = [part.name for part in parts(Sizes())]
+    assert len(set(names)) == len(names) == 18
+    assert names[0] == "step cxr_ace" and names[5] == "compiled cxr_ace" and names[-1] == "small step cxr_adam_v2"
+    assert [part.name for part in parts(TINY)] == ["step cxr_ace", "loop cxr_ace", "precision cxr_ace", "kill cxr_ace"]
+
+
+def test_a_result_is_put_into_words():
+    facts = {"date": "2026-11-28", "step_s": 0.5, "step_to_passes": 1.234, "peak_gib": 12.34, "batch": 64}
+    assert "step 0.5000 s, 1.23 of the encoders' passes, 12.3 GiB, batch 64" in table({"a card: step": facts})
+
+
+@pytest.mark.slow  # five minutes on a busy machine
+def test_it_runs_to_its_end_on_a_cpu(tmp_path):
+    report(parts(TINY), tmp_path, minutes=30)
+    found = [json.loads(line)[1] for line in (tmp_path / "gpu_report.jsonl").read_text().split("\n") if line]
+    assert len(found) == 4 and not any("failed" in result for result in found)
+    assert found[2]["largest_relative_difference"] < 0.05
+    assert found[3]["killed_after_iteration"] >= 1 and found[3]["largest_difference_of_weights"] == 0
