@@ -106,6 +106,15 @@ def test_an_image_of_which_nothing_is_known_is_no_item():
         label_items(corpus([(nan, 1.0, 0.0)]), ["Mass"])
 
 
+def test_uncertain_classes_that_nobody_learns_are_told(caplog):
+    names = ("Mass", "Mass uncertain")
+    labelled = Corpus("x", (Record("/x/0.png", "0", "train", "x", labels=(0.0, 1.0)),), findings=names)
+    label_items(labelled, names)
+    assert not caplog.records
+    label_items(labelled, ["Mass"])
+    assert "'Mass uncertain', are no output" in caplog.text
+
+
 def test_items_name_what_does_not_fit():
     with pytest.raises(DatasetError, match=r"Fracture is not among them.*`findings`"):
         label_items(corpus([(1.0, 0.0, 0.0)]), ["Fracture"])

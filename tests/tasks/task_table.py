@@ -8,6 +8,23 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tasks.md"
 
 
+KEYS = {
+    "AUC": ("auc",),
+    "mean AUC": ("auc",),
+    "accuracy": ("accuracy",),
+    "accuracy, AUC": ("accuracy", "auc"),
+    "accuracy, quadratic kappa": ("accuracy", "quadratic_kappa"),
+    "Dice": ("dice",),
+    "mean Dice": ("dice",),
+    "IoU": ("iou",),
+    "Dice, IoU": ("dice", "iou"),
+    "`mean_iou` (B14)": ("mean_iou",),
+    "precision and AP at IoU 0.5": ("precision", "average_precision"),
+    "pixel error": ("error_px",),
+}
+"""The names in `evaluation.json` of a metric of the page."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A task of a paper.
@@ -15,12 +32,14 @@ class Row:
     Args:
         paper: heading above its table.
         task: what is asked.
+        metric: what the paper's table says.
         words: command after `python -m common run`.
         tried: what it was run on.
     """
 
     paper: str
     task: str
+    metric: str
     words: tuple[str, ...]
     tried: str
 
@@ -37,6 +56,6 @@ def rows() -> list[Row]:
             paper = line.removeprefix("## ")
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and cells[0] != "task" and not cells[0].startswith("---"):
-            task, _, _, command, tried = cells
-            found.append(Row(paper, task, tuple(shlex.split(command.strip("`"))), tried))
+            task, _, metric, command, tried = cells
+            found.append(Row(paper, task, metric, tuple(shlex.split(command.strip("`"))), tried))
     return found

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 
 import pytest
-from task_table import rows
+from task_table import KEYS, rows
 
 from common.command.given import current_command
 from common.command.known_keys import unknown_keys
@@ -18,6 +18,7 @@ ROWS = rows()
 
 def test_no_row_of_the_papers_is_missing():
     assert Counter(row.paper for row in ROWS) == {"LeADER": 10, "Adam": 9, "ACE": 9, "SRHRS": 6}
+    assert {row.metric for row in ROWS} == set(KEYS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

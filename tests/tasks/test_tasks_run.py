@@ -6,7 +6,7 @@ import json
 import pytest
 from launched import printed
 from miniatures import flags_of
-from task_table import rows
+from task_table import KEYS, rows
 
 QUICK = {"ACE: tuberculosis", "SRHRS: ASS: lungs", "ACE: 7 key points"}
 """One of each task; those of the long matrix are marked."""
@@ -26,4 +26,6 @@ def test_a_task_trains_and_evaluates(row, python, capsys, output_root, tmp_path)
     done = python(*printed(capsys, "evaluate", run)[1:])
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     said = json.loads((run / "evaluation.json").read_text())
-    assert said["split"] == "test" and said["evaluated"] > 0 and said["metrics"]
+    assert said["split"] == "test" and said["evaluated"] > 0
+    for key in KEYS[row.metric]:
+        assert key in said["metrics"] and key in said["intervals"]["metrics"], key

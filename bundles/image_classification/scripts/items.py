@@ -1,5 +1,6 @@
 """From a corpus to what the transforms take: images with the labels of the chosen findings."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,10 @@ import numpy as np
 
 from common.files import DatasetError
 from common.images import as_items
+from common.readers.support.label_policy import CLASS_SUFFIX
 from common.records import Corpus, Record
+
+logger = logging.getLogger(__name__)
 
 
 def label_items(
@@ -37,6 +41,14 @@ def label_items(
             corpus.name,
             f"its findings are {', '.join(corpus.findings) or 'none'}; {', '.join(missing)} is not among them",
             "Correct `findings`",
+        )
+    unlearnt = [name for name in corpus.findings if name.endswith(CLASS_SUFFIX) and name not in findings]
+    if unlearnt:
+        logger.warning(
+            "%d columns of uncertain labels, such as '%s', are no output: add them to `findings`, or this trains as "
+            "`uncertain: zeros` does.",
+            len(unlearnt),
+            unlearnt[0],
         )
     columns = [corpus.findings.index(name) for name in findings]
 
