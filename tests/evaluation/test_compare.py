@@ -70,12 +70,13 @@ def boxes_of(seed, images=8):
 
 
 def scores_on(boxes, seed):
-    """Detections near the boxes, of scores that float32 keeps apart."""
+    """Detections near the boxes, and as many beside them, the most certain ones anywhere in the list."""
     generator = torch.Generator().manual_seed(seed)
     near = boxes[..., :4] + 3 * torch.randn(*boxes.shape[:2], 4, generator=generator, dtype=torch.float64)
     near = torch.cat([near[..., :2], near[..., :2] + 12], -1)
-    score = torch.rand(*boxes.shape[:2], 1, generator=generator).double()
-    return torch.cat([near, score, boxes[..., 4:]], -1)
+    placed = torch.cat([near, near + 20], 1)
+    score = torch.rand(*placed.shape[:2], 1, generator=generator).double()
+    return torch.cat([placed, score, boxes[..., 4:].repeat(1, 2, 1)], -1)
 
 
 PAIRS = Corpus("toy", tuple(Record(f"/{n:03d}.png", f"00{n // 2}", "test", "toy") for n in range(12)))
