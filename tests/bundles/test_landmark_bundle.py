@@ -103,6 +103,15 @@ def test_items_have_points_in_the_order_asked_for():
     assert items[1]["label"].isnan().tolist() == [[True, True], [False, False]]
 
 
+def test_landmarks_that_are_not_learned_are_told_once(caplog):
+    caplog.set_level("INFO")
+    landmark_items(corpus({"a": (0.1, 0.2), "b": (0.3, 0.4)}), ["a"])
+    (said,) = caplog.messages
+    assert said == "1 landmarks of x are not learned: b."
+    landmark_items(corpus({"a": (0.1, 0.2)}), ["a"])
+    assert len(caplog.messages) == 1
+
+
 def test_landmarks_that_nobody_has_are_named():
     with pytest.raises(DatasetError, match=r"its landmarks are a; z is not among them.*`landmarks`"):
         landmark_items(corpus({"a": (0.1, 0.2)}), ["a", "z"])

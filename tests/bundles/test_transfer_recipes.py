@@ -20,11 +20,14 @@ ADAM = {"architecture": "resnet50", "image_size": 224, "schedules#lr#final": 0.0
 LEADER = {"image_size": 224, "batch_size": 32, "optimizer#_target_": "torch.optim.SGD", "schedules#lr#final": 0.0}
 SRHRS = {"architecture": "resnet50", "image_size": 224}
 TABLE = {
-    ("image_classification",): ACE | {"epochs": 150, "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122},
+    ("image_classification",): ACE
+    | {"epochs": 150, "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122}
+    | {"resize_to": 512, "patience": 10, "augmentation#0#area": [0.08, 1.0]},
     ("image_classification", "recipes/leader"): LEADER | {"learning_rate": 1e-2},
     ("image_classification", "recipes/adam"): ADAM
     | {"learning_rate": 2.5e-4, "optimizer#_target_": "torch.optim.AdamW", "optimizer#weight_decay": 0.05}
-    | {"optimizer#betas": [0.9, 0.95], "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122},
+    | {"optimizer#betas": [0.9, 0.95], "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122}
+    | {"resize_to": 256, "patience": 10},
     ("image_classification", "recipes/srhrs"): SRHRS | {"augmentation#0#area": [0.7, 1.0]},
     ("image_segmentation",): ACE | {"epochs": 500, "decoder": "upernet", "patience": 50},
     ("image_segmentation", "recipes/leader"): LEADER | {"learning_rate": 1e-3, "decoder": "upernet"},
@@ -37,6 +40,23 @@ TABLE = {
     | {"image_size": 512, "channels": 3, "loss_function#dice_weight": 0.0, "loss_function#bce_weight": 1.0},
     ("image_segmentation", "recipes/srhrs"): SRHRS | {"decoder": "unet", "augmentation#2#area": [0.7, 1.0]},
 }
+
+
+SHARES = {  # (bundle, data set) -> shares to train, validate and test on
+    ("image_classification", "eyepacs"): (0.8, 0.1, 0.1),
+    ("image_classification", "covid_radiography"): (0.6, 0.2, 0.2),
+    ("image_classification", "sxpco"): (0.6, 0.2, 0.2),
+    ("image_segmentation", "montgomery"): (0.6, 0.2, 0.2),
+    ("image_segmentation", "siim_acr"): (0.72, 0.08, 0.2),
+}
+
+
+@pytest.mark.parametrize("case", SHARES, ids=" ".join)
+def test_shares_of_a_drawn_split_are_the_source_s(case):
+    options = parsed(case[0], f"data/{case[1]}")["dataset_options"]
+    rest = 1 - options["test_fraction"]
+    found = (rest * (1 - options["val_fraction"]), rest * options["val_fraction"], options["test_fraction"])
+    assert found == pytest.approx(SHARES[case], abs=1e-3)
 
 
 @pytest.mark.parametrize("case", TABLE, ids=" ".join)

@@ -1,14 +1,17 @@
 """From a corpus to what the transforms take: images with the places of the chosen landmarks."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from common.files import DatasetError
+from common.files.notices import first_few
 from common.images import as_items
 from common.records import Corpus, Record
 
+logger = logging.getLogger(__name__)
 ABSENT = (float("nan"), float("nan"))
 
 
@@ -33,6 +36,9 @@ def landmark_items(
             f"its landmarks are {', '.join(corpus.landmarks) or 'none'}; {', '.join(missing)} is not among them",
             "Correct `landmarks`, or `dataset_options` where it says which file holds them",
         )
+    unlearnt = [name for name in corpus.landmarks if name not in landmarks]
+    if unlearnt and corpus.records[0].split == "train":
+        logger.info("%d landmarks of %s are not learned: %s.", len(unlearnt), corpus.name, first_few(unlearnt))
 
     def marked(record: Record) -> bool:
         return any(name in record.landmarks for name in landmarks)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.files import DatasetError
+from common.files.notices import first_few
 from common.images import as_items
 from common.records import Corpus, Record
 
@@ -62,6 +63,9 @@ def _check(corpus: Corpus, findings: Sequence[str]) -> None:
             f"there are boxes of {known} in these {len(corpus)} images, not of {', '.join(missing)}",
             "Correct `findings`",
         )
+    unlearnt = sorted(boxed - set(findings))
+    if unlearnt and corpus.records[0].split == "train":
+        logger.info("Boxes of %d findings are not learned: %s.", len(unlearnt), first_few(unlearnt))
     rare = [name for name in findings if name not in boxed]
     if len(rare) == len(findings) and all(record.split == "train" for record in corpus.records):
         raise DatasetError(
