@@ -3,6 +3,7 @@
 Shapes: B images, K codes, N crops of the student, M of the teacher.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -47,6 +48,11 @@ class CentredDistillation(nn.Module):
         self.teacher_temperature = teacher_temperature
         self.centre_momentum = centre_momentum
         self.register_buffer("centre", torch.zeros(1, out_dim))
+
+    @property
+    def uniform(self) -> float:
+        """The loss where all codes are equally likely: log K."""
+        return math.log(self.centre.shape[1])
 
     @torch.no_grad()
     def update_centre(self, teacher_NK: Tensor, gather: Callable[[Tensor], Tensor] | None = None) -> None:

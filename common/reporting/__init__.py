@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from .progress import Progress
     from .server import reach_server
     from .tracking import Tracking
+    from .uniform_loss import TellUniform
 
 LAZY = {
     "LogDynamics": "dynamics",
     "LogViews": "log_views",
     "Progress": "progress",
+    "TellUniform": "uniform_loss",
     "Tracking": "tracking",
     "dynamics_figure": "dynamics",
     "matches_figure": "figures",
@@ -27,6 +29,7 @@ __all__ = [
     "LogDynamics",
     "LogViews",
     "Progress",
+    "TellUniform",
     "Tracking",
     "dynamics_figure",
     "matches_figure",
