@@ -28,8 +28,14 @@ TABLE = {
     | {"learning_rate": 2.5e-4, "optimizer#_target_": "torch.optim.AdamW", "optimizer#weight_decay": 0.05}
     | {"optimizer#betas": [0.9, 0.95], "augmentation#1#prob": 0.5, "augmentation#2#range_x": 0.122}
     | {"resize_to": 256, "patience": 10},
-    ("image_classification", "recipes/srhrs"): SRHRS | {"augmentation#0#area": [0.7, 1.0]},
-    ("image_segmentation",): ACE | {"epochs": 500, "decoder": "upernet", "patience": 50},
+    ("image_classification", "recipes/srhrs"): SRHRS
+    | {"augmentation#0#area": [0.7, 1.0], "augmentation#1#prob": 0.5, "augmentation#1#spatial_axis": 1}
+    | {"augmentation#3#brightness": 0.2, "augmentation#3#contrast": 0.2},
+    ("image_segmentation",): ACE
+    | {"epochs": 500, "decoder": "upernet", "patience": 50}
+    | {"augmentation#0#weights": [0.7, 0.1, 0.1, 0.1], "augmentation#1#weights": [0.7, 0.1, 0.1, 0.1]}
+    | {"augmentation#1#transforms#3#strength": [-2.0, 2.0], "augmentation#1#transforms#3#shift": 0.5}
+    | {"augmentation#2#prob": 0.25},
     ("image_segmentation", "recipes/leader"): LEADER | {"learning_rate": 1e-3, "decoder": "upernet"},
     ("image_segmentation", "recipes/adam"): ADAM
     | {"learning_rate": 2e-4, "optimizer#_target_": "torch.optim.AdamW", "decoder": "unet"}
@@ -38,7 +44,9 @@ TABLE = {
     | {"learning_rate": 1e-3, "optimizer#_target_": "torch.optim.Adam", "decoder": "unet"},
     ("image_segmentation", "recipes/adam", "recipes/adam_vessels"): ADAM
     | {"image_size": 512, "channels": 3, "loss_function#dice_weight": 0.0, "loss_function#bce_weight": 1.0},
-    ("image_segmentation", "recipes/srhrs"): SRHRS | {"decoder": "unet", "augmentation#2#area": [0.7, 1.0]},
+    ("image_segmentation", "recipes/srhrs"): SRHRS
+    | {"decoder": "unet", "augmentation#0#area": [0.7, 1.0]}
+    | {"augmentation#2#brightness": 0.2, "augmentation#2#contrast": 0.2},
 }
 
 
@@ -66,9 +74,24 @@ def test_every_number_is_the_source_s(case):
     assert found == TABLE[case]
 
 
-def test_crops_of_srhrs_are_always_taken():
-    parser = parsed("image_segmentation", "recipes/srhrs")
-    assert parser["augmentation#2#_target_"].endswith("RandResizedCropd") and parser["augmentation#2#prob"] == 1.0
+PARTS = {
+    "image_classification": ["RandResizedCropd", "RandFlipd", "RandRotated"],
+    "image_segmentation": ["RandResizedCropd", "RandRotated"],  # no flip: a mirrored image's left lung is on the right
+}
+
+
+@pytest.mark.parametrize("bundle", PARTS)
+def test_srhrs_transfers_with_the_changes_of_its_views(bundle):
+    """Crop, flip, rotation, jitter and blur; the crop is always taken, and an image keeps its size and its mask."""
+    augmentation = parsed(bundle, "recipes/srhrs").get_parsed_content("augmentation")
+    names = [type(transform).__name__ for transform in augmentation]
+    assert names == [*PARTS[bundle], "RandBrightnessContrastd", "RandGaussianSmoothd"]
+    image = torch.rand(1, 224, 224, generator=torch.Generator().manual_seed(0))
+    item = {"image": image, "label": (image > 0.5).float()}
+    for transform in augmentation:
+        item = transform(item)
+    assert item["image"].shape == image.shape and item["image"].min() >= 0 and item["image"].max() <= 1
+    assert set(item["label"].unique().tolist()) <= {0.0, 1.0}
 
 
 FEW = {
