@@ -43,7 +43,7 @@ class MultitaskLoss(nn.Module):
         """Losses by name: `loss`, `diagnosis` and its parts, `segmentation` and its parts.
 
         Args:
-            outputs: logits (B, K), or a mapping with these as `logits` and voxel logits (B, S, ...) as `segmentation`.
+            outputs: logits (B, K), or a mapping with these as `logits` and structures' (B, S, ...) as `segmentation`.
             targets: `label` (B, K) and, for a segmentation, `mask` (B, 1, ...).
 
         Raises:

@@ -5,6 +5,7 @@ import torch
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork, WithSegmentation
+from common.losses import LabelMapLoss
 
 CHEST, ABDOMEN, SMALL = (96, 192, 192), (160, 176, 192), (32, 32, 32)
 PAPER = {"r3d_18": (512, 33.1), "mvit_v2_s": (768, 34.3), "swin3d_t": (768, 27.8)}
@@ -150,12 +151,14 @@ def test_heads_are_what_the_paper_says(architecture):
     assert torch.allclose(outputs["logits"], features.flatten(2).mean(2) @ weight.T + bias, atol=1e-6)
     grid = torch.einsum("bcdhw,sc->bsdhw", features, network.segmenter.weight[:, :, 0, 0, 0])
     grid = grid + network.segmenter.bias.view(1, -1, 1, 1, 1)
-    assert outputs["segmentation"].shape == (2, 3, *SMALL)
+    assert torch.allclose(outputs["segmentation"], grid, atol=1e-5)
     # trilinear: of two cells of 16 voxels, whose centres lie at 8 and 24, each voxel centre takes its share
     second = ((torch.arange(32) + 0.5 - 8) / 16).clamp(0, 1)
     share = torch.stack([1 - second, second], dim=1)
     enlarged = torch.einsum("bsdhw,Dd,Hh,Ww->bsDHW", grid, share, share, share)
-    assert torch.allclose(outputs["segmentation"], enlarged, atol=1e-4)
+    masks = torch.randint(0, 3, (2, 1, *SMALL))
+    expected = -enlarged.log_softmax(1).gather(1, masks).mean()
+    assert torch.allclose(LabelMapLoss()(outputs["segmentation"], masks)["loss"], expected, atol=1e-5)
 
 
 def test_mvit_pools_patches_and_on_request_the_class_token():

@@ -5,7 +5,6 @@ Paper: https://proceedings.mlr.press/v301/li26d.html.
 Shapes: B batch, K logits of the diagnosis, S structures with background, D H W space, d h w grid.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
@@ -48,9 +47,10 @@ class DiagnosisNetwork(ExportedNetwork):
 class WithSegmentation(nn.Module):
     """A diagnosis network that in training also says, from the same features, which structure each voxel belongs to.
 
-    The segmentation head is one 1 x 1 x 1 convolution on the features, enlarged trilinearly to the volume (methods,
-    section 5; [E19]). It lies around the diagnosis network and not in it, so that what is kept, evaluated and exported
-    has no trace of it; and it is made after it, so that runs with and without it begin with the same weights.
+    The segmentation head is one 1 x 1 x 1 convolution on the features (methods, section 5; [E19]); the loss enlarges
+    its logits trilinearly to the volume, a few slices at a time. It lies around the diagnosis network and not in it, so
+    that what is kept, evaluated and exported has no trace of it; and it is made after it, so that runs with and without
+    it begin with the same weights.
 
     Args:
         network: the diagnosis network, whose weights stay its own.
@@ -71,10 +71,8 @@ class WithSegmentation(nn.Module):
         self.segmenter = nn.Conv3d(network.backbone.channels, num_structures, kernel_size=1)
 
     def forward(self, x_B1DHW: Tensor) -> Tensor | dict[str, Tensor]:
-        """In training `logits` (B, K) and `segmentation` (B, S, D, H, W); in evaluation the logits alone."""
+        """In training `logits` (B, K) and `segmentation` (B, S, d, h, w); in evaluation the logits alone."""
         if not self.training:
             return self.network(x_B1DHW)
         features, vector_BC = self.network.backbone.encode(x_B1DHW)
-        size = x_B1DHW.shape[2:]
-        segmentation = F.interpolate(self.segmenter(features), size=size, mode="trilinear", align_corners=False)
-        return {"logits": self.network.classifier(vector_BC), "segmentation": segmentation}
+        return {"logits": self.network.classifier(vector_BC), "segmentation": self.segmenter(features)}
