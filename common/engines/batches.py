@@ -1,10 +1,13 @@
 """What goes from the data loader into the network, and out of it into the losses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+SMALL = 2**16
+"""Bytes below which a copy to a GPU costs its call and not its length."""
 
 
 def whole_batch(
@@ -12,7 +15,8 @@ def whole_batch(
 ) -> tuple[Any, None]:
     """Hand the network the whole batch, with its tensors on the device, and no separate target.
 
-    For methods that compute their losses themselves; give it as the trainer's `prepare_batch`.
+    For methods that compute their losses themselves; give it as the trainer's `prepare_batch`. Small tensors, such as
+    the dozens of parameters of views, go to a GPU in one copy for each type; there they share its memory.
 
     Args:
         batch: mapping of tensors, nested mappings and lists; what is no tensor stays as it is.
@@ -20,7 +24,33 @@ def whole_batch(
         non_blocking: copy from pinned memory without waiting.
         kwargs: passed to `Tensor.to`.
     """
-    return _moved(batch, device=device, non_blocking=non_blocking, **kwargs), None
+    moved: dict[int, Tensor] = {}
+    target = torch.device(device) if device is not None else None
+    if target is not None and target.type != "cpu" and not kwargs:
+        small = [t for t in _tensors(batch) if t.device.type == "cpu" and t.nbytes <= SMALL]
+
+        def copy(tensor: Tensor) -> Tensor:
+            pinned = tensor.pin_memory() if target.type == "cuda" else tensor
+            return pinned.to(target, non_blocking=non_blocking)
+
+        moved = dict(zip(map(id, small), in_one_copy(small, copy), strict=True))
+    return _moved(batch, moved, device=device, non_blocking=non_blocking, **kwargs), None
+
+
+def in_one_copy(tensors: Sequence[Tensor], copy: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Tensors after one call of `copy` for all of a type, in their order and shapes.
+
+    Args:
+        tensors: of any shapes and types.
+        copy: takes a flat tensor to one of the same length.
+    """
+    moved: dict[int, Tensor] = {}
+    for dtype in {tensor.dtype: None for tensor in tensors}:
+        same = [(place, tensor) for place, tensor in enumerate(tensors) if tensor.dtype == dtype]
+        together = copy(torch.cat([tensor.reshape(-1) for _, tensor in same]))
+        parts = together.split([tensor.numel() for _, tensor in same])
+        moved |= {place: part.view(tensor.shape) for (place, tensor), part in zip(same, parts, strict=True)}
+    return [moved[place] for place in range(len(tensors))]
 
 
 def method_losses(losses: Mapping[str, Tensor], _targets: None = None) -> Mapping[str, Tensor]:
@@ -57,11 +87,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-def _moved(value: Any, **kwargs: Any) -> Any:
+def _moved(value: Any, moved: Mapping[int, Tensor], **kwargs: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.to(**kwargs)
+        return moved[id(value)] if id(value) in moved else value.to(**kwargs)
     if isinstance(value, Mapping):
-        return {key: _moved(item, **kwargs) for key, item in value.items()}
+        return {key: _moved(item, moved, **kwargs) for key, item in value.items()}
     if isinstance(value, list | tuple) and not isinstance(value, str):
-        return [_moved(item, **kwargs) for item in value]
+        return [_moved(item, moved, **kwargs) for item in value]
     return value

@@ -97,7 +97,7 @@ class Trainer(SupervisedTrainer):
         optimizer: Optimizer,
         loss_function: Callable[[Any, Any], Tensor | Mapping[str, Tensor]] | None = None,
         epoch_length: int | None = None,
-        non_blocking: bool = False,
+        non_blocking: bool = True,
         prepare_batch: Callable | None = None,
         inferer: Inferer | None = None,
         postprocessing: Callable | None = None,

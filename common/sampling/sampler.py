@@ -109,6 +109,8 @@ def seeded_loader(
 ) -> DataLoader:
     """PyTorch's data loader over a `SeededSampler`; its workers live as long as it does.
 
+    Where there is a GPU, batches lie in pinned memory, from which they are copied while the GPU computes.
+
     Args:
         dataset: has a length, and takes `SampleKey`s.
         batch_size: per process.
@@ -135,6 +137,7 @@ def seeded_loader(
         num_workers=num_workers,
         drop_last=drop_last,
         persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
     )
 
 
