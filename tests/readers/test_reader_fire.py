@@ -13,9 +13,8 @@ PAIRS = {"A01": (1, 2), "A02": (9, 10), "A03": (1, 3), "P01": (4, 5), "P02": (9,
 POINTS = 10
 
 
-@pytest.fixture
-def root(tmp_path):
-    base = tmp_path / "FIRE"
+def write(root):
+    base = root / "FIRE"
     (base / "Ground Truth").mkdir(parents=True)
     for pair, seeds in PAIRS.items():
         for place, seed in enumerate(seeds, 1):
@@ -24,6 +23,11 @@ def root(tmp_path):
         (base / "Ground Truth" / f"control_points_{pair}_1_2.txt").write_text("\n".join(lines) + "\n")
     for name in ("mask.png", "feature_mask.png"):
         save_grey(base / "Masks" / name)
+
+
+@pytest.fixture
+def root(tmp_path):
+    write(tmp_path)
     return tmp_path
 
 

@@ -11,9 +11,11 @@ import test_reader_chexpert
 import test_reader_covidx
 import test_reader_drive
 import test_reader_eyepacs
+import test_reader_fire
 import test_reader_jsrt
 import test_reader_kermany
 import test_reader_montgomery
+import test_reader_node21
 import test_reader_rsna_pneumonia
 import test_reader_shenzhen
 import test_reader_siim_acr
@@ -43,6 +45,14 @@ def sxpco(root: Path) -> None:
             lines.writerow([f"{number}.png", number // 2, number // 2 % 2])
 
 
+def node21(root: Path) -> None:
+    lines = ["height,label,img_name,width,x,y"]
+    for number in range(20):
+        test_reader_node21.mha(root / "images" / f"n{number:04}.mha", number, 256)
+        lines.append(f"{64 + number},1,n{number:04}.mha,64,{10 * number},{5 * number}")
+    (root / "metadata.csv").write_text("\n".join(lines))
+
+
 def landmarks(root: Path) -> None:
     with (root / "landmarks.csv").open("w", newline="") as file:
         lines = csv.writer(file)
@@ -69,9 +79,11 @@ WRITE: dict[str, Callable[[Path], object]] = {
     "covidx": test_reader_covidx.write,
     "drive": test_reader_drive.write,
     "eyepacs": test_reader_eyepacs.write,
+    "fire": test_reader_fire.write,
     "jsrt": test_reader_jsrt.write,
     "kermany": test_reader_kermany.write,
     "montgomery": test_reader_montgomery.write,
+    "node21": node21,
     "rsna_pneumonia": test_reader_rsna_pneumonia.write,
     "shenzhen": lambda root: test_reader_shenzhen.write(root, [*range(1, 13), *range(327, 339)]),
     "siim_acr": test_reader_siim_acr.write,
