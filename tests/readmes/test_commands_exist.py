@@ -21,7 +21,7 @@ from common.readers import find_reader, reader_modules
 
 MAIN = "/somewhere/site-packages/monai/bundle/__main__.py"
 
-FOREIGN = {"source", "pip", "mlflow", "torchrun", "python3"}  # not of this project
+FOREIGN = {"source", "pip", "mlflow", "torchrun", "python3", "ruff", "mypy"}  # not of this project
 ALL = [(page, words) for page in PAGES for words in commands(page)]
 
 
