@@ -139,6 +139,8 @@ class Trainer(SupervisedTrainer):
         self.state.losses, self.state.schedules = {}, {}
         self.interruptions = Interruptions()
         self._resumed = False
+        self.passed_over: str | None = None
+        """What to say of a finished run that others follow, such as a stage, in place of a warning."""
 
         self.add_event_handler(Events.EPOCH_STARTED, self._position_sampler)
         self.add_event_handler(Events.ITERATION_STARTED, self._begin_iteration)
@@ -183,12 +185,15 @@ class Trainer(SupervisedTrainer):
             self.fire_event(RunEvents.RESUME)
             self._skip_validation_at_start()
         if self.finished and self.state.epoch_length:
-            logger.warning(
-                "This run is finished: %d of %d epochs are done. Nothing is trained. "
-                "To go on: more epochs and --resume True. For a new run: another --run_name.",
-                self.state.epoch,
-                self.state.max_epochs,
-            )
+            if self.passed_over is not None:
+                logger.info("%s", self.passed_over)
+            else:
+                logger.warning(
+                    "This run is finished: %d of %d epochs are done. Nothing is trained. "
+                    "To go on: more epochs and --resume True. For a new run: another --run_name.",
+                    self.state.epoch,
+                    self.state.max_epochs,
+                )
             self.fire_event(RunEvents.FINISHED_BEFORE)
             return
         super().run()

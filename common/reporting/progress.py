@@ -57,6 +57,9 @@ class Progress:
 
     def attach(self, engine: Trainer) -> None:
         """Show this training, on the first process."""
+        stage = current_stage()
+        if stage is not None and not stage.is_last:
+            engine.passed_over = f"stage {stage.name}: done before"
         if rank() > 0:
             return
         engine.add_event_handler(Events.STARTED, self._begin)

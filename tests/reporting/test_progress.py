@@ -9,6 +9,7 @@ from monai.handlers import ValidationHandler, from_engine
 from torch import nn
 from torch.utils.data import DataLoader
 
+from common.command import Stage
 from common.engines import Checkpoints, Trainer
 from common.images import SeededDataset
 from common.reporting import Progress
@@ -91,6 +92,16 @@ def test_a_finished_run_ends_with_the_same_block(train):
     train()
     (block,) = train()
     assert "before this command" in block and re.search(r"best .* 0\.7500 at epoch 3", block)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stage_that_was_done_before_is_one_line(train, monkeypatch, caplog, number):
+    train()
+    monkeypatch.setattr("common.reporting.progress.current_stage", lambda: Stage("level0", number, 2, "chain"))
+    train([])
+    said = [record.getMessage() for record in caplog.records]
+    assert ("stage level0: done before" in said) == (number == 1)
+    assert any("This run is finished" in line for line in said) == (number == 2)  # the last says how to go on
 
 
 @pytest.mark.parametrize(
