@@ -188,6 +188,8 @@ def tracked_model(runner: BundleRunner) -> list[str]:
 def analysis(runner: BundleRunner) -> list[str]:
     """Two runs find the same numbers and draw something; a page's pictures are beside it; MLflow has a finished run."""
     names = ("analysed", "analysed-again")
+    if runner.judged is not None and runner.judged.trained:
+        return runner.judged.trained
     problems = runner.failures(*(runner.analysis_job(name) for name in names))
     if problems:
         return problems
@@ -216,8 +218,6 @@ ELSEWHERE = {
     "landmark_detection": {"two_processes"},
     "lesion_detection": {"two_processes"},
 }
-# Theirs is what another bundle has trained, which their own tests stand in for.
-ANALYSES_OF_RUNS = {"lesion_localization"}
 CHECKS: dict[str, Callable[[BundleRunner], list[str]]] = {
     check.__name__: check
     for check in (
@@ -240,5 +240,4 @@ CHECKS: dict[str, Callable[[BundleRunner], list[str]]] = {
 def checks_of(bundle: Path) -> list[str]:
     """Names of the checks that are for a bundle: those of a training, of an analysis, or both."""
     has = {name: (bundle / "configs" / f"{name}.yaml").is_file() for name in ("train", "analyse")}
-    has["analyse"] &= bundle.name not in ANALYSES_OF_RUNS
     return [name for name in CHECKS if has["analyse" if name == "analysis" else "train"]]

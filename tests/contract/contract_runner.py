@@ -50,6 +50,8 @@ EQUAL_IN_TWO: dict[str, dict[str, Any]] = {
     "lesion_detection": {**PLAIN_STEPS, "network_def#encoder#drop_path": 0.0},
     "toy": {"network_def#dropout": 0.0},
 }
+# Analyses of what another bundle has trained.
+ANALYSES_OF_RUNS = {"lesion_localization": "image_classification"}
 
 
 class BundleRunner:
@@ -108,7 +110,17 @@ class BundleRunner:
 
     def analysis_job(self, name: str) -> Job:
         overrides = {"dataset_dir": self.phantom, "output_root": self.fresh_output(name), "run_name": RUN}
+        if self.judged is not None:
+            overrides["classifiers"] = {"smoke": str(self.judged.run_folder("trained"))}
         return self.job(name, self.arguments(self.analysis_files, **overrides))
+
+    @cached_property
+    def judged(self) -> "BundleRunner | None":
+        """The bundle whose smoke run this one's analysis looks at; None where it looks at none."""
+        bundle = ANALYSES_OF_RUNS.get(self.bundle.name)
+        folder = self.folder / "judged"
+        folder.mkdir(exist_ok=True)
+        return None if bundle is None else BundleRunner(self.bundle.parent / bundle, self.phantom, self.server, folder)
 
     def fresh_output(self, name: str) -> Path:
         """An output folder; its MLflow tables are copied, since making them takes seconds."""
