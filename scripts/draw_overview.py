@@ -46,7 +46,7 @@ def overview() -> Figure:
     for (axes, _), caption in zip(panels, PANELS.values(), strict=True):
         axes.set_title(axes.get_title(), fontsize=LARGE + 3, fontweight="bold")
         axes.set_xlabel(caption, fontsize=LARGE)
-    figure.suptitle("Drawn is the truth of simulated patients, the phantom's", fontsize=LARGE)
+    figure.suptitle("What is drawn is the truth of simulated patients", fontsize=LARGE)
     return figure
 
 
