@@ -1,5 +1,6 @@
 """The folder of a run: which bundle it ran, and what of it later commands need."""
 
+import difflib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -117,15 +118,24 @@ def merged(run: Run) -> dict[str, Any]:
 
 def find_folder(word: str, output: Path = OUTPUT) -> Path:
     """The folder of a run, by its path or its name; raises as `find_run` where there is none or several."""
-    known = {folder.name: folder for folder in sorted(output.glob("*/*/")) if is_run(folder)}
+    known = [folder for folder in sorted(output.glob("*/*/")) if is_run(folder)]
     for folder in (Path(word), output / word):
         if is_run(folder):
             return folder
     if Path(word).is_dir():
-        raise UsageError(f"{word} is no run: it holds no weights and no checkpoints.", choose(Path(word).name, known))
+        raise UsageError(f"{word} is no run: it holds no weights and no checkpoints.", _nearest(word, known))
     called = [folder for folder in sorted(output.glob(f"*/{word}/")) if is_run(folder)] if "/" not in word else []
     if len(called) == 1:
         return called[0]
     if called:
         raise UsageError(f"Several runs are called {word}.", f"Name one: {', '.join(map(str, called))}.")
-    raise UsageError(f"There is no run {word}.", choose(Path(word).name, known))
+    raise UsageError(f"There is no run {word}.", _nearest(word, known))
+
+
+def _nearest(word: str, known: Collection[Path]) -> str:
+    """A remedy that can be typed: the run whose folder is most like the word, or whose name is where that is a name."""
+    if "/" in word:
+        return choose(word, [near(folder) for folder in known])
+    by_name = {folder.name: folder for folder in known}
+    found = difflib.get_close_matches(word, by_name, n=1, cutoff=0.5)
+    return choose(word, [near(folder) for folder in known]) if not found else f"Did you mean {near(by_name[found[0]])}?"

@@ -107,7 +107,7 @@ def test_landmarks_that_are_not_learned_are_told_once(caplog):
     caplog.set_level("INFO")
     landmark_items(corpus({"a": (0.1, 0.2), "b": (0.3, 0.4)}), ["a"])
     (said,) = caplog.messages
-    assert said == "1 landmarks of x are not learned: b."
+    assert said == "b are not learned: `landmarks` does not name them."
     landmark_items(corpus({"a": (0.1, 0.2)}), ["a"])
     assert len(caplog.messages) == 1
 

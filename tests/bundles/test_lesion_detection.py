@@ -153,6 +153,13 @@ def test_the_file_for_clients_has_an_entry_for_each_image(tmp_path, capsys):
     assert "1 boxes of Mass, Nodule in 2 images" in capsys.readouterr().out
 
 
+def test_where_nothing_is_found_the_highest_score_is_said(tmp_path, capsys):
+    engine = Engine(lambda engine, batch: [{"pred": torch.tensor([[1.0, 2, 3, 4, 0.0412, 0]])}])
+    SaveBoxes(str(tmp_path / "boxes.json"), ["Mass"]).attach(engine)
+    engine.run([[{"source": "0"}]])
+    assert "None has a score of 0.05 or more; the highest is 0.041." in capsys.readouterr().out
+
+
 def picture(*detections, source="/x/a.png", finding=0.0):
     label = torch.tensor([[10.0, 20, 30, 60, finding], [0, 0, 80, 80, -1]])
     return {

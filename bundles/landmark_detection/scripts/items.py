@@ -38,7 +38,7 @@ def landmark_items(
         )
     unlearnt = [name for name in corpus.landmarks if name not in landmarks]
     if unlearnt and corpus.records[0].split == "train":
-        logger.info("%d landmarks of %s are not learned: %s.", len(unlearnt), corpus.name, first_few(unlearnt))
+        logger.info("%s are not learned: `landmarks` does not name them.", first_few(unlearnt, 20))
 
     def marked(record: Record) -> bool:
         return any(name in record.landmarks for name in landmarks)

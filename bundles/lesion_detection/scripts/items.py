@@ -65,7 +65,7 @@ def _check(corpus: Corpus, findings: Sequence[str]) -> None:
         )
     unlearnt = sorted(boxed - set(findings))
     if unlearnt and corpus.records[0].split == "train":
-        logger.info("Boxes of %d findings are not learned: %s.", len(unlearnt), first_few(unlearnt))
+        logger.info("Boxes of %s are not learned: `findings` does not name them.", first_few(unlearnt, 20))
     rare = [name for name in findings if name not in boxed]
     if len(rare) == len(findings) and all(record.split == "train" for record in corpus.records):
         raise DatasetError(

@@ -25,10 +25,13 @@ class SaveBoxes(SaveItems):
 
     def __init__(self, path: str, findings: Sequence[str], score: float = 0.05):
         self.path, self.findings, self.score = Path(path), list(findings), score
+        self._highest = 0.0
 
     def kept(self, item: dict[str, Any], batch: dict[str, Any]) -> dict[str, Any]:
         """An image's entry."""
-        return {"image": str(batch["source"]), "boxes": self.boxes(item["pred"].tolist())}
+        rows = item["pred"].tolist()
+        self._highest = max([self._highest, *(row[4] for row in rows)])
+        return {"image": str(batch["source"]), "boxes": self.boxes(rows)}
 
     def boxes(self, rows: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
         """Rows of four edges, score and number of the finding, by name."""
@@ -45,3 +48,5 @@ class SaveBoxes(SaveItems):
             partial.write_text(json.dumps(self.items, indent=1) + "\n")
         count = sum(len(entry["boxes"]) for entry in self.items)
         print(f"Wrote {count} boxes of {', '.join(self.findings)} in {len(self.items)} images to {self.path.resolve()}")
+        if not count:
+            print(f"None has a score of {self.score:g} or more; the highest is {self._highest:.3f}.")
