@@ -134,8 +134,6 @@ def find_folder(word: str, output: Path = OUTPUT) -> Path:
 
 def _nearest(word: str, known: Collection[Path]) -> str:
     """A remedy that can be typed: the run whose folder is most like the word, or whose name is where that is a name."""
-    if "/" in word:
-        return choose(word, [near(folder) for folder in known])
-    by_name = {folder.name: folder for folder in known}
-    found = difflib.get_close_matches(word, by_name, n=1, cutoff=0.5)
-    return choose(word, [near(folder) for folder in known]) if not found else f"Did you mean {near(by_name[found[0]])}?"
+    places = {near(folder) if "/" in word else folder.name: near(folder) for folder in known}
+    found = difflib.get_close_matches(word, places, n=1, cutoff=0.5)
+    return choose(places[found[0]] if found else word, list(places.values()))

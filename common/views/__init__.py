@@ -1,7 +1,7 @@
 """How samples are made from images: parameters are sampled first, then rendered in batches."""
 
 from ..sampling import Params, View
-from .augmented_crop import AugmentedCrop, render_together
+from .augmented_crop import AugmentedCrop, change_together, render_together
 from .boxes import QUARTERS, check_fits, check_range, check_thickness, quarter_boxes, random_resized_box, thinnest_crop
 from .colour_jitter import ColourJitter
 from .dictionary_geometric import RandOpticalDistortiond, RandResizedCropd
@@ -24,6 +24,7 @@ __all__ = [
     "TwoCrops",
     "View",
     "add_prefix",
+    "change_together",
     "check_fits",
     "check_range",
     "check_thickness",

@@ -3,7 +3,7 @@
 Shapes: B images, C channels, H W pixels, S pixels of a view's side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -151,12 +151,19 @@ def render_together(
         if crop.rotate_first:
             crops_VBCSS = _rotated(crops_VBCSS, angle_VB, rotated)
         if crop.photometric is not None:
-            together = {key: torch.cat([one[key] for one in own]) for key in own[0]}
-            crops_VBCSS = crop.photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, boxes_VB4.shape[:2])
+            crops_VBCSS = change_together(crop.photometric, crops_VBCSS, own)
         if not crop.rotate_first:
             crops_VBCSS = _rotated(crops_VBCSS, angle_VB, rotated)
         views |= dict(zip(names, crops_VBCSS, strict=True))
     return {name: views[name] for name in crops}
+
+
+def change_together(
+    photometric: ChangesIntensities, crops_VBCSS: Tensor, own: Sequence[Mapping[str, Tensor]]
+) -> Tensor:
+    """Change V crops of every image, each by its own stacked parameters, as one batch."""
+    together = {key: torch.cat([one[key] for one in own]) for key in own[0]}
+    return photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, crops_VBCSS.shape[:2])
 
 
 def _alike(crops: Mapping[str, AugmentedCrop]) -> list[list[str]]:

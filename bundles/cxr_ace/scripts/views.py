@@ -11,6 +11,7 @@ from common.views import (
     Photometric,
     TwoCrops,
     add_prefix,
+    change_together,
     check_fits,
     check_range,
     crops_resize,
@@ -107,8 +108,7 @@ class AlignedCrops:
         crops_VBCSS = crops_resize(images_BCHW, boxes_VB4, self.size, antialias=self.antialias)
         if self.photometric is not None:
             own = [take_prefix(params, f"{crop}_") for crop in CROPS]
-            together = {name: torch.cat([one[name] for one in own]) for name in own[0] if name != "origin"}
-            crops_VBCSS = self.photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, boxes_VB4.shape[:2])
+            crops_VBCSS = change_together(self.photometric, crops_VBCSS, own)
         return dict(zip(CROPS, crops_VBCSS, strict=True))
 
 
