@@ -3,6 +3,7 @@
 from monai.utils import set_determinism
 
 from ..engines import setup
+from ..engines.host_memory import keep_freed_memory
 from . import terminal
 from .callers import current_workflow
 from .given import current_command
@@ -13,8 +14,8 @@ from .recipe import complete_workflow
 def begin(seed: int | None = None) -> None:
     """Complete the recipe, refuse keys that it does not have, join the other processes, and fix the seeds.
 
-    What the terminal shows is set up besides. It stands first in a recipe's `initialize`, since a mistyped key shall be
-    told before anything is read.
+    What the terminal shows is set up besides, and freed memory is kept. It stands first in a recipe's `initialize`,
+    since a mistyped key shall be told before anything is read.
 
     Args:
         seed: of Python's, NumPy's and PyTorch's global generators; None leaves them alone, for inference.
@@ -23,6 +24,7 @@ def begin(seed: int | None = None) -> None:
     if current_command() is not None:
         terminal.set_up(verbose=_is_verbose())
     refuse_unknown_keys()
+    keep_freed_memory()
     if seed is not None:
         setup()
         set_determinism(seed=seed)

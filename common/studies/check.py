@@ -15,7 +15,7 @@ KEYS = {
         *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
     ),
     "task": ("title", "methods", "bundle", "steps", "options", "metrics", "facts"),
-    "pretraining": ("configs", "options", "encoder"),
+    "pretraining": ("configs", "options", "encoder", "curve"),
     "step": ("configs", "options"),
     "table": ("title", "metrics"),
 }

@@ -59,6 +59,7 @@ class Cell:
         encoder: where the encoder lies that it makes, with placeholders; None for tasks.
         metrics: where its numbers are, by title.
         facts: where other values are that are kept beside them.
+        curve: numbers of its MLflow run whose every point is kept.
         needs: ids of the cells it reads from.
     """
 
@@ -70,6 +71,7 @@ class Cell:
     encoder: str | None = None
     metrics: Mapping[str, Where] = field(default_factory=dict)
     facts: Mapping[str, Where] = field(default_factory=dict)
+    curve: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
     @property
@@ -175,7 +177,16 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
         step = Step(configs, _planned(content, method, seed, options))
         encoder = entry.get("encoder", shared["encoder"])
         cells.append(
-            Cell(method, None, seed, entry["bundle"], (step,), encoder, needs=_needs(content, seed, step.options))
+            Cell(
+                method=method,
+                task=None,
+                seed=seed,
+                bundle=entry["bundle"],
+                steps=(step,),
+                encoder=encoder,
+                curve=tuple(shared.get("curve", ())),
+                needs=_needs(content, seed, step.options),
+            )
         )
     for task, about in content["tasks"].items():
         if method not in about.get("methods", content["methods"]):

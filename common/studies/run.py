@@ -14,6 +14,7 @@ from typing import Any
 
 from .cells import ROOT, Record, Status, config_file, numbers
 from .check import StudyError
+from .curves import Curve, read_curve
 from .machine import children_cpu, commit, hardware, package_version
 from .plan import Cell, fill
 
@@ -124,6 +125,7 @@ def run_cell(
         if code != 0:
             raise CellFailedError(f"exit status {code}; the end of {log}:\n{tail(log)}")
     files, facts = _results(cell, run_dir)
+    curve = {"curve": _curve(cell, run_dir, places.output_root)} if cell.curve else {}
     return {
         "cell": cell.id,
         "method": cell.method,
@@ -132,6 +134,7 @@ def run_cell(
         "run_name": status.run_name,
         "numbers": files,
         "facts": facts,
+        **curve,
         "seconds": round(time.monotonic() - begin, 1),
         "cpu_seconds": round(children_cpu() - cpu, 2),
         "resumed": resumed,
@@ -200,6 +203,14 @@ def _results(cell: Cell, run_dir: Path) -> tuple[dict[str, dict[str, float]], di
     if cell.encoder and not Path(encoder_file(cell, run_dir)).is_file():
         raise CellFailedError(f"it ended without {encoder_file(cell, run_dir)}; correct `encoder` in the study")
     return found, {title: _at(contents[where.file], where.key) for title, where in cell.facts.items()}
+
+
+def _curve(cell: Cell, run_dir: Path, output_root: Path) -> Curve:
+    """Of the run that made the encoder: a method that trains in stages has several."""
+    try:
+        return read_curve(Path(encoder_file(cell, run_dir)).parent, output_root, cell.curve)
+    except ValueError as error:
+        raise CellFailedError(f"{error}; correct `curve` in the study") from None
 
 
 def _at(content: Any, key: str) -> Any:

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ..files import locked_if_free
-from .cells import Ledger, Status, statuses, write_whole
+from .cells import Ledger, Record, Status, statuses, write_whole
+from .curves import curves_figure
 from .plan import Cell, Study
 from .run import CellFailedError, OutOfTimeError, Places, encoder_file, run_cell
 from .table import markdown, summarise
@@ -92,11 +93,24 @@ class Runner:
 
 def write_table(study: Study, ledger: Ledger) -> str:
     """Write table.md and table.json beside the cells; returns the Markdown."""
-    summary = summarise(study, statuses(study.name, study.cells, ledger))
+    found = statuses(study.name, study.cells, ledger)
+    summary = summarise(study, found)
     text = markdown(study, summary)
     write_whole(ledger.folder.parent / "table.json", json.dumps(summary, indent=1) + "\n")
     write_whole(ledger.folder.parent / "table.md", text)
+    write_curves(study, found, ledger.folder.parent / "curves.png")
     return text
+
+
+def write_curves(study: Study, found: Mapping[str, Status], path: Path) -> None:
+    """Write the figure of the pre-trainings whose curves were kept; without any, none."""
+    records: dict[str, list[Record]] = {}
+    for cell in study.cells:
+        record = found[cell.id].record
+        if cell.curve and record is not None and found[cell.id].finished and "curve" in record:
+            records.setdefault(study.content["methods"][cell.method].get("title", cell.method), []).append(record)
+    if records:
+        curves_figure(records, study.content["pretraining"]["curve"]).savefig(path, dpi=110)
 
 
 def report(runner: Runner, cells: Sequence[Cell]) -> int:

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from scipy.stats import ttest_ind
-
 from .cells import Record, Status
+from .differences import LEVEL, holm, paired
 from .plan import Cell, Study, cell_id
 
 Figure = dict[str, Any]
@@ -24,7 +23,10 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
     for name, about in methods.items():
         reference = methods[study.reference(name)]["metrics"]
         for title, figure in about["metrics"].items():
-            figure.update(compare(figure["values"], reference[title]["values"]))
+            figure |= paired(_by_seed(figure), _by_seed(reference[title]))
+    tested = [figure for about in methods.values() for figure in about["metrics"].values() if figure["p"] is not None]
+    for figure, corrected in zip(tested, holm([figure["p"] for figure in tested]), strict=True):
+        figure["p_holm"] = corrected
     kept = list(records.values())
     return {
         "study": study.name,
@@ -43,24 +45,20 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
     }
 
 
-def spread(values: Sequence[float]) -> Figure:
-    """Mean, sample standard deviation (None for fewer than two) and number of some values."""
+def spread(values: Mapping[int, float]) -> Figure:
+    """Values by seed, their seeds, number, mean and sample standard deviation (None for fewer than two)."""
+    found = list(values.values())
     return {
-        "values": list(values),
-        "n": len(values),
-        "mean": mean(values) if values else None,
-        "sd": stdev(values) if len(values) > 1 else None,
+        "seeds": list(values),
+        "values": found,
+        "n": len(found),
+        "mean": mean(found) if found else None,
+        "sd": stdev(found) if len(found) > 1 else None,
     }
 
 
-def compare(values: Sequence[float], reference: Sequence[float]) -> Figure:
-    """Difference of the means and p of Welch's t-test; None where it is undefined, and for the reference itself."""
-    if not values or not reference or list(values) == list(reference):
-        return {"difference": None, "p": None}
-    figure: Figure = {"difference": mean(values) - mean(reference), "p": None}
-    if len(values) > 1 and len(reference) > 1 and stdev(values) + stdev(reference) > 0:
-        figure["p"] = float(ttest_ind(values, reference, equal_var=False).pvalue)
-    return figure
+def _by_seed(figure: Figure) -> dict[int, float]:
+    return dict(zip(figure["seeds"], figure["values"], strict=True))
 
 
 def markdown(study: Study, summary: Mapping[str, Any]) -> str:
@@ -92,8 +90,9 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     names = dict.fromkeys(study.reference(name) for name in summary["methods"])
     reference = "the method named" if len(names) > 1 else summary["methods"][next(iter(names))]["title"]
     caveat = (
-        f"Differences are from {reference}, in brackets p of Welch's t-test, not corrected for the number of "
-        "comparisons. With so few seeds the test finds large effects only: a large p is no sign of equality."
+        f"Differences are from {reference}: means over pairs of one seed, their {LEVEL:.0%} interval, and p of the "
+        "paired t-test, corrected for all differences of this study (Holm). With so few seeds the test finds large "
+        "effects only: a large p is no sign of equality."
     )
     groups = study.content.get("tables", [{"metrics": list(_metrics(study))}])
     tables = [_group(study, summary, group, pretrained) for group in groups]
@@ -128,24 +127,30 @@ def _group(study: Study, summary: Mapping[str, Any], group: Mapping[str, Any], p
 
 def _method(study: Study, method: str, records: Mapping[str, Record]) -> Figure:
     seeds = study.content["seeds"]
-    trained = [records[name] for seed in seeds if (name := cell_id(method, None, seed)) in records]
+    trained = {seed: records[name] for seed in seeds if (name := cell_id(method, None, seed)) in records}
     return {
         "title": study.content["methods"][method].get("title", method),
         "epochs": study.epochs(method),
         # a resumed cell's time is that of its last part only
-        "minutes": spread([r["cpu_seconds"] / 60 for r in trained if "cpu_seconds" in r and not r["resumed"]]),
+        "minutes": spread(
+            {
+                seed: record["cpu_seconds"] / 60
+                for seed, record in trained.items()
+                if "cpu_seconds" in record and not record["resumed"]
+            }
+        ),
         "metrics": {title: spread(_values(study.cells, method, title, records)) for title in _metrics(study)},
     }
 
 
-def _values(cells: Sequence[Cell], method: str, title: str, records: Mapping[str, Record]) -> list[float]:
+def _values(cells: Sequence[Cell], method: str, title: str, records: Mapping[str, Record]) -> dict[int, float]:
     """A metric's value for every seed that has one."""
-    return [
-        value
+    return {
+        cell.seed: value
         for cell in cells
         if cell.method == method and title in cell.metrics and cell.id in records
         if (value := _number(records[cell.id], cell, title)) is not None and math.isfinite(value)
-    ]
+    }
 
 
 def _number(record: Record, cell: Cell, title: str) -> float | None:
@@ -182,7 +187,8 @@ def _figure(figure: Figure) -> str:
 def _gain(figure: Figure) -> str:
     if figure["difference"] is None:
         return "-"
-    return f"{figure['difference']:+.4f}" + ("" if figure["p"] is None else f" (p {figure['p']:.2g})")
+    worth = "" if figure["p"] is None else f" [{figure['low']:+.4f}, {figure['high']:+.4f}], p {figure['p_holm']:.2g}"
+    return f"{figure['difference']:+.4f}{worth}"
 
 
 def _minutes(about: Figure) -> str:

@@ -7,17 +7,19 @@ from scipy.special import betainc
 DICE = {"random": [0.80, 0.83, 0.79], "adam": [0.88, 0.86, 0.91], "leader": [0.7]}
 
 
-def welch(one, two):
-    """p of Welch's t-test from its definition: t, Satterthwaite's degrees of freedom, the incomplete beta function."""
+def paired_t(one, two):
+    """95 % half-width and p from their definitions: the incomplete beta function, and bisection for its inverse."""
+    differences = [first - second for first, second in zip(one, two, strict=True)]
+    middle, freedom = sum(differences) / len(differences), len(differences) - 1
+    error = math.sqrt(sum((value - middle) ** 2 for value in differences) / freedom / len(differences))
 
-    def part(values):
-        middle = sum(values) / len(values)
-        return middle, sum((value - middle) ** 2 for value in values) / (len(values) - 1) / len(values)
+    def p(t):
+        return betainc(freedom / 2, 0.5, freedom / (freedom + t * t))
 
-    (mean_one, share_one), (mean_two, share_two) = part(one), part(two)
-    t = (mean_one - mean_two) / math.sqrt(share_one + share_two)
-    freedom = (share_one + share_two) ** 2 / (share_one**2 / (len(one) - 1) + share_two**2 / (len(two) - 1))
-    return betainc(freedom / 2, 0.5, freedom / (freedom + t * t))
+    low, high = 0.0, 1000.0
+    for _ in range(100):
+        low, high = ((low + high) / 2, high) if p((low + high) / 2) > 0.05 else (low, (low + high) / 2)
+    return low * error, p(middle / error)
 
 
 @pytest.fixture
@@ -67,7 +69,9 @@ def test_means_deviations_and_tests(study):
     assert adam["sd"] == pytest.approx(math.sqrt(sum((value - mean) ** 2 for value in DICE["adam"]) / 2))
     assert adam["n"] == 3 and adam["values"] == DICE["adam"]
     assert adam["difference"] == pytest.approx(mean - (0.80 + 0.83 + 0.79) / 3)
-    assert adam["p"] == pytest.approx(welch(DICE["adam"], DICE["random"]))
+    reach, p = paired_t(DICE["adam"], DICE["random"])
+    assert adam["p"] == pytest.approx(p) and adam["p_holm"] == adam["p"], "the only difference that was tested"
+    assert (adam["low"], adam["high"]) == pytest.approx((adam["difference"] - reach, adam["difference"] + reach))
     assert random["p"] is None and random["difference"] is None
 
 
@@ -79,8 +83,9 @@ def test_the_table_shows_what_is_missing(study):
     assert "| random weights | - | - | 0.8067 ± 0.0208 (3) |" in text
     assert "| adam | 4 | 6.0 | 0.8833 ± 0.0252 (3) |" in text, "1 and 11 minutes; 21 are of a resumed cell"
     assert "| leader | 8 | 1.0 | 0.7000 (1) |" in text, "one value has no deviation"
-    assert "| leader | -0.1067 |" in text, "and no test"
-    assert f"| adam | +0.0767 (p {welch(DICE['adam'], DICE['random']):.2g}) |" in text
+    assert "| leader | -0.1000 |" in text, "of the one seed that both have, and no test"
+    reach, p = paired_t(DICE["adam"], DICE["random"])
+    assert f"| adam | +0.0767 [{0.23 / 3 - reach:+.4f}, {0.23 / 3 + reach:+.4f}], p {p:.2g} |" in text
     assert "2026-01-01 to 2026-01-03 on 1 core(s) of P" in text
 
 
@@ -111,10 +116,10 @@ def test_a_method_may_be_compared_with_another_than_the_rest(workplace, study):
     workplace.content["tables"] = [{"title": "Overlap", "metrics": ["Dice"]}]
     made = read_study(workplace.save())
     found = summary((made, study[1]))
-    assert found["methods"]["leader"]["metrics"]["Dice"]["difference"] == pytest.approx(0.7 - sum(DICE["adam"]) / 3)
+    assert found["methods"]["leader"]["metrics"]["Dice"]["difference"] == pytest.approx(0.7 - DICE["adam"][0])
     text = markdown(made, found)
     assert "## Overlap" in text and "| method | from | Dice |" in text
-    assert "| adam | random weights | +0.0767" in text and "| leader | adam | -0.1833 |" in text
+    assert "| adam | random weights | +0.0767" in text and "| leader | adam | -0.1800 |" in text
 
 
 def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study):
@@ -140,11 +145,3 @@ def test_a_method_that_waits_for_a_file_is_named_and_has_no_row(workplace, study
     study[1].write({**about, "commit": "c", "hardware": {"processor": "P", "cores": 1, "gpus": []}})
     text = markdown(made, summary((made, study[1])))
     assert "| FIRST | -" in text and "| LATER |" in text and "Not run" not in text
-
-
-def test_equal_values_have_no_test(study):
-    from common.studies.table import compare
-
-    assert compare([0.5, 0.5], [0.5, 0.5]) == {"difference": None, "p": None}
-    assert compare([0.7, 0.7], [0.5, 0.5])["p"] is None
-    assert compare([], [0.5]) == {"difference": None, "p": None}
