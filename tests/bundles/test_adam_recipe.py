@@ -105,7 +105,7 @@ def test_a_batch_that_does_not_fit_the_bank_is_refused_when_the_method_is_built(
 
 
 def test_the_bank_is_full_before_an_epoch_can_be_the_best():
-    for overlays, iterations in (((), 65536 // 256), (("small",), 512 // 32), (("smoke",), 4)):
+    for overlays, iterations in (((), 65536 // 256), (("small",), 64 // 32), (("smoke",), 4)):
         parser = recipe(*overlays)
         parser["fill"] = parser["checkpoints#best_after"]
         assert parser.get_parsed_content("fill") == iterations

@@ -1,0 +1,84 @@
+"""Curves of pre-trainings: read from MLflow, kept in a cell, drawn over seeds."""
+
+import pytest
+
+LANDMARKS, LOSS = "validation/landmark_retrieval", "train/loss"
+
+
+@pytest.fixture
+def run_dir(output_root, monkeypatch):
+    """A run with two numbers at other steps each."""
+    from common.reporting.store import RunNote, RunStore
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store, note = RunStore(None, output_root, "cxr_ace"), RunNote(output_root / "cxr_ace" / "one")
+    note.path.parent.mkdir(parents=True)
+    store.open("one", [])
+    for step, value in ((0, 0.125), (20, 0.25)):
+        store.log({LANDMARKS: value}, step)
+    for step in (10, 20):
+        store.log({LOSS: step / 10}, step)
+    note.write(store.id, store.address, {})
+    store.close("FINISHED")
+    return note.path.parent
+
+
+def test_a_curve_has_every_point_and_null_where_nothing_was_measured(run_dir):
+    from common.studies.curves import read_curve
+
+    curve = read_curve(run_dir, run_dir.parents[1], [LANDMARKS, LOSS])
+    assert curve == {"step": [0, 10, 20], LANDMARKS: [0.125, None, 0.25], LOSS: [None, 1.0, 2.0]}
+
+
+def test_a_number_that_is_not_there_names_those_that_are(run_dir, tmp_path):
+    from common.studies.curves import read_curve
+
+    with pytest.raises(ValueError, match=f"has no validation/dice, only {LOSS}, {LANDMARKS}"):
+        read_curve(run_dir, run_dir.parents[1], ["validation/dice"])
+    with pytest.raises(ValueError, match="knows no run of MLflow"):
+        read_curve(tmp_path, tmp_path, [LOSS])
+
+
+def test_a_figure_has_the_mean_and_the_range_over_seeds():
+    """Seeds of other lengths are drawn where they share steps; null is left out."""
+    from common.studies.curves import curves_figure
+
+    seeds = [
+        {"curve": {"step": [0, 10, 20], LANDMARKS: [0.1, None, 0.4]}},
+        {"curve": {"step": [0, 20, 40], LANDMARKS: [0.3, 0.5, 0.9]}},
+    ]
+    (panel,) = curves_figure({"ACE": seeds}, [LANDMARKS]).axes
+    (line,) = panel.lines
+    assert line.get_xydata().tolist() == [pytest.approx([0, 0.2]), pytest.approx([20, 0.45])]
+    assert line.get_label() == "ACE (2)" and panel.get_title() == "landmark retrieval"
+    corners = {tuple(point) for point in panel.collections[0].get_paths()[0].vertices.round(6).tolist()}
+    assert {(0, 0.1), (0, 0.3), (20, 0.4), (20, 0.5)} <= corners
+
+
+def test_a_cell_keeps_its_curve_and_the_figure_follows(workplace, monkeypatch):
+    """From the folder that holds the encoder, whatever the cell's own is."""
+    from study_cells import only_one_seed, record
+
+    asked = []
+
+    def made_up(run_dir, output_root, names):
+        asked.append((run_dir.relative_to(output_root).parts[0], names))
+        return {"step": [0, 5], LANDMARKS: [0.1, 0.2]}
+
+    monkeypatch.setattr("common.studies.run.read_curve", made_up)
+    only_one_seed(workplace)
+    workplace.content["pretraining"]["curve"] = [LANDMARKS]
+    assert workplace.run("--only", "adam") == 0
+    assert asked == [("cxr_adam", (LANDMARKS,))]
+    assert record(workplace, "adam-pretraining-seed1")["curve"] == {"step": [0, 5], LANDMARKS: [0.1, 0.2]}
+    assert "curve" not in record(workplace, "adam-dice-seed1")
+    assert (workplace.cells.parent / "curves.png").stat().st_size > 1000
+
+
+def test_a_cell_without_its_curve_failed(workplace, capsys):
+    from study_cells import only_one_seed
+
+    only_one_seed(workplace)
+    workplace.content["pretraining"]["curve"] = [LANDMARKS]
+    assert workplace.run("--only", "adam") == 1
+    assert "knows no run of MLflow" in capsys.readouterr().out and workplace.finished() == set()
