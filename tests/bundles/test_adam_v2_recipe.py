@@ -104,7 +104,7 @@ def test_the_small_curriculum_has_the_same_stages_and_the_small_preset_s_epochs(
     stages, small = recipe("curriculum")["stages"], recipe("small", "small_curriculum")["stages"]
     plans = {name: values.pop("granularity_epochs") for name, values in small.items()}
     assert stages == small
-    assert sum(map(sum, plans.values())) == recipe("small").get_parsed_content("epochs") == 30
+    assert sum(map(sum, plans.values())) == recipe("small").get_parsed_content("epochs") == 12
     assert all(len(plan) == 3 and min(plan) > 0 for plan in plans.values())
 
 

@@ -113,6 +113,11 @@ def test_few_labels_are_counted_in_images_that_have_one(bundle):
         parser.update(share)
         items = parser.get_parsed_content("train#items")
         assert len(items) == count and all(int(item["source"][1:-4]) % 3 == 0 for item in items)
+    drawn = {}
+    for draw in (99, 0, 1):  # 99 is the papers' own
+        parser.update({"label_fraction": None, "label_limit": 12, "label_seed": draw})
+        drawn[draw] = {item["source"] for item in parser.get_parsed_content("train#items")}
+    assert len(set(map(frozenset, drawn.values()))) == 3 and all(len(found) == 12 for found in drawn.values())
 
 
 def test_grades_of_retinopathy_have_their_kappa():

@@ -2,8 +2,8 @@
 
     python tests/independent/lightly_chain.py data/phantom curves.json --methods moco byol dino --seeds 0 1 --steps 250
 
-The two share the images, the crops, the network's architecture and the probes. Encoder, normalisation, heads, losses,
-bank, moving average, optimiser and schedule of the other side are timm's, lightly's, PyTorch's and this file's. It needs
+The two share the images, the crops, the architecture and the probes. Encoder, normalisation, heads, losses, bank,
+moving average, optimiser and schedule of the other side are timm's, lightly's, PyTorch's and this file's. It needs
 lightly, which nothing else does: `pip install --no-deps lightly==1.5.26 lightly-utils aenum`.
 """
 

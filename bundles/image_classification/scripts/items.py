@@ -20,6 +20,7 @@ def label_items(
     exclusive: bool = False,
     fraction: float | None = None,
     limit: int | None = None,
+    draw: int = 99,
 ) -> list[dict[str, Any]]:
     """Items with `image` (path), `label` (float32 array, one number per finding, nan unknown) and `source`.
 
@@ -31,6 +32,7 @@ def label_items(
         exclusive: each image must have exactly one of them.
         fraction: share of the images with labels, as `Corpus.subset` draws it.
         limit: at most so many of them.
+        draw: seed of which ones.
 
     Raises:
         DatasetError: a finding that the corpus does not know, or no image with one that is known; with `exclusive`, an
@@ -58,7 +60,7 @@ def label_items(
     if not any(map(known, corpus.records)):
         problem = f"of none of its {len(corpus)} images here it is known whether they have {', '.join(findings)}"
         raise DatasetError(corpus.name, problem, "Correct `findings`, or give this split images with labels")
-    drawn = corpus.subset(fraction=fraction, limit=limit, usable=known)
+    drawn = corpus.subset(fraction=fraction, limit=limit, seed=draw, usable=known)
     items = [{**item, "label": item["label"][columns]} for item in as_items(drawn, ["label"])]
     if exclusive:
         for item in items:

@@ -9,7 +9,11 @@ from common.records import Corpus, Record
 
 
 def mask_items(
-    corpus: Corpus, structures: Sequence[str], fraction: float | None = None, limit: int | None = None
+    corpus: Corpus,
+    structures: Sequence[str],
+    fraction: float | None = None,
+    limit: int | None = None,
+    draw: int = 99,
 ) -> list[dict[str, Any]]:
     """Items with `image` (path), `label` (structure -> mask file) and `source`; images without any are left out.
 
@@ -18,6 +22,7 @@ def mask_items(
         structures: of which an image has one mask at least.
         fraction: share of the images with masks, as `Corpus.subset` draws it.
         limit: at most so many of them.
+        draw: seed of which ones.
 
     Raises:
         DatasetError: a structure that no image of the corpus has.
@@ -38,7 +43,7 @@ def mask_items(
             f"none of its {len(corpus)} images here has a mask of {', '.join(structures)}",
             "Correct `structures`, or give this split images with masks",
         )
-    drawn = corpus.subset(fraction=fraction, limit=limit, usable=drawn_on)
+    drawn = corpus.subset(fraction=fraction, limit=limit, seed=draw, usable=drawn_on)
     return [
         {**item, "label": dict(record.masks)} for item, record in zip(as_items(drawn, []), drawn.records, strict=True)
     ]

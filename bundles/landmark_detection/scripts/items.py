@@ -16,7 +16,11 @@ ABSENT = (float("nan"), float("nan"))
 
 
 def landmark_items(
-    corpus: Corpus, landmarks: Sequence[str], fraction: float | None = None, limit: int | None = None
+    corpus: Corpus,
+    landmarks: Sequence[str],
+    fraction: float | None = None,
+    limit: int | None = None,
+    draw: int = 99,
 ) -> list[dict[str, Any]]:
     """Items with `image` (path), `label` (L, 2) and `source`; images without any of the landmarks are left out.
 
@@ -26,6 +30,7 @@ def landmark_items(
             height and width, nan where the image lacks one.
         fraction: share of the images with landmarks, as `Corpus.subset` draws it.
         limit: at most so many of them.
+        draw: seed of which ones.
 
     Raises:
         DatasetError: a landmark that no image of the corpus has, or a split without any.
@@ -49,6 +54,6 @@ def landmark_items(
             f"none of its {len(corpus)} images here has one of {', '.join(landmarks)}",
             "Correct `landmarks`, or give this split images with them",
         )
-    drawn = corpus.subset(fraction=fraction, limit=limit, usable=marked)
+    drawn = corpus.subset(fraction=fraction, limit=limit, seed=draw, usable=marked)
     points = [[record.landmarks.get(name, ABSENT) for name in landmarks] for record in drawn.records]
     return [{**item, "label": torch.tensor(own)} for item, own in zip(as_items(drawn, []), points, strict=True)]
