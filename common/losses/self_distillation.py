@@ -49,10 +49,24 @@ class CentredDistillation(nn.Module):
         self.centre_momentum = centre_momentum
         self.register_buffer("centre", torch.zeros(1, out_dim))
 
-    @property
-    def uniform(self) -> float:
-        """The loss where all codes are equally likely: log K."""
-        return math.log(self.centre.shape[1])
+    @torch.no_grad()
+    def told_apart(self, teacher_NK: Tensor) -> Tensor:
+        """How much the targets tell of the crops they are made from.
+
+        It is their mutual information as a share of the most that so many crops and codes can have: 1 where each crop
+        has a code of its own, 0 where all have the same target. The loss cannot say so: it is high where all codes are
+        equally likely, and low where all crops have one code, since the centre lags behind a teacher that moves.
+
+        Args:
+            teacher_NK: the teacher's codes of crops of several images, before the centre is moved.
+
+        Returns:
+            scalar in [0, 1]; 0 for a single crop.
+        """
+        target_NK = self._target(teacher_NK)
+        most = math.log(min(target_NK.shape))
+        told = torch.special.entr(target_NK.mean(0)).sum() - torch.special.entr(target_NK).sum(1).mean()
+        return told / most if most else torch.zeros_like(told)
 
     @torch.no_grad()
     def update_centre(self, teacher_NK: Tensor, gather: Callable[[Tensor], Tensor] | None = None) -> None:

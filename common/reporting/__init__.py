@@ -4,19 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .collapse import TellCollapse
     from .dynamics import LogDynamics, dynamics_figure
     from .figures import matches_figure, views_figure
     from .log_views import LogViews
     from .progress import Progress
     from .server import reach_server
     from .tracking import Tracking
-    from .uniform_loss import TellUniform
 
 LAZY = {
     "LogDynamics": "dynamics",
     "LogViews": "log_views",
     "Progress": "progress",
-    "TellUniform": "uniform_loss",
+    "TellCollapse": "collapse",
     "Tracking": "tracking",
     "dynamics_figure": "dynamics",
     "matches_figure": "figures",
@@ -29,7 +29,7 @@ __all__ = [
     "LogDynamics",
     "LogViews",
     "Progress",
-    "TellUniform",
+    "TellCollapse",
     "Tracking",
     "dynamics_figure",
     "matches_figure",

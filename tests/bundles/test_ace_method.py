@@ -183,7 +183,7 @@ def test_update_moves_teacher_to_the_student_after_the_step():
 def test_ablations_leave_out_their_losses_and_modules():
     global_only = make(composition=None, decomposition=None, dense_head=None, global_weight=1.0)
     losses = global_only(batch())
-    assert set(losses) == {"loss", "global"}
+    assert set(losses) == {"loss", "told_apart", "global"}
     torch.testing.assert_close(losses["loss"], losses["global"])
     assert global_only.composer is None and global_only.decomposer is None
     composition_only = make(decomposition=None)(batch())

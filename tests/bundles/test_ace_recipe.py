@@ -96,7 +96,7 @@ def test_no_overlay_is_forgotten():
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
     for order in orders(overlay):
         losses = first_losses(recipe(*order))
-        assert set(losses) == {"loss", *PARTS[overlay]}
+        assert set(losses) == {"loss", "told_apart", *PARTS[overlay]}
         assert torch.isfinite(losses["loss"])
 
 

@@ -135,7 +135,7 @@ def test_no_overlay_is_forgotten():
 def test_every_overlay_builds_its_losses_at_the_smoke_size_in_either_order(overlay):
     for order in orders(overlay):
         losses = first_losses(recipe(*order))
-        assert set(losses) == {"loss", *PARTS[overlay]}
+        assert set(losses) == {"loss", "told_apart", *PARTS[overlay]}
         assert torch.isfinite(losses["loss"])
 
 
@@ -145,7 +145,7 @@ def test_every_stage_sees_the_crops_of_its_losses(stage):
     view = parser.get_parsed_content("view")
     assert ("whole" in view.crops) == STAGES[stage][1]
     assert view.finest == 1  # the smoke preset's
-    assert set(first_losses(parser)) == {"loss", *(ALL if STAGES[stage][1] else ["localisation"])}
+    assert set(first_losses(parser)) == {"loss", "told_apart", *(ALL if STAGES[stage][1] else ["localisation"])}
 
 
 def test_summed_errors_are_the_sum_over_channels():

@@ -111,13 +111,14 @@ class ACE(StudentTeacher):
         teacher_codes, teacher_tokens = self.teacher(images, overlap)
 
         parts = {"global": self.global_loss(*student_codes.chunk(2), *teacher_codes.chunk(2))}
+        told_apart = self.global_loss.told_apart(teacher_codes)
         if self.training:
             self.global_loss.update_centre(teacher_codes, gather=self.gather)
         local = self._local_losses(student_tokens, F.normalize(teacher_tokens.float(), dim=1), params)
         total = self.global_weight * parts["global"]
         if local:
             total = total + torch.stack(list(local.values())).mean()
-        return {"loss": total, **parts, **local}
+        return {"loss": total, **parts, **local, "told_apart": told_apart}
 
     def _local_losses(self, student: Tensor, teacher: Tensor, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Composition and decomposition; rows of `teacher` are unit vectors."""

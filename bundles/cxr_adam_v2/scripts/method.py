@@ -105,6 +105,7 @@ class AdamV2(StudentTeacher):
         teacher_codes_MBK, teacher_BC = self._code(self.teacher, views, self.view.teacher_names)
 
         parts = {"localisation": self.localisation(student_codes_NBK, teacher_codes_MBK, self._same())}
+        told_apart = self.localisation.told_apart(teacher_codes_MBK.flatten(0, 1))
         if self.training:
             self.localisation.update_centre(teacher_codes_MBK.flatten(0, 1), gather=self.gather)
         if self.with_parts:
@@ -112,7 +113,8 @@ class AdamV2(StudentTeacher):
                 torch.stack([own_BC[name] for name in self.view.part_names]) for own_BC in (student_BC, teacher_BC)
             )
             parts |= self._part_whole(student_5BC, teacher_5BC)
-        return {"loss": sum(self.weights[name] * part for name, part in parts.items()), **parts}
+        total = sum(self.weights[name] * part for name, part in parts.items())
+        return {"loss": total, **parts, "told_apart": told_apart}
 
     def _code(
         self, network: EncoderWithHead | MomentumTeacher, views: Mapping[str, Tensor], coded: Sequence[str]
