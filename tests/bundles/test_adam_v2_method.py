@@ -105,7 +105,9 @@ def test_step_equals_the_definition_crop_by_crop(part_side):
     part_teacher_from_student(method)
     losses = method(data)
     parts = expected(method, data["view"])
-    assert {name: value.item() for name, value in losses.items() if name not in ("loss", "told_apart")} == pytest.approx(parts, rel=1e-4)
+    assert {
+        name: value.item() for name, value in losses.items() if name not in ("loss", "told_apart")
+    } == pytest.approx(parts, rel=1e-4)
     total = parts["localisation"] + 2 * parts["composition"] + 3 * parts["decomposition"]
     assert losses["loss"].item() == pytest.approx(total, rel=1e-4)
 

@@ -70,3 +70,23 @@ def test_what_killed_writers_left_is_cleared(workplace):
     os.utime(old, (1, 1))
     workplace.run("--only", "random")
     assert not old.exists() and fresh.exists()  # another runner may be writing it
+
+
+def test_a_recipe_that_changes_while_a_study_runs_is_noticed(workplace):
+    """Digests of recipes are kept, and a file or a base that was written since is read again."""
+    from common.studies.cells import Ledger, statuses
+    from common.studies.plan import read_study
+
+    made, ledger = read_study(workplace.save()), Ledger(workplace.cells)
+
+    def digests():
+        found = statuses(made.name, made.cells, ledger)
+        return found["adam-pretraining-seed0"].digest, found["leader-pretraining-seed1"].digest
+
+    before = digests()
+    assert digests() == before
+    recipe = workplace.root / "bundles" / "cxr_adam" / "configs" / "train.yaml"
+    recipe.write_text("name: another\n")
+    os.utime(recipe, ns=(0, recipe.stat().st_mtime_ns + 1_000_000_000))  # a clock of files may be coarse
+    after = digests()
+    assert after[0] != before[0] and after[1] != before[1], "and what reads from it"
