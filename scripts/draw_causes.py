@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from common.figures import TEXT, styles
 
@@ -38,8 +39,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/images/learning_causes.png"))
     curves = json.loads(CURVES.read_text())
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    figure.get_layout_engine().set(hspace=0.1)
+    figure = Figure(figsize=(11, 7), layout=ConstrainedLayoutEngine(hspace=0.1))
     axes = figure.subplots(2, 2)
     landmarks = {
         "landmarks as labels, ViT": "labels_vit",

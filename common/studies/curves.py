@@ -11,7 +11,7 @@ from ..figures import TEXT, styles
 from ..reporting.store import RunNote, RunStore
 from .cells import Record
 
-Curve = dict[str, list[float | None]]
+Curve = dict[str, list[Any]]
 """Optimiser steps under `step`, and each number at them; null where it was not measured."""
 STEP = "step"
 
@@ -65,7 +65,7 @@ def curves_figure(records: Mapping[str, Sequence[Record]], names: Sequence[str])
     return figure
 
 
-def _over_seeds(curves: Sequence[Mapping[str, Sequence[Any]]], name: str) -> tuple[list[int], *tuple[list[float], ...]]:
+def _over_seeds(curves: Sequence[Mapping[str, Sequence[Any]]], name: str) -> tuple[list[Any], ...]:
     """Steps that all seeds share, and there the least, the mean and the most."""
     points = [
         {step: value for step, value in zip(curve[STEP], curve[name], strict=True) if value is not None}

@@ -3,14 +3,14 @@
     python tests/independent/lightly_chain.py data/phantom curves.json --methods moco byol dino --seeds 0 1 --steps 250
 
 The two share the images, the crops, the architecture and the probes. Encoder, normalisation, heads, losses, bank,
-moving average, optimiser and schedule of the other side are timm's, lightly's, PyTorch's and this file's. It needs
-lightly, which nothing else does: `pip install --no-deps lightly==1.5.26 lightly-utils aenum`.
+moving average, optimiser and schedule of the other side are timm's, lightly's, PyTorch's and this file's.
 """
 
 import argparse
 import copy
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from common.evaluation.probes import landmark_retrieval, patch_probe, spread
 from common.images import StoreImages, open_store
 from common.readers import read
 
+os.environ["LIGHTLY_DID_VERSION_CHECK"] = "True"  # it would ask its server for a newer version
 WIDTHS, STRIDE = [16, 32, 64, 128], 16
 BATCH, RATE, MOMENTUM, BANK, CODES, WARMUP = 32, 1.0e-3, 0.99, 64, 256, 2
 RECIPES: dict[str, tuple[str, list[str], dict[str, Any], tuple[str, str]]] = {
