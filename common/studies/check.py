@@ -7,9 +7,10 @@ from typing import Any
 
 NAME = re.compile(r"[a-z0-9_]+")
 REQUIRED = ("seeds", "reference", "methods", "tasks")
-WITH_PRETRAINING = ("images", "views_budget", "pretraining")
+WITH_PRETRAINING = ("pretraining",)
+BUDGET = ("images", "views_budget")  # together, where lengths follow from them
 KEYS = {
-    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "data", "tables"),
+    "study": ("about", *REQUIRED, *WITH_PRETRAINING, *BUDGET, "data", "tables"),
     "method": (
         *("title", "reference", "only_with", "task_options"),
         *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
@@ -46,6 +47,7 @@ def check(content: Mapping[str, Any]) -> None:
     """
     pretrained = any("bundle" in method for method in content.get("methods", {}).values())
     needed = REQUIRED + (WITH_PRETRAINING if pretrained else ())
+    needed += BUDGET if any(key in content for key in BUDGET) else ()
     if missing := [key for key in needed if key not in content]:
         raise StudyError(f"the study lacks {', '.join(missing)}")
     groups = [("study", "the study", content), ("pretraining", "pretraining", content.get("pretraining", {}))]

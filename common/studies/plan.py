@@ -5,7 +5,7 @@ under one run name. A method that is not a pre-training but a way to do the task
 bundle. Text in the file may hold placeholders. Known when the plan is made:
 
     {seed}            the cell's seed
-    {epochs}          of pre-training, from the budget: views_budget / (images * views_per_image)
+    {epochs}          of pre-training, from the budget if there is one: views_budget / (images * views_per_image)
     {epochs[part]}    that times the method's `parts[part]`, for a method that trains in stages
 
 Known only on the machine that runs it, and therefore neither in a digest nor in a result:
@@ -97,7 +97,7 @@ class Study:
     cells: tuple[Cell, ...]
 
     def epochs(self, method: str) -> int | None:
-        """Epochs of a method's pre-training; None without one."""
+        """Epochs of a method's pre-training; None without one, and where its own recipe says how many."""
         return _epochs(self.content, method)
 
     def reference(self, method: str) -> str:
@@ -223,7 +223,7 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
             return None
         whole = _epochs(content, method)
         if whole is None:
-            raise StudyError(f"tasks use {{epochs}}, but {method} has no pre-training: write a number")
+            raise StudyError(f"{{epochs}}: {method} has no pre-training, or the study no views_budget; write a number")
         if key is None:
             return whole
         parts = content["methods"][method].get("parts", {})
@@ -234,7 +234,7 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
 
 def _epochs(content: Mapping[str, Any], method: str) -> int | None:
     entry = content["methods"][method]
-    if "bundle" not in entry:
+    if "bundle" not in entry or "views_budget" not in content:
         return None
     if "views_per_image" not in entry:
         raise StudyError(f"methods.{method} has no views_per_image: how many views one image gives in one epoch")

@@ -63,7 +63,7 @@ def _by_seed(figure: Figure) -> dict[int, float]:
 
 def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     """The summary as tables, the means and then the differences of each group, with what must be known to read them."""
-    pretrained = any(about["epochs"] for about in summary["methods"].values())
+    pretrained = any(about["epochs"] or about["minutes"]["n"] for about in summary["methods"].values())
     notes = [
         f"{summary['finished']} of {summary['cells']} cells, seeds {', '.join(map(str, summary['seeds']))}. "
         "Mean ± sample standard deviation over seeds, the number of seeds in brackets; `-`: not measured."

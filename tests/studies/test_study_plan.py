@@ -86,6 +86,14 @@ def test_a_study_needs_no_pretraining_and_a_method_may_change_the_tasks(workplac
     assert plain.needs == masked.needs == ()
 
 
+def test_without_a_budget_the_recipes_say_how_long(workplace):
+    for key in ("images", "views_budget"):
+        workplace.content.pop(key)
+    workplace.content["pretraining"]["options"].pop("epochs")
+    made = read(workplace)
+    assert made.epochs("adam") is None and "epochs" not in made.cells[1].steps[0].options
+
+
 def test_only_a_method_takes_what_it_needs_along(workplace):
     from common.studies.plan import with_needs
 
@@ -114,7 +122,11 @@ def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
         (lambda c: c["tasks"]["dice"]["steps"][0].update(config=["train"]), "did you mean 'configs'"),
         (lambda c: c.pop("reference"), "the study lacks reference"),
         (lambda c: c.update(reference="rand"), "did you mean 'random'"),
-        (lambda c: c["tasks"]["dice"]["options"].update(epochs="{epochs}"), "write a number"),
+        (
+            lambda c: c["tasks"]["dice"]["options"].update(epochs="{epochs}"),
+            "has no pre-training.*write a number",
+        ),
+        (lambda c: (c.pop("views_budget"), c.pop("images")), "or the study no views_budget; write a number"),
         (lambda c: c.pop("views_budget"), "the study lacks views_budget"),
         (lambda c: c["methods"]["adam"].update(reference="leadr"), "did you mean 'leader'"),
         (lambda c: c["methods"]["adam"].update(only_with=["weights"]), "known are chests"),
