@@ -14,6 +14,7 @@ from .cells import Record
 Curve = dict[str, list[Any]]
 """Optimiser steps under `step`, and each number at them; null where it was not measured."""
 STEP = "step"
+COLUMNS = 2
 
 
 def read_curve(run_dir: Path, output_root: Path, names: Sequence[str]) -> Curve:
@@ -48,15 +49,19 @@ def curves_figure(records: Mapping[str, Sequence[Record]], names: Sequence[str])
         records: of pre-trainings with a `curve`, by title of the method.
         names: of the numbers, as MLflow has them.
     """
-    figure = Figure(figsize=(4.2 * len(names) + 1.6, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    columns = min(len(names), COLUMNS)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.4 * columns + 2.2, 3.2 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[len(names) :]:
+        panel.remove()
     look = styles(records)
-    for panel, name in zip(panels, names, strict=True):
+    for panel, name in zip(panels, names, strict=False):
         for title, seeds in records.items():
             steps, low, middle, high = _over_seeds([record["curve"] for record in seeds], name)
             panel.plot(steps, middle, label=f"{title} ({len(seeds)})", **look[title]._asdict())
             panel.fill_between(steps, low, high, color=look[title].color, alpha=0.15, linewidth=0)
-        panel.set_title(name.split("/")[-1].replace("_", " "), fontsize=TEXT + 1)
+        panel.set_title(name.split("/")[-1].replace("_", " ").replace("auc", "AUC"), fontsize=TEXT + 1)
         panel.set_xlabel("optimiser steps", fontsize=TEXT)
         panel.tick_params(labelsize=TEXT)
         panel.spines[["top", "right"]].set_visible(False)
