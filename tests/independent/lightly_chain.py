@@ -7,7 +7,6 @@ moving average, optimiser and schedule of the other side are timm's, lightly's, 
 """
 
 import argparse
-import copy
 import json
 import math
 import os
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from monai.bundle import ConfigParser
 from torch import Tensor, nn
@@ -25,7 +23,10 @@ from common.command import read_recipe
 from common.engines import Cosine
 from common.evaluation.probes import landmark_retrieval, patch_probe, spread
 from common.images import StoreImages, open_store
+from common.networks import torchvision_shim  # noqa: F401  timm and lightly import torchvision
 from common.readers import read
+
+import timm  # isort: skip
 
 os.environ["LIGHTLY_DID_VERSION_CHECK"] = "True"  # it would ask its server for a newer version
 WIDTHS, STRIDE = [16, 32, 64, 128], 16
@@ -113,7 +114,9 @@ def lightly_loss(method: str) -> tuple[Theirs, nn.Module | None, Callable[..., T
         return Theirs(MoCoProjectionHead(WIDTHS[-1], 512, 128)), None, lambda s, _s, _t, t: contrast(s, t)
     if method == "byol":
         regression = NegativeCosineSimilarity()
-        network = Theirs(BYOLProjectionHead(WIDTHS[-1], 512, 256))
+        # the second norm is SRHRS's, whose projector our BYOL shares (methods C14)
+        head = nn.Sequential(BYOLProjectionHead(WIDTHS[-1], 512, 256), nn.BatchNorm1d(256, affine=False))
+        network = Theirs(head)
         return network, BYOLPredictionHead(256, 512, 256), lambda a, b, x, y: regression(a, y) + regression(b, x)
     distil = DINOLoss(CODES, warmup_teacher_temp_epochs=1)
     head = DINOProjectionHead(WIDTHS[-1], 512, 256, CODES)
@@ -125,7 +128,8 @@ def train_theirs(method: str, given: Setting, probe: Callable[[Any], Point], eve
     from lightly.models.utils import deactivate_requires_grad, update_momentum
 
     network, predictor, loss_of = lightly_loss(method)
-    teacher = copy.deepcopy(network)
+    teacher = lightly_loss(method)[0]
+    teacher.load_state_dict(network.state_dict())
     deactivate_requires_grad(teacher)
     trained = [*network.parameters(), *(predictor.parameters() if predictor is not None else ())]
     optimizer, view = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.04), given.parser.get_parsed_content("view")
