@@ -1,12 +1,13 @@
 """Goes through the cells of a study; several of it, on one machine or more, share the work."""
 
+import io
 import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ..files import locked_if_free
+from ..files import locked_if_free, write_durably
 from .cells import Ledger, Record, Status, statuses, write_whole
 from .curves import curves_figure
 from .plan import Cell, Study
@@ -105,12 +106,15 @@ def write_table(study: Study, ledger: Ledger) -> str:
 def write_curves(study: Study, found: Mapping[str, Status], path: Path) -> None:
     """Write the figure of the pre-trainings whose curves were kept; without any, none."""
     records: dict[str, list[Record]] = {}
+    names = study.content.get("pretraining", {}).get("curve", ())
     for cell in study.cells:
         record = found[cell.id].record
-        if cell.curve and record is not None and found[cell.id].finished and "curve" in record:
+        if record is not None and found[cell.id].finished and names and {*names} <= record.get("curve", {}).keys():
             records.setdefault(study.content["methods"][cell.method].get("title", cell.method), []).append(record)
     if records:
-        curves_figure(records, study.content["pretraining"]["curve"]).savefig(path, dpi=110)
+        picture = io.BytesIO()
+        curves_figure(records, names).savefig(picture, format="png", dpi=110)
+        write_durably(picture.getvalue(), path)
 
 
 def report(runner: Runner, cells: Sequence[Cell]) -> int:
