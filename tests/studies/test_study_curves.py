@@ -62,14 +62,15 @@ def test_a_cell_keeps_its_curve_and_the_figure_follows(workplace, monkeypatch):
     asked = []
 
     def made_up(run_dir, output_root, names):
-        asked.append((run_dir.relative_to(output_root).parts[0], names))
+        bundle, run = run_dir.relative_to(output_root).parts
+        asked.append((bundle, run.rsplit("-", 1)[0], names))
         return {"step": [0, 5], LANDMARKS: [0.1, 0.2]}
 
     monkeypatch.setattr("common.studies.run.read_curve", made_up)
     only_one_seed(workplace)
     workplace.content["pretraining"]["curve"] = [LANDMARKS]
     assert workplace.run("--only", "adam") == 0
-    assert asked == [("cxr_adam", (LANDMARKS,))]
+    assert asked == [("cxr_adam", "trial-adam-pretraining-seed1", (LANDMARKS,))]
     assert record(workplace, "adam-pretraining-seed1")["curve"] == {"step": [0, 5], LANDMARKS: [0.1, 0.2]}
     assert "curve" not in record(workplace, "adam-dice-seed1")
     assert (workplace.cells.parent / "curves.png").stat().st_size > 1000
