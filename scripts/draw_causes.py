@@ -30,6 +30,11 @@ def panel(axes: Axes, title: str, lines: dict[str, tuple[Any, Callable[[Any], li
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def number(curves: dict[str, Any], keys: dict[str, str], name: str) -> dict[str, tuple[Any, Callable[[Any], list]]]:
+    """One number of several curves, as `panel` takes them."""
+    return {title: (curves[key], lambda points: points[name]) for title, key in keys.items()}
+
+
 def share_of(name: str, uniform: float) -> Callable[[Any], list]:
     """A loss as share of what it is where nothing is told apart."""
     return lambda points: [None if y is None else y / uniform for y in points[name]]
@@ -48,8 +53,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "ACE as it was, ViT": "ace_vit",
         "MoCo v2 as it was, ViT": "moco_vit",
     }
-    found = {name: (curves[key], lambda points: points["landmark_retrieval"]) for name, key in landmarks.items()}
-    panel(axes[0, 0], "landmarks found: network and probe can", found)
+    panel(axes[0, 0], "landmarks found: network and probe can", number(curves, landmarks, "landmark_retrieval"))
     axes[0, 0].axhline(POSITION, color="0.4", linestyle=":", linewidth=1, label="position alone")
     contrast = {
         "bank of 512, keys 0.99": (curves["moco_vit"], share_of("loss", math.log(513))),
@@ -69,8 +73,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "256 codes, teacher 0.95": "ace_resnet_codes_teacher",
         "all three": "ace_softmax",
     }
-    lungs = {name: (curves[key], lambda points: points["patch_auc"]) for name, key in steps.items()}
-    panel(axes[1, 1], "ACE, ResNet-18: lung probe AUC, phantoms", lungs)
+    panel(axes[1, 1], "ACE, ResNet-18: lung probe AUC, phantoms", number(curves, steps, "patch_auc"))
     for each in axes.flat:
         each.legend(fontsize=TEXT, frameon=False)
     figure.savefig(parser.parse_args(words).out, dpi=110)
