@@ -20,7 +20,6 @@ from monai.bundle import ConfigParser
 from torch import Tensor, nn
 
 from common.command import read_recipe
-from common.engines import Cosine
 from common.evaluation.probes import landmark_retrieval, patch_probe, spread
 from common.images import StoreImages, open_store
 from common.networks import torchvision_shim  # noqa: F401  timm and lightly import torchvision
@@ -49,10 +48,9 @@ class Setting:
     steps: int
 
     def batches(self) -> Iterator[dict[str, Any]]:
-        """As many batches as steps, in epochs."""
+        """As many batches as steps; the sampler goes on to its next epoch by itself."""
         loader, done = self.parser.get_parsed_content("train#dataloader"), 0
-        for epoch in range(self.steps):
-            loader.sampler.set_epoch(epoch) if hasattr(loader.sampler, "set_epoch") else None
+        while True:
             for batch in loader:
                 yield batch
                 done += 1
@@ -170,7 +168,7 @@ def train_ours(given: Setting, probe: Callable[[Any], Point], every: int) -> lis
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        method.update_teacher(Cosine(MOMENTUM, MOMENTUM).value(0, 1, 1))
+        method.update_teacher(MOMENTUM)
         losses.append(loss.item())
         if (step + 1) % every == 0:
             points.append({"step": step + 1, "loss": sum(losses) / len(losses), **probe(judged)})
