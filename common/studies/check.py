@@ -8,9 +8,9 @@ from typing import Any
 NAME = re.compile(r"[a-z0-9_]+")
 REQUIRED = ("seeds", "reference", "methods", "tasks")
 WITH_PRETRAINING = ("pretraining",)
-BUDGET = ("images", "views_budget")  # together, where lengths follow from them
+BUDGETS = ("views_budget", "budgets")  # one, or several by name; lengths follow from them
 KEYS = {
-    "study": ("about", *REQUIRED, *WITH_PRETRAINING, *BUDGET, "data", "tables"),
+    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "images", *BUDGETS, "data", "tables"),
     "method": (
         *("title", "reference", "only_with", "task_options"),
         *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
@@ -47,9 +47,12 @@ def check(content: Mapping[str, Any]) -> None:
     """
     pretrained = any("bundle" in method for method in content.get("methods", {}).values())
     needed = REQUIRED + (WITH_PRETRAINING if pretrained else ())
-    needed += BUDGET if any(key in content for key in BUDGET) else ()
+    needed += ("images",) if any(key in content for key in BUDGETS) else ()
     if missing := [key for key in needed if key not in content]:
         raise StudyError(f"the study lacks {', '.join(missing)}")
+    given = [key for key in BUDGETS if key in content]
+    if len(given) != 1 and ("images" in content or given):
+        raise StudyError(f"the study {'has' if given else 'lacks'} {' and '.join(BUDGETS)}; write one of them")
     groups = [("study", "the study", content), ("pretraining", "pretraining", content.get("pretraining", {}))]
     for kind in ("method", "task"):
         groups += [(kind, f"{kind}s.{name}", entry) for name, entry in content[f"{kind}s"].items()]
@@ -59,6 +62,9 @@ def check(content: Mapping[str, Any]) -> None:
     groups += [
         ("step", f"a step of tasks.{name}", step) for name, task in content["tasks"].items() for step in task["steps"]
     ]
+    for name in content.get("budgets", {}):
+        if not NAME.fullmatch(name):
+            raise StudyError(f"budgets.{name}: a name has small letters, digits and _")
     groups += [("table", "tables", table) for table in content.get("tables", ())]
     for kind, where, entry in groups:
         for key in entry:

@@ -38,7 +38,7 @@ def conduct(
         data: NAME=PLACE of its data sets and files; those below CXR_DATA are found without.
         output_root: of runs, stores, logs and the MLflow file.
         results: folder of cells/ and the tables; None takes the study file's.
-        only: methods to run, and what they need; None takes all.
+        only: methods to run, at every budget or `method_budget`, and what they need; None takes all.
         task: tasks to run, and what they need; none takes all.
         limit_minutes: stop after so long.
         recompute: measure cells again whose config changed, or whose file cannot be used.
@@ -58,11 +58,10 @@ def conduct(
     if table:
         print(markdown(study, summarise(study, statuses(study.name, study.cells, ledger))), end="")
         return 0
-    for flag, names, known in (("--only", only or (), "methods"), ("--task", task, "tasks")):
-        if unknown := set(names) - set(study.content[known]):
-            raise StudyError(f"{flag} {', '.join(sorted(unknown))}: known are {', '.join(study.content[known])}")
+    if unknown := set(task) - set(study.content["tasks"]):
+        raise StudyError(f"--task {', '.join(sorted(unknown))}: known are {', '.join(study.content['tasks'])}")
     folders = data_folders(study, data)
-    wanted = only or list(study.content["methods"])
+    wanted = study.methods(only) if only else list(study.content["methods"])
     lacking = {name: lacks for name in wanted if (lacks := study.lacks(name, folders))}
     for name, lacks in lacking.items():
         say(f"{name} is left out: give {' '.join(f'--data {data}=PLACE' for data in lacks)} to run it")

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from ..figures import TEXT, styles
 from ..reporting.store import RunNote, RunStore
 from .cells import Record
+from .panels import label, legend, panels
 
 Curve = dict[str, list[Any]]
 """Optimiser steps under `step`, and each number at them; null where it was not measured."""
 STEP = "step"
-COLUMNS = 2
 
 
 def read_curve(run_dir: Path, output_root: Path, names: Sequence[str]) -> Curve:
@@ -49,24 +49,16 @@ def curves_figure(records: Mapping[str, Sequence[Record]], names: Sequence[str])
         records: of pre-trainings with a `curve`, by title of the method.
         names: of the numbers, as MLflow has them.
     """
-    columns = min(len(names), COLUMNS)
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.4 * columns + 2.2, 3.2 * rows), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel in panels[len(names) :]:
-        panel.remove()
-    look = styles(records)
-    for panel, name in zip(panels, names, strict=False):
+    figure, drawn = panels(len(names))
+    look, lines = styles(records), dict[str, Any]()
+    for panel, name in zip(drawn, names, strict=True):
         for title, seeds in records.items():
             steps, low, middle, high = _over_seeds([record["curve"] for record in seeds], name)
-            panel.plot(steps, middle, label=f"{title} ({len(seeds)})", **look[title]._asdict())
+            (lines[f"{title} ({len(seeds)})"],) = panel.plot(steps, middle, **look[title]._asdict())
             panel.fill_between(steps, low, high, color=look[title].color, alpha=0.15, linewidth=0)
-        panel.set_title(name.split("/")[-1].replace("_", " ").replace("auc", "AUC"), fontsize=TEXT + 1)
+        label(panel, name.split("/")[-1].replace("_", " ").replace("auc", "AUC"))
         panel.set_xlabel("optimiser steps", fontsize=TEXT)
-        panel.tick_params(labelsize=TEXT)
-        panel.spines[["top", "right"]].set_visible(False)
-    lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside right center", fontsize=TEXT, frameon=False)
+    legend(figure, lines)
     return figure
 
 

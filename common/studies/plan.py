@@ -5,29 +5,29 @@ under one run name. A method that is not a pre-training but a way to do the task
 bundle. Text in the file may hold placeholders. Known when the plan is made:
 
     {seed}            the cell's seed
-    {epochs}          of pre-training, from the budget if there is one: views_budget / (images * views_per_image)
+    {epochs}          of pre-training, from the budget if there is one: its views / (images * views_per_image)
     {epochs[part]}    that times the method's `parts[part]`, for a method that trains in stages
 
 Known only on the machine that runs it, and therefore neither in a digest nor in a result:
 
     {data[name]}      folder or file of a data set
     {run_dir}         folder of the cell's run
-    {encoder}         encoder file of the method; an option of exactly this text is left out for a method without one
+    {encoder}         encoder file of the method; an option of exactly this text is left out for a method without one,
+                      and null inside another option
     {runs[id]}        run folder of another cell with the same seed: `method` is its pre-training, `method/task` a task
     {encoders[id]}    encoder file of another method, same seed
 """
 
-import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from .budgets import Budget, at_budgets
 from .check import StudyError, check, known
-
-PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
+from .placeholders import fill
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,16 @@ class Study:
     Attributes:
         name: of the folder it lies in.
         file: where it was read from.
-        content: as written.
+        content: as written, with a method for each budget where there are several.
         cells: in the order in which they run: every method with the first seed, then with the next.
+        budgets: of each method made for one, where the study has several.
     """
 
     name: str
     file: Path
     content: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
     def epochs(self, method: str) -> int | None:
         """Epochs of a method's pre-training; None without one, and where its own recipe says how many."""
@@ -103,6 +105,21 @@ class Study:
     def reference(self, method: str) -> str:
         """The method that another is compared with: its own `reference`, or the study's."""
         return self.content["methods"][method].get("reference", self.content["reference"])
+
+    def methods(self, names: Sequence[str]) -> list[str]:
+        """Methods by their keys in the file, each at every budget, or by the key of one of them.
+
+        Raises:
+            StudyError: no such method.
+        """
+        written = dict.fromkeys([*(budget.method for budget in self.budgets.values()), *self.content["methods"]])
+        for name in names:
+            known(name, written, "methods")
+        return [
+            key
+            for key in self.content["methods"]
+            if key in names or (key in self.budgets and self.budgets[key].method in names)
+        ]
 
     def lacks(self, method: str, data: Container[str]) -> list[str]:
         """Data sets and files without which a method is left out (its `only_with`) and that are not given."""
@@ -123,13 +140,14 @@ def read_study(file: Path) -> Study:
     """
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     check(content)
+    content, budgets = at_budgets(content)
     made = {
         cell.id: cell
         for seed in content["seeds"]
         for method in content["methods"]
         for cell in _cells_of(content, method, seed)
     }
-    return Study(file.resolve().parent.name, file, content, tuple(_needed_first(made)))
+    return Study(file.resolve().parent.name, file, content, tuple(_needed_first(made)), budgets)
 
 
 def with_needs(cells: Sequence[Cell], methods: Sequence[str], tasks: Sequence[str] = ()) -> list[Cell]:
@@ -142,29 +160,6 @@ def with_needs(cells: Sequence[Cell], methods: Sequence[str], tasks: Sequence[st
         wanted.add(name)
         waiting += [need for need in by_id[name].needs if need not in wanted]
     return [cell for cell in cells if cell.id in wanted]
-
-
-def fill(value: Any, resolve: Callable[[str, str | None], Any]) -> Any:
-    """Replace placeholders in all text of a value; text that is one placeholder becomes what it stands for.
-
-    Args:
-        value: text, numbers, lists and mappings.
-        resolve: gets a placeholder's name and what is in its brackets; None leaves it as it is.
-    """
-    if isinstance(value, Mapping):
-        return {key: fill(item, resolve) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [fill(item, resolve) for item in value]
-    if not isinstance(value, str):
-        return value
-    if (whole := PLACEHOLDER.fullmatch(value)) and (found := resolve(*whole.groups())) is not None:
-        return found
-
-    def replaced(match: re.Match[str]) -> str:
-        found = resolve(*match.groups())
-        return match.group() if found is None else str(found)
-
-    return PLACEHOLDER.sub(replaced, value)
 
 
 def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
@@ -193,7 +188,7 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
             continue
         options = _planned(content, method, seed, {**about.get("options", {}), **entry.get("task_options", {})})
         if not trained:
-            options = {key: value for key, value in options.items() if value != "{encoder}"}
+            options = _without_encoder(options)
         needs = [cell_id(method, None, seed)] * trained + list(_needs(content, seed, options))
         cells.append(
             Cell(
@@ -213,6 +208,17 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
     return cells
 
 
+def _without_encoder(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a method that has no encoder: left out, and none inside another, where its key is needed."""
+
+    def none(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: none(item) for key, item in value.items()}
+        return None if value == "{encoder}" else value
+
+    return {key: none(value) for key, value in options.items() if value != "{encoder}"}
+
+
 def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with seed and epochs filled in."""
 
@@ -223,7 +229,9 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
             return None
         whole = _epochs(content, method)
         if whole is None:
-            raise StudyError(f"{{epochs}}: {method} has no pre-training, or the study no views_budget; write a number")
+            raise StudyError(
+                f"{{epochs}}: {method} has no pre-training, or the study no views_budget or budgets; write a number"
+            )
         if key is None:
             return whole
         parts = content["methods"][method].get("parts", {})
@@ -234,11 +242,12 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
 
 def _epochs(content: Mapping[str, Any], method: str) -> int | None:
     entry = content["methods"][method]
-    if "bundle" not in entry or "views_budget" not in content:
+    budget = entry.get("views_budget", content.get("views_budget"))
+    if "bundle" not in entry or budget is None:
         return None
     if "views_per_image" not in entry:
         raise StudyError(f"methods.{method} has no views_per_image: how many views one image gives in one epoch")
-    return max(1, round(content["views_budget"] / (content["images"] * entry["views_per_image"])))
+    return max(1, round(budget / (content["images"] * entry["views_per_image"])))
 
 
 def _needs(content: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from .cells import ROOT, Record, Status, config_file, numbers
 from .check import StudyError
 from .curves import Curve, read_curve
 from .machine import children_cpu, commit, hardware, package_version
-from .plan import Cell, fill
+from .placeholders import fill
+from .plan import Cell
 
 PACKAGES = ("torch", "monai", "timm")
 TAIL_LINES = 15

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from ..files import locked_if_free, write_durably
 from .cells import Ledger, Record, Status, statuses, write_whole
 from .curves import curves_figure
+from .gains import gains_figure
 from .plan import Cell, Study
 from .run import CellFailedError, OutOfTimeError, Places, encoder_file, run_cell
 from .table import markdown, summarise
@@ -100,6 +103,8 @@ def write_table(study: Study, ledger: Ledger) -> str:
     write_whole(ledger.folder.parent / "table.json", json.dumps(summary, indent=1) + "\n")
     write_whole(ledger.folder.parent / "table.md", text)
     write_curves(study, found, ledger.folder.parent / "curves.png")
+    if (figure := gains_figure(study, summary)) is not None:
+        write_figure(figure, ledger.folder.parent / "gains.png")
     return text
 
 
@@ -112,9 +117,14 @@ def write_curves(study: Study, found: Mapping[str, Status], path: Path) -> None:
         if record is not None and found[cell.id].finished and names and {*names} <= record.get("curve", {}).keys():
             records.setdefault(study.content["methods"][cell.method].get("title", cell.method), []).append(record)
     if records:
-        picture = io.BytesIO()
-        curves_figure(records, names).savefig(picture, format="png", dpi=110)
-        write_durably(picture.getvalue(), path)
+        write_figure(curves_figure(records, names), path)
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    write_durably(picture.getvalue(), path)
 
 
 def report(runner: Runner, cells: Sequence[Cell]) -> int:

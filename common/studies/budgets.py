@@ -1,0 +1,80 @@
+"""A study at several budgets: a method that is pre-trained becomes one method for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .placeholders import fill
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method of a study at several budgets was made of.
+
+    Attributes:
+        method: its key in the file.
+        title: of that method.
+        views: rendered in its pre-training.
+    """
+
+    method: str
+    title: str
+    views: int
+
+
+def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Budget]]:
+    """A study file's content with `method_budget` in place of each method that is pre-trained, and what each is.
+
+    They come by budget, the smallest first, after the methods without pre-training. A method that reads another's
+    encoder or run, or is compared with it, has that one at its own budget. Without `budgets` the content is as it was.
+
+    Args:
+        content: of the file, checked.
+
+    Example:
+        >>> methods = {"random": {}, "ace": {"title": "ACE", "bundle": "cxr_ace"}}
+        >>> study = {"budgets": {"today": 1000, "tenfold": 10000}, "methods": methods, "tasks": {}}
+        >>> list(at_budgets(study)[0]["methods"])
+        ['random', 'ace_today', 'ace_tenfold']
+    """
+    methods = content["methods"]
+    trained = [name for name, entry in methods.items() if "bundle" in entry]
+    made: dict[str, Any] = {name: entry for name, entry in methods.items() if name not in trained}
+    found: dict[str, Budget] = {}
+    budgets = content.get("budgets")
+    if budgets is None:
+        return dict(content), {}
+    for budget, views in sorted(budgets.items(), key=lambda item: int(item[1])):
+        for name in trained:
+            key, title = f"{name}_{budget}", methods[name].get("title", name)
+            found[key] = Budget(name, title, views)
+            made[key] = _at_budget(methods[name], budget, trained) | {
+                "title": f"{title}, {views:,} views",
+                "views_budget": views,
+            }
+    tasks = {
+        name: task | ({"methods": _several(task["methods"], found)} if "methods" in task else {})
+        for name, task in content["tasks"].items()
+    }
+    return {**content, "methods": made, "tasks": tasks}, found
+
+
+def _at_budget(entry: Mapping[str, Any], budget: str, trained: list[str]) -> dict[str, Any]:
+    """A method that reads from others, and is compared with one, at the same budget."""
+
+    def own(kind: str, key: str | None) -> str | None:
+        method, *task = (key or "").split("/")
+        if kind not in ("runs", "encoders") or method not in trained:
+            return None
+        return f"{{{kind}[{'/'.join([f'{method}_{budget}', *task])}]}}"
+
+    at = {key: fill(value, own) if key in ("options", "task_options") else value for key, value in entry.items()}
+    if entry.get("reference") in trained:
+        at["reference"] = f"{entry['reference']}_{budget}"
+    return at
+
+
+def _several(names: list[str], found: Mapping[str, Budget]) -> list[str]:
+    """The methods of a task, at every budget."""
+    made = [[key for key, budget in found.items() if budget.method == name] or [name] for name in names]
+    return [key for keys in made for key in keys]

@@ -1,0 +1,77 @@
+"""A figure of a study at several budgets: what each method gains, against the views it saw."""
+
+from collections.abc import Mapping
+from statistics import mean
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..figures import TEXT, Style, styles
+from .panels import label, legend, panels
+from .plan import Study
+
+
+def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
+    """One panel for each metric: a line for each method through the means over its seeds, and a dot for each seed.
+
+    A gain is a method's value less its reference's with the same seed; 0 is the reference.
+
+    Args:
+        study: at several budgets.
+        summary: of its table.
+
+    Returns:
+        None as long as no gain was measured.
+    """
+    metrics = dict.fromkeys(title for about in summary["methods"].values() for title in about["metrics"])
+    measured = {title: found for title in metrics if (found := _gains(study, summary, title))}
+    if not measured:
+        return None
+    figure, drawn = panels(len(measured))
+    look = styles({budget.title for budget in study.budgets.values()})
+    lines: dict[str, Any] = {}
+    for panel, (title, gains) in zip(drawn, measured.items(), strict=True):
+        lines |= _draw(panel, gains, look)
+        views = sorted({budget.views for budget in study.budgets.values()})
+        panel.set_xticks(views, [f"{count:,}" for count in views])
+        panel.set_xlim(views[0] / 1.5, views[-1] * 1.5)
+        panel.minorticks_off()
+        label(panel, title)
+    legend(figure, lines)
+    figure.supxlabel("views rendered in pre-training", fontsize=TEXT + 1)
+    figure.supylabel(f"gain over {_reference(study)}", fontsize=TEXT + 1)
+    return figure
+
+
+def _draw(panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapping[str, Style]) -> dict[str, Any]:
+    """Draw one metric; returns the lines by their methods' titles."""
+    panel.axhline(0, color="0.4", linewidth=0.8)
+    panel.set_xscale("log")
+    lines: dict[str, Any] = {}
+    for title, points in gains.items():
+        (lines[title],) = panel.plot([*points], [mean(found) for found in points.values()], **look[title]._asdict())
+        for views, found in points.items():
+            panel.plot([views] * len(found), found, ".", color=look[title].color, markersize=5)
+    return lines
+
+
+def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:
+    """Differences of every seed from the reference in one metric, by the method's title and its views."""
+    methods, found = summary["methods"], dict[str, dict[int, list[float]]]()
+    for key, budget in study.budgets.items():
+        if key not in methods or study.reference(key) not in methods:
+            continue
+        own, other = (methods[name]["metrics"][title] for name in (key, study.reference(key)))
+        reference = dict(zip(other["seeds"], other["values"], strict=True))
+        pairs = zip(own["seeds"], own["values"], strict=True)
+        if gains := [value - reference[seed] for seed, value in pairs if seed in reference]:
+            found.setdefault(budget.title, {})[budget.views] = gains
+    return found
+
+
+def _reference(study: Study) -> str:
+    """What all references' titles begin with: random weights, say, of more than one network."""
+    methods = study.content["methods"]
+    names = {study.reference(key) for key in study.budgets}
+    shared = {str(methods[name].get("title", name)).split(",")[0] for name in names}
+    return shared.pop() if len(shared) == 1 else "the reference"

@@ -1,0 +1,119 @@
+"""A study at several budgets: a method becomes one for each, and a figure tells what each gains."""
+
+import pytest
+from study_cells import record
+
+BUDGETS = {"tenfold": 8000, "today": 800}  # of 100 images
+
+
+@pytest.fixture
+def several(workplace):
+    del workplace.content["views_budget"]
+    workplace.content |= {"budgets": dict(BUDGETS), "seeds": [1, 2]}
+    return workplace
+
+
+def read(workplace):
+    from common.studies.plan import read_study
+
+    return read_study(workplace.save())
+
+
+def test_methods_come_once_for_each_budget_the_smallest_first(several):
+    study = read(several)
+    assert list(study.content["methods"]) == ["random", "adam_today", "leader_today", "adam_tenfold", "leader_tenfold"]
+    assert [study.epochs(name) for name in study.content["methods"]] == [None, 4, 8, 40, 80]
+    assert study.content["methods"]["adam_tenfold"]["title"] == "adam, 8,000 views"
+
+
+def test_a_method_reads_from_another_at_its_own_budget(several):
+    several.content["methods"]["leader"] |= {"reference": "adam"}
+    several.content["methods"]["leader"]["options"]["disease"] = "{runs[random/dice]}"
+    study = read(several)
+    needs = {cell.id: cell.needs for cell in study.cells}
+    assert set(needs["leader_today-pretraining-seed2"]) == {"adam_today-pretraining-seed2", "random-dice-seed2"}
+    assert "adam_tenfold-pretraining-seed1" in needs["leader_tenfold-pretraining-seed1"]
+    assert study.reference("leader_tenfold") == "adam_tenfold" and study.reference("adam_today") == "random"
+
+
+def test_a_task_of_some_methods_is_theirs_at_every_budget(several):
+    several.content["tasks"]["dice"]["methods"] = ["random", "adam"]
+    tasks = {cell.method for cell in read(several).cells if cell.task == "dice"}
+    assert tasks == {"random", "adam_today", "adam_tenfold"}
+
+
+def test_a_method_is_asked_for_at_all_budgets_or_at_one(several):
+    from common.studies.check import StudyError
+
+    study = read(several)
+    assert study.methods(["adam"]) == ["adam_today", "adam_tenfold"]
+    assert study.methods(["leader_today", "random"]) == ["random", "leader_today"]
+    with pytest.raises(StudyError, match="did you mean 'adam_today'"):
+        study.methods(["adam_todey"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(views_budget=800), "has views_budget and budgets; write one of them"),
+        (lambda c: c.pop("images"), "the study lacks images"),
+        (lambda c: c["budgets"].update({"ten-fold": 1}), "budgets.ten-fold: a name has small letters"),
+    ],
+)
+def test_mistakes_in_budgets_are_named(several, change, message):
+    from common.studies.check import StudyError
+
+    change(several.content)
+    with pytest.raises(StudyError, match=message):
+        read(several)
+
+
+def test_an_encoder_inside_an_option_is_null_where_there_is_none(several):
+    several.content["tasks"]["dice"]["options"] = {"encoders": {"own": "{encoder}"}, "encoder_file": "{encoder}"}
+    options = {cell.id: cell.steps[0].options for cell in read(several).cells}
+    assert options["random-dice-seed1"] == {"encoders": {"own": None}}
+    assert options["adam_today-dice-seed1"] == {"encoders": {"own": "{encoder}"}, "encoder_file": "{encoder}"}
+
+
+def test_it_runs_and_draws_what_each_budget_gains(several):
+    several.content["methods"]["leader"]["reference"] = "random"
+    assert several.run("--only", "random", "--only", "leader_today", "--only", "adam") == 0
+    assert record(several, "adam_tenfold-pretraining-seed1")["spec"]["steps"][0]["options"]["epochs"] == 40
+    assert (several.cells.parent / "gains.png").stat().st_size > 1000
+    assert "| adam, 800 views | 4 |" in (several.cells.parent / "table.md").read_text()
+    assert not (several.finished() & {"leader_tenfold-pretraining-seed1"})
+
+
+def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
+    from common.studies.gains import gains_figure
+
+    def values(*found):
+        return {"metrics": {"Dice": {"seeds": [1, 2][: len(found)], "values": list(found)}}}
+
+    summary = {
+        "methods": {
+            "random": values(0.5, 0.75),
+            "adam_today": values(0.75, 0.75),
+            "adam_tenfold": values(1.0),  # the second seed is not there yet
+            "leader_today": values(),
+            "leader_tenfold": values(),
+        }
+    }
+    several.content["methods"]["random"]["title"] = "random weights, of one network"
+    figure = gains_figure(read(several), summary)
+    (panel,) = figure.axes
+    level, line, *dots = panel.lines
+    assert set(level.get_ydata()) == {0}
+    assert line.get_xydata().tolist() == [[800, 0.125], [8000, 0.5]]
+    assert [dot.get_xydata().tolist() for dot in dots] == [[[800, 0.25], [800, 0.0]], [[8000, 0.5]]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["adam"]
+    assert panel.get_title() == "Dice" and figure.get_supylabel() == "gain over random weights"
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["800", "8,000"]
+
+
+def test_without_a_gain_there_is_no_figure(several):
+    from common.studies.gains import gains_figure
+
+    empty = {"metrics": {"Dice": {"seeds": [], "values": []}}}
+    study = read(several)
+    assert gains_figure(study, {"methods": dict.fromkeys(study.content["methods"], empty)}) is None
