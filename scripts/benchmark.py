@@ -1,6 +1,6 @@
 """Print the collection's performance figures and keep them with date, machine and versions.
 
-python scripts/benchmark.py [store reading step launches loss wait ct smoke]   (without names: all)
+python scripts/benchmark.py [store reading step launches loss wait views ct smoke]   (without names: all)
 
 Figures are ratios measured in one run, since a single time says more about the machine than about the code. The
 paper's size needs about two minutes of CPU. Results are appended to scripts/benchmark_results.jsonl.

@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 
-from ..command import read_recipe
+from .ct import PAPER_CROP, measure_head
+from .loop import measure_loop
 from .one_step import one_step
-from .parts import METHODS
+from .parts import METHODS, PAPER_CT_BATCHES
 from .step import measure_step
 from .store import synthetic_images
+from .views import measure_views
 
 Result = dict[str, Any]
 PAPER_BATCHES = {"cxr_ace": 64, "cxr_adam": 256, "cxr_srhrs": 64, "cxr_leader": 128, "cxr_adam_v2": 64}
@@ -31,21 +33,25 @@ class Sizes:
     Args:
         overlays: of each recipe; none is the paper's size.
         batches: images per step by bundle, the bundles that are measured.
+        volumes: per step of CT diagnosis by backbone, the backbones that are measured.
         repeats: pairs of measurements of a step.
         steps: of the curves of two precisions, and iterations of the full loop.
         compile: measure compiled encoders too, whose first steps take minutes.
-        small: measure the small presets too.
+        small: measure the small presets and the views too.
     """
 
     overlays: tuple[str, ...] = ()
     batches: Mapping[str, int] = field(default_factory=lambda: PAPER_BATCHES)
+    volumes: Mapping[str, int] = field(
+        default_factory=lambda: {name: few for name, (few, _) in PAPER_CT_BATCHES.items()}
+    )
     repeats: int = 5
     steps: int = 40
     compile: bool = True
     small: bool = True
 
 
-TINY = Sizes(("smoke",), {"cxr_ace": 4}, repeats=1, steps=3, compile=False, small=False)
+TINY = Sizes(("smoke",), {"cxr_ace": 4}, {}, repeats=1, steps=3, compile=False, small=False)
 """To see on a CPU that everything runs."""
 
 
@@ -76,6 +82,11 @@ def parts(sizes: Sizes) -> list[Part]:
         Part(f"loop {first}", 60, partial(loop, first, sizes)),
         Part(f"precision {first}", 60, partial(precision, first, sizes)),
         Part(f"kill {first}", 90, partial(kill_and_resume, first)),
+        *(
+            Part(f"second task {name}", 40, partial(measure_head, name, PAPER_CROP, batch))
+            for name, batch in sizes.volumes.items()
+        ),
+        *([Part("views", 20, measure_views)] if sizes.small else []),
         *(Part(f"small step {bundle}", 30, partial(small_step, bundle, sizes)) for bundle in bundles if sizes.small),
     ]
 
@@ -93,18 +104,8 @@ def small_step(bundle: str, sizes: Sizes) -> Result:
 def loop(bundle: str, sizes: Sizes) -> Result:
     """Images per second of a training with its loader, and the share of its time that waits for data."""
     batch = sizes.batches[bundle]
-    with tempfile.TemporaryDirectory() as scratch:
-        images = Path(scratch) / "images"
-        images.mkdir()
-        synthetic_images(images, batch * sizes.steps, size=256)
-        parser = read_recipe(*(f"bundles/{bundle}/configs/{name}.yaml" for name in ("train", *sizes.overlays)))
-        parser.update({"dataset": "folder", "dataset_dir": str(images), "dataset_options": {}, "image_limit": None})
-        parser.update({"output_root": scratch, "epochs": 2, "warmup_epochs": 1, "batch_size": batch, **METHODS[bundle]})
-        parser.update({"train#trainer#train_handlers": None})
-        trainer = parser.get_parsed_content("train#trainer")
-        trainer.run()
-        reading = trainer.speed.reading
-    return {"images_per_second": reading.images_per_second, "data_wait": reading.data_wait}
+    overrides = {"batch_size": batch, **METHODS[bundle]}
+    return measure_loop(bundle, sizes.overlays, images=batch * sizes.steps, epochs=2, overrides=overrides)
 
 
 def precision(bundle: str, sizes: Sizes) -> Result:

@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 
-from ..command import read_recipe
 from ..studies.machine import processor
 from .ct import PAPER_ABDOMEN_CROP, PAPER_CROP, measure_head, measure_preparation, measure_wait
 from .launches import measure_launches
+from .loop import measure_loop
 from .loss import measure_loss
 from .reading import measure_reading
 from .step import measure_step
-from .store import measure_store, synthetic_images
+from .store import measure_store
+from .views import measure_views
 
 PACKAGES = ("torch", "monai", "timm", "kornia", "mlflow")
 EXPERT = {"_target_": "common.teachers.seeded_expert", "architecture": "vit_tiny_patch16_224", "image_size": 64}
@@ -71,17 +72,12 @@ def loss() -> list[dict[str, Any]]:
 
 def wait() -> list[dict[str, Any]]:
     """Share of a training step spent waiting for data, small preset."""
-    with tempfile.TemporaryDirectory() as scratch:
-        images = Path(scratch) / "images"
-        images.mkdir()
-        synthetic_images(images, 256, size=256)
-        parser = read_recipe(*(f"bundles/cxr_ace/configs/{name}.yaml" for name in ("train", "small")))
-        parser.update({"dataset": "folder", "dataset_dir": str(images), "dataset_options": {}, "epochs": 3})
-        parser.update({"output_root": scratch, "train#trainer#train_handlers": None})
-        trainer = parser.get_parsed_content("train#trainer")
-        trainer.run()
-        reading = trainer.speed.reading
-    return [{"recipe": "train+small", "iterations": reading.iterations, "data_wait": reading.data_wait}]
+    return [measure_loop("cxr_ace", ["small"], images=256, epochs=3)]
+
+
+def views() -> list[dict[str, Any]]:
+    """Each change of intensities alone, beside a pass of a ResNet-50."""
+    return [measure_views()] if torch.cuda.is_available() else [measure_views(batch=8)]
 
 
 def ct() -> list[dict[str, Any]]:
@@ -123,6 +119,7 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "launches": launches,
     "loss": loss,
     "wait": wait,
+    "views": views,
     "ct": ct,
     "smoke": smoke,
 }

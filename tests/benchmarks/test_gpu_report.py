@@ -64,14 +64,17 @@ def test_the_time_that_is_left_goes_into_the_study(tmp_path, monkeypatch):
 
 def test_the_papers_sizes_come_first_then_compiled_then_the_rest():
     names = [part.name for part in parts(Sizes())]
-    assert len(set(names)) == len(names) == 18
+    assert len(set(names)) == len(names) == 22
     assert names[0] == "step cxr_ace" and names[5] == "compiled cxr_ace" and names[-1] == "small step cxr_adam_v2"
+    assert names[13:17] == ["second task r3d_18", "second task mvit_v2_s", "second task swin3d_t", "views"]
     assert [part.name for part in parts(TINY)] == ["step cxr_ace", "loop cxr_ace", "precision cxr_ace", "kill cxr_ace"]
 
 
 def test_a_result_is_put_into_words():
     facts = {"date": "2026-11-28", "step_s": 0.5, "step_to_passes": 1.234, "peak_gib": 12.34, "batch": 64}
     assert "step 0.5000 s, 1.23 of the encoders' passes, 12.3 GiB, batch 64" in table({"a card: step": facts})
+    facts = {"date": "2026-11-28", "step_s": 0.5, "step_with_masks_to_without": 1.234, "peak_gib_organs": 24.0}
+    assert "step 0.5000 s, 1.23 of it with masks, 24.0 GiB with masks" in table({"a card: second task": facts})
 
 
 @pytest.mark.slow  # five minutes on a busy machine
