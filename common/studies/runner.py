@@ -109,15 +109,21 @@ def write_table(study: Study, ledger: Ledger) -> str:
 
 
 def write_curves(study: Study, found: Mapping[str, Status], path: Path) -> None:
-    """Write the figure of the pre-trainings whose curves were kept; without any, none."""
-    records: dict[str, list[Record]] = {}
+    """Write the figure of the pre-trainings whose curves were kept, each method's longest; without any, none."""
     names = study.content.get("pretraining", {}).get("curve", ())
+    kept: dict[str, list[Record]] = {}
     for cell in study.cells:
         record = found[cell.id].record
         if record is not None and found[cell.id].finished and names and {*names} <= record.get("curve", {}).keys():
-            records.setdefault(study.content["methods"][cell.method].get("title", cell.method), []).append(record)
-    if records:
-        write_figure(curves_figure(records, names), path)
+            kept.setdefault(cell.method, []).append(record)
+    shown = {
+        study.budgets[key].method if key in study.budgets else key: key
+        for key in study.content["methods"]
+        if key in kept
+    }
+    if shown:
+        titles = {study.content["methods"][key].get("title", key): kept[key] for key in shown.values()}
+        write_figure(curves_figure(titles, names), path)
 
 
 def write_figure(figure: Figure, path: Path) -> None:

@@ -121,57 +121,73 @@ def lightly_loss(method: str) -> tuple[Theirs, nn.Module | None, Callable[..., T
     return Theirs(head), None, lambda a, b, x, y: distil([x, y], [a, b], epoch=1)
 
 
-def train_theirs(method: str, given: Setting, probe: Callable[[Any], Point], every: int) -> list[Point]:
-    """A plain loop around lightly's parts."""
+@dataclass(frozen=True)
+class Side:
+    """What one side trains.
+
+    Args:
+        trained: parameters.
+        judged: the encoder that the probes look at.
+        loss: of a batch of the loader.
+        follow: moves the teacher, after a step.
+    """
+
+    trained: Sequence[nn.Parameter]
+    judged: Any
+    loss: Callable[[dict[str, Any]], Tensor]
+    follow: Callable[[], None]
+
+
+def theirs(method: str, given: Setting) -> Side:
+    """Everything but the crops is lightly's."""
     from lightly.models.utils import deactivate_requires_grad, update_momentum
 
     network, predictor, loss_of = lightly_loss(method)
     teacher = lightly_loss(method)[0]
     teacher.load_state_dict(network.state_dict())
     deactivate_requires_grad(teacher)
-    trained = [*network.parameters(), *(predictor.parameters() if predictor is not None else ())]
-    optimizer, view = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.04), given.parser.get_parsed_content("view")
-    judged = network if method == "moco" else teacher
-    points, losses = [{"step": 0, **probe(judged)}], []
-    per_epoch = len(given.parser.get_parsed_content("train#dataloader"))
-    for step, batch in enumerate(given.batches()):
-        optimizer.param_groups[0]["lr"] = rate_at(step, given.steps, per_epoch)
+    view = given.parser.get_parsed_content("view")
+
+    def loss(batch: dict[str, Any]) -> Tensor:
         crops = view.render(batch["image"], batch["view"])
         a, b = (crops[name] for name in given.crops)
         if method == "moco":
-            student, target = (network(a), None), (None, teacher(b))
-        else:
-            both, aim = network(torch.cat([a, b])), teacher(torch.cat([a, b])).detach()
-            student, target = (both if predictor is None else predictor(both)).chunk(2), aim.chunk(2)
-        loss = loss_of(*student, *target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        update_momentum(network, teacher, MOMENTUM)
-        losses.append(loss.item())
-        if (step + 1) % every == 0:
-            points.append({"step": step + 1, "loss": sum(losses) / len(losses), **probe(judged)})
-            losses.clear()
-    return points
+            return loss_of(network(a), None, None, teacher(b))
+        both, aim = network(torch.cat([a, b])), teacher(torch.cat([a, b])).detach()
+        return loss_of(*(both if predictor is None else predictor(both)).chunk(2), *aim.chunk(2))
+
+    trained = [*network.parameters(), *(predictor.parameters() if predictor is not None else ())]
+    judged = network if method == "moco" else teacher
+    return Side(trained, judged, loss, lambda: update_momentum(network, teacher, MOMENTUM))
 
 
-def train_ours(given: Setting, probe: Callable[[Any], Point], every: int) -> list[Point]:
-    """The recipe's method with PyTorch's AdamW and the same rate; views, losses, heads, bank and average are ours."""
+def ours(given: Setting) -> Side:
+    """The recipe's method: views, losses, heads, bank and average."""
     method = given.parser.get_parsed_content("method").train()
     trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    optimizer, judged = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.04), method.transferred_encoder
-    points, losses = [{"step": 0, **probe(judged)}], []
+    return Side(
+        trained,
+        method.transferred_encoder,
+        lambda batch: method(batch)["loss"],
+        lambda: method.update_teacher(MOMENTUM),
+    )
+
+
+def train(side: Side, given: Setting, probe: Callable[[Any], Point], every: int) -> list[Point]:
+    """A plain loop with PyTorch's AdamW; the losses of a point are those of the steps since the last one."""
+    optimizer = torch.optim.AdamW(side.trained, lr=RATE, weight_decay=0.04)
+    points, losses = [{"step": 0, **probe(side.judged)}], list[float]()
     per_epoch = len(given.parser.get_parsed_content("train#dataloader"))
     for step, batch in enumerate(given.batches()):
         optimizer.param_groups[0]["lr"] = rate_at(step, given.steps, per_epoch)
-        loss = method(batch)["loss"]
+        loss = side.loss(batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        method.update_teacher(MOMENTUM)
+        side.follow()
         losses.append(loss.item())
         if (step + 1) % every == 0:
-            points.append({"step": step + 1, "loss": sum(losses) / len(losses), **probe(judged)})
+            points.append({"step": step + 1, "loss": sum(losses) / len(losses), **probe(side.judged)})
             losses.clear()
     return points
 
@@ -187,11 +203,12 @@ def prober(data: str, scratch: Path, limit: int = 100, size: int = 128) -> Calla
     patients = [item["patient_id"] for item in items]
 
     def probe(encoder: Any) -> Point:
-        training = encoder.training
+        modes = {module: module.training for module in encoder.modules()}  # a teacher's norms alone are in training
         encoder.eval()
         with torch.no_grad():
             embedding, tokens = (torch.cat(parts) for parts in zip(*map(encoder.encode, pixels.split(25)), strict=True))
-        encoder.train(training)
+        for module, mode in modes.items():
+            module.training = mode
         found = landmark_retrieval(tokens, landmarks.float(), patients)
         found |= patch_probe(tokens, masks.squeeze(1), patients) | spread(embedding)
         return {name: round(value, 5) for name, value in found.items()}
@@ -218,8 +235,8 @@ def main(words: Sequence[str] | None = None) -> None:
                 if name in curves:
                     continue
                 task = setting(method, given.data, seed, given.steps, given.scratch)
-                arguments = (task, probe, given.every)
-                curves[name] = train_ours(*arguments) if side == "ours" else train_theirs(method, *arguments)
+                made = ours(task) if side == "ours" else theirs(method, task)
+                curves[name] = train(made, task, probe, given.every)
                 print(name, curves[name][-1], flush=True)
                 given.out.write_text(json.dumps(curves, indent=1) + "\n")
 

@@ -117,3 +117,13 @@ def test_without_a_gain_there_is_no_figure(several):
     empty = {"metrics": {"Dice": {"seeds": [], "values": []}}}
     study = read(several)
     assert gains_figure(study, {"methods": dict.fromkeys(study.content["methods"], empty)}) is None
+
+
+def test_the_figure_of_curves_has_the_longest_of_each_method(several, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("common.studies.run.read_curve", lambda *_: {"step": [0, 5], "train/loss": [1.0, 0.5]})
+    monkeypatch.setattr("common.studies.runner.curves_figure", lambda records, names: drawn.append([*records]))
+    monkeypatch.setattr("common.studies.runner.write_figure", lambda figure, path: None)
+    several.content["pretraining"]["curve"] = ["train/loss"]
+    assert several.run("--only", "leader_today", "--only", "adam_tenfold") == 0
+    assert drawn[-1] == ["adam, 8,000 views", "leader, 800 views"]
