@@ -10,7 +10,7 @@ REQUIRED = ("seeds", "reference", "methods", "tasks")
 WITH_PRETRAINING = ("pretraining",)
 BUDGETS = ("views_budget", "budgets")  # one, or several by name; lengths follow from them
 KEYS = {
-    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "images", *BUDGETS, "data", "tables"),
+    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "images", *BUDGETS, "data", "tables", "figures"),
     "method": (
         *("title", "reference", "only_with", "task_options"),
         *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
@@ -73,6 +73,9 @@ def check(content: Mapping[str, Any]) -> None:
     for table in content.get("tables", ()):
         for title in table["metrics"]:
             known(title, titles, "the metrics of the tasks")
+    for name, methods in content.get("figures", {}).items():
+        for method in methods:
+            known(method, content["methods"], f"methods (`figures` {name})")
     known(content["reference"], content["methods"], "methods (as `reference`)")
     for name, method in content["methods"].items():
         known(method.get("reference", content["reference"]), content["methods"], f"methods (`reference` of {name})")

@@ -106,6 +106,10 @@ class Study:
         """The method that another is compared with: its own `reference`, or the study's."""
         return self.content["methods"][method].get("reference", self.content["reference"])
 
+    def written(self, method: str) -> str:
+        """The key that a method has in the file, whatever its budget."""
+        return self.budgets[method].method if method in self.budgets else method
+
     def methods(self, names: Sequence[str]) -> list[str]:
         """Methods by their keys in the file, each at every budget, or by the key of one of them.
 
@@ -115,11 +119,7 @@ class Study:
         written = dict.fromkeys([*(budget.method for budget in self.budgets.values()), *self.content["methods"]])
         for name in names:
             known(name, written, "methods")
-        return [
-            key
-            for key in self.content["methods"]
-            if key in names or (key in self.budgets and self.budgets[key].method in names)
-        ]
+        return [key for key in self.content["methods"] if key in names or self.written(key) in names]
 
     def lacks(self, method: str, data: Container[str]) -> list[str]:
         """Data sets and files without which a method is left out (its `only_with`) and that are not given."""

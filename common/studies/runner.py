@@ -102,28 +102,32 @@ def write_table(study: Study, ledger: Ledger) -> str:
     text = markdown(study, summary)
     write_whole(ledger.folder.parent / "table.json", json.dumps(summary, indent=1) + "\n")
     write_whole(ledger.folder.parent / "table.md", text)
-    write_curves(study, found, ledger.folder.parent / "curves.png")
+    write_curves(study, found, ledger.folder.parent)
     if (figure := gains_figure(study, summary)) is not None:
         write_figure(figure, ledger.folder.parent / "gains.png")
     return text
 
 
-def write_curves(study: Study, found: Mapping[str, Status], path: Path) -> None:
-    """Write the figure of the pre-trainings whose curves were kept, each method's longest; without any, none."""
+def write_curves(study: Study, found: Mapping[str, Status], folder: Path) -> None:
+    """Write the figures of the pre-trainings whose curves were kept, each method's longest; none where there is none.
+
+    Args:
+        study: its `figures` are names of files and the methods in them; without, `curves` has all.
+        found: status by cell.
+        folder: of the pictures.
+    """
     names = study.content.get("pretraining", {}).get("curve", ())
     kept: dict[str, list[Record]] = {}
     for cell in study.cells:
         record = found[cell.id].record
         if record is not None and found[cell.id].finished and names and {*names} <= record.get("curve", {}).keys():
             kept.setdefault(cell.method, []).append(record)
-    shown = {
-        study.budgets[key].method if key in study.budgets else key: key
-        for key in study.content["methods"]
-        if key in kept
-    }
-    if shown:
-        titles = {study.content["methods"][key].get("title", key): kept[key] for key in shown.values()}
-        write_figure(curves_figure(titles, names), path)
+    longest = {study.written(key): key for key in study.content["methods"] if key in kept}
+    for name, methods in study.content.get("figures", {"curves": list(longest)}).items():
+        shown = [longest[method] for method in methods if method in longest]
+        if shown:
+            titles = {study.content["methods"][key].get("title", key): kept[key] for key in shown}
+            write_figure(curves_figure(titles, names), folder / f"{name}.png")
 
 
 def write_figure(figure: Figure, path: Path) -> None:

@@ -122,8 +122,13 @@ def test_without_a_gain_there_is_no_figure(several):
 def test_the_figure_of_curves_has_the_longest_of_each_method(several, monkeypatch):
     drawn = []
     monkeypatch.setattr("common.studies.run.read_curve", lambda *_: {"step": [0, 5], "train/loss": [1.0, 0.5]})
-    monkeypatch.setattr("common.studies.runner.curves_figure", lambda records, names: drawn.append([*records]))
-    monkeypatch.setattr("common.studies.runner.write_figure", lambda figure, path: None)
+    monkeypatch.setattr("common.studies.runner.curves_figure", lambda records, names: [*records])
+    monkeypatch.setattr("common.studies.runner.write_figure", lambda figure, path: drawn.append((path.name, figure)))
     several.content["pretraining"]["curve"] = ["train/loss"]
     assert several.run("--only", "leader_today", "--only", "adam_tenfold") == 0
-    assert drawn[-1] == ["adam, 8,000 views", "leader, 800 views"]
+    assert ("curves.png", ["adam, 8,000 views", "leader, 800 views"]) in drawn
+    several.content["figures"] = {"parts": ["leader"], "others": ["adam", "random"], "none": ["random"]}
+    drawn.clear()
+    assert several.run("--only", "random") == 0
+    curves = [(name, titles) for name, titles in drawn if name != "gains.png"]
+    assert curves[-2:] == [("parts.png", ["leader, 800 views"]), ("others.png", ["adam, 8,000 views"])]

@@ -131,6 +131,7 @@ def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
         (lambda c: c["methods"]["adam"].update(reference="leadr"), "did you mean 'leader'"),
         (lambda c: c["methods"]["adam"].update(only_with=["weights"]), "known are chests"),
         (lambda c: c.update(tables=[{"metrics": ["Dise"]}]), "did you mean 'Dice'"),
+        (lambda c: c.update(figures={"parts": ["adem"]}), "did you mean 'adam'"),
         (
             lambda c: (
                 c["tasks"]["dice"].update(methods=["adam"]),
