@@ -12,7 +12,7 @@ from .plan import Study
 
 
 def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
-    """One panel for each metric: a line for each method through the means over its seeds, and a dot for each seed.
+    """One panel for each metric: a line for each method through the means of its seeds, and a mark for each seed.
 
     A gain is a method's value less its reference's with the same seed; 0 is the reference.
 
@@ -49,10 +49,17 @@ def _draw(panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapp
     panel.set_xscale("log")
     lines: dict[str, Any] = {}
     for title, points in gains.items():
-        (lines[title],) = panel.plot([*points], [mean(found) for found in points.values()], **look[title]._asdict())
+        means = [mean(found) for found in points.values()]
+        marker = _marker(look[title])
+        (lines[title],) = panel.plot([*points], means, marker=marker, markersize=4, **look[title]._asdict())
         for views, found in points.items():
-            panel.plot([views] * len(found), found, ".", color=look[title].color, markersize=5)
+            panel.plot([views] * len(found), found, marker, color=look[title].color, markersize=3, alpha=0.5)
     return lines
+
+
+def _marker(style: Style) -> str:
+    """Another one where a colour comes again, since a dot has no dashes."""
+    return {"-": "o", "--": "^"}.get(str(style.linestyle), "s")
 
 
 def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:
