@@ -59,7 +59,7 @@ def _draw(panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapp
 
 def _marker(style: Style) -> str:
     """Another one where a colour comes again, since a dot has no dashes."""
-    return {"-": "o", "--": "^"}.get(str(style.linestyle), "s")
+    return "o" if isinstance(style.linestyle, str) else "^sDv"[len(style.linestyle[1]) // 2 - 1]
 
 
 def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:

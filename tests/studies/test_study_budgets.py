@@ -111,6 +111,14 @@ def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["800", "8,000"]
 
 
+def test_a_colour_that_comes_again_has_another_mark():
+    from common.figures import styles
+    from common.studies.gains import _marker
+
+    looks = styles([f"method {number}" for number in range(14)])
+    assert len({(look.color, _marker(look)) for look in looks.values()}) == 14
+
+
 def test_without_a_gain_there_is_no_figure(several):
     from common.studies.gains import gains_figure
 
