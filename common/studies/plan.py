@@ -60,6 +60,7 @@ class Cell:
         metrics: where its numbers are, by title.
         facts: where other values are that are kept beside them.
         curve: numbers of its MLflow run whose every point is kept.
+        images: that its length was reckoned with; None where its own recipe says how long it is.
         needs: ids of the cells it reads from.
     """
 
@@ -72,6 +73,7 @@ class Cell:
     metrics: Mapping[str, Where] = field(default_factory=dict)
     facts: Mapping[str, Where] = field(default_factory=dict)
     curve: tuple[str, ...] = ()
+    images: int | None = None
     needs: tuple[str, ...] = ()
 
     @property
@@ -180,6 +182,7 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
                 steps=(step,),
                 encoder=encoder,
                 curve=tuple(shared.get("curve", ())),
+                images=content.get("images"),
                 needs=_needs(content, seed, step.options),
             )
         )

@@ -203,7 +203,18 @@ def _results(cell: Cell, run_dir: Path) -> tuple[dict[str, dict[str, float]], di
             )
     if cell.encoder and not Path(encoder_file(cell, run_dir)).is_file():
         raise CellFailedError(f"it ended without {encoder_file(cell, run_dir)}; correct `encoder` in the study")
+    if cell.images is not None:
+        _check_images(cell.images, Path(encoder_file(cell, run_dir)).parent / "data.json")
     return found, {title: _at(contents[where.file], where.key) for title, where in cell.facts.items()}
+
+
+def _check_images(expected: int, told: Path) -> None:
+    """A pre-training on another number of images than the budget was reckoned with has another budget."""
+    found = sum(data["images"] for data in json.loads(told.read_text(encoding="utf-8"))["trained_on"])
+    if found != expected:
+        raise CellFailedError(
+            f"it trained on {found} images, and the study says `images: {expected}`; correct it there"
+        )
 
 
 def _curve(cell: Cell, run_dir: Path, output_root: Path) -> Curve:

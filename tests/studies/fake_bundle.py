@@ -1,8 +1,8 @@
 """Stands in for `python -m monai.bundle run`: takes its arguments, leaves its files, resumes, and fails on request.
 
 A run of `epochs` appends one line to `progress` in its folder per epoch and goes on after the last one. It leaves
-`encoder.txt` (the seed, or 10 more than the expert's encoder) and, after 0.1 s of work, `evaluation.json` (its
-encoder's, plus the seed).
+`encoder.txt` (the seed, or 10 more than the expert's encoder), `data.json` (100 images, unless told otherwise) and,
+after 0.1 s of work, `evaluation.json` (its encoder's, plus the seed).
 """
 
 import json
@@ -30,6 +30,8 @@ def main() -> None:
     read = [Path(given[key]) for key in ("encoder_file", "expert") if key in given]
     value = sum(float(path.read_text()) for path in read) + (10 if "expert" in given else float(given["seed"]))
     (folder / "encoder.txt").write_text(str(value))
+    data = {"trained_on": [{"images": int(given.get("images", 100))}]}
+    (folder / "data.json").write_text(json.dumps(data))
     if "evaluate" in given["config_file"]:
         while time.process_time() < 0.1:  # a cost that survives the rounding of what a cell keeps
             pass

@@ -140,3 +140,10 @@ def test_the_figure_of_curves_has_the_longest_of_each_method(several, monkeypatc
     assert several.run("--only", "random") == 0
     curves = [(name, titles) for name, titles in drawn if name != "gains.png"]
     assert curves[-2:] == [("parts.png", ["leader, 800 views"]), ("others.png", ["adam, 8,000 views"])]
+
+
+def test_a_pretraining_on_other_images_than_the_budget_counts_fails(several, capsys):
+    several.content["methods"]["adam"]["options"] = {"images": 99}
+    assert several.run("--only", "adam_today") == 1
+    assert "it trained on 99 images, and the study says `images: 100`" in capsys.readouterr().out
+    assert not several.finished()
