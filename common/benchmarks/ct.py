@@ -37,7 +37,7 @@ def measure_head(
 ) -> dict[str, Any]:
     """Time a step with and without segmentation, and inference of what either leaves, alternately in one run.
 
-    A step is forward, losses, backward, clipping and optimiser. On a GPU it runs in bf16 with channels last.
+    A step is forward, losses, backward, clipping and optimiser, in the recipe's memory format; on a GPU in bf16.
 
     Args:
         architecture: of the backbone.
@@ -51,7 +51,7 @@ def measure_head(
         peak memory of a step without masks and with them.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    layout = torch.channels_last_3d if place.type == "cuda" else torch.contiguous_format
+    layout = _recipe({"architecture": architecture}).get_parsed_content("memory_format")
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, 1, *crop, generator=generator).to(place, memory_format=layout)
     targets = {
