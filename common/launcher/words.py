@@ -1,4 +1,4 @@
-"""The words of a command line: names, the launcher's own options, and what is passed on to MONAI as it was typed."""
+"""The words of a command line: names, the launcher's own options, and what is passed on to MONAI."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from .errors import UsageError, choose
 
 OURS = ("config_file", "bundle_root")
+FROM_YAML = {"true": "True", "false": "False", "null": "$None"}
+"""What a recipe's words are on MONAI's command line, where they would be text."""
 
 
 @dataclass
@@ -15,7 +17,7 @@ class Words:
     Args:
         names: words that belong to no option, in their order.
         own: values of the launcher's options by name; "" for one that has none.
-        overrides: everything else, letter by letter.
+        overrides: everything else, letter by letter but for `true`, `false` and `null` of a recipe.
     """
 
     names: list[str] = field(default_factory=list)
@@ -53,7 +55,8 @@ def parse(words: Sequence[str], switches: Collection[str] = (), options: Collect
             continue
         taken = [] if has_value or not waiting or waiting[0].startswith("--") else [waiting.pop(0)]
         if key not in options:
-            found.overrides += [word, *taken]
+            word = f"{word.partition('=')[0]}={FROM_YAML.get(value, value)}" if has_value else word
+            found.overrides += [word, *(FROM_YAML.get(text, text) for text in taken)]
         elif has_value or taken:
             found.own[key] = value if has_value else taken[0]
         else:

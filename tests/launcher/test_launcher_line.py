@@ -37,6 +37,10 @@ def test_overlays_stand_in_their_order_and_by_their_names(capsys):
         (["--structures", "['lung', 'heart']"], {"structures": ["lung", "heart"]}),
         (["--dataset_options", "{'a b': [None], 'c': \"it's\"}"], {"dataset_options": {"a b": [None], "c": "it's"}}),
         (["--load_weights"], {"load_weights": True}),
+        (["--load_weights", "false"], {"load_weights": False}),  # as a recipe has it
+        (["--load_weights=true"], {"load_weights": True}),
+        (["--label_limit", "null"], {"label_limit": "$None"}),
+        (["--run_name", "true_story"], {"run_name": "true_story"}),
         (["--label_fraction", "-1"], {"label_fraction": -1}),
     ],
     ids=str,
