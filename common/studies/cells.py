@@ -15,8 +15,8 @@ import yaml
 from ..command import completed
 from ..command.recipe import FOLDER as BASES
 from ..files import write_atomically
+from .cell import Cell
 from .check import StudyError
-from .plan import Cell
 
 Record = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]

@@ -62,6 +62,8 @@ def check(content: Mapping[str, Any]) -> None:
     groups += [
         ("step", f"a step of tasks.{name}", step) for name, task in content["tasks"].items() for step in task["steps"]
     ]
+    if "budgets" in content and "bundle" in content["methods"].get(content["reference"], {}):
+        raise StudyError(f"reference: {content['reference']} is pre-trained and has a budget; take one that is not")
     for name in content.get("budgets", {}):
         if not NAME.fullmatch(name):
             raise StudyError(f"budgets.{name}: a name has small letters, digits and _")
@@ -69,6 +71,11 @@ def check(content: Mapping[str, Any]) -> None:
     for kind, where, entry in groups:
         for key in entry:
             known(key, dict.fromkeys(KEYS[kind]), where)
+    for name, task in content["tasks"].items():
+        for title, where in task.get("metrics", {}).items():
+            for key in where:
+                known(key, dict.fromkeys(("file", "key", "better")), f"tasks.{name}.metrics.{title}")
+            known(where.get("better", "higher"), {"higher": 0, "lower": 0}, f"tasks.{name}.metrics.{title}.better")
     titles = dict.fromkeys(title for task in content["tasks"].values() for title in task.get("metrics", ()))
     for table in content.get("tables", ()):
         for title in table["metrics"]:

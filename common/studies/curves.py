@@ -40,23 +40,24 @@ def read_curve(run_dir: Path, output_root: Path, names: Sequence[str]) -> Curve:
     return {STEP: steps} | {name: [found.get(step) for step in steps] for name, found in points.items()}
 
 
-def curves_figure(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> Figure:
+def curves_figure(records: Mapping[str, Sequence[Record]], names: Mapping[str, str]) -> Figure:
     """One panel for each number: a line for each method, the mean over its seeds, and a band from least to most.
 
-    A line begins where the weights are random. Seeds whose runs have other steps are drawn at the steps they share.
+    A line begins where the weights are random, but for that of a last stage. Seeds whose runs have other steps are
+    drawn at the steps they share.
 
     Args:
         records: of pre-trainings with a `curve`, by title of the method.
-        names: of the numbers, as MLflow has them.
+        names: of the numbers, as MLflow has them, by what they are called.
     """
     figure, drawn = panels(len(names))
     look, lines = styles(records), dict[str, Any]()
-    for panel, name in zip(drawn, names, strict=True):
+    for panel, (called, name) in zip(drawn, names.items(), strict=True):
         for title, seeds in records.items():
             steps, low, middle, high = _over_seeds([record["curve"] for record in seeds], name)
             (lines[f"{title} ({len(seeds)})"],) = panel.plot(steps, middle, **look[title]._asdict())
             panel.fill_between(steps, low, high, color=look[title].color, alpha=0.15, linewidth=0)
-        label(panel, name.split("/")[-1].replace("_", " ").replace("auc", "AUC"))
+        label(panel, called)
         panel.set_xlabel("optimiser steps", fontsize=TEXT)
     legend(figure, lines)
     return figure

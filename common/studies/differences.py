@@ -13,25 +13,28 @@ LEVEL = 0.95
 def paired(values: Mapping[int, float], reference: Mapping[int, float]) -> dict[str, Any]:
     """Mean difference over the seeds that both have, its interval, and p of the paired t-test.
 
-    A seed is a pair: it draws the same initial weights, order of images and labelled images for both.
+    A seed is a pair: it draws the same labelled images for both, and the same initial weights where nothing random is
+    made before the network.
 
     Args:
         values: of one method, by seed.
         reference: of the method it is compared with.
 
     Returns:
-        `difference`, `low`, `high` of the 95 % interval, and `p`; None where undefined: without a common seed, for
-        equal values, and all but the difference for a single seed or differences that do not vary.
+        `difference`, `low`, `high` of the 95 % interval, and `p`; None where undefined: without a common seed, and all
+        but the difference for a single seed or differences that do not vary, unless they are all 0, whose p is 1.
 
     Source: Student's t for the mean of paired differences.
     """
     seeds = sorted(values.keys() & reference.keys())
     figure: dict[str, Any] = {"difference": None, "low": None, "high": None, "p": None}
     differences = [values[seed] - reference[seed] for seed in seeds]
-    if not any(differences):
+    if not differences:
         return figure
     figure["difference"] = middle = mean(differences)
-    if len(differences) > 1 and (deviation := stdev(differences)) > 1e-12 * abs(middle):
+    if len(differences) > 1 and not any(differences):
+        figure |= {"low": 0.0, "high": 0.0, "p": 1.0}
+    elif len(differences) > 1 and (deviation := stdev(differences)) > 1e-12 * abs(middle):
         error, freedom = deviation / len(differences) ** 0.5, len(differences) - 1
         reach = float(student.ppf((1 + LEVEL) / 2, freedom)) * error
         figure |= {"low": middle - reach, "high": middle + reach}

@@ -14,7 +14,8 @@ from .plan import Study
 def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
     """One panel for each metric: a line for each method through the means of its seeds, and a mark for each seed.
 
-    A gain is a method's value less its reference's with the same seed; 0 is the reference.
+    A gain is a method's value less its reference's with the same seed, or the other way round where lower is better;
+    0 is the reference.
 
     Args:
         study: at several budgets.
@@ -65,13 +66,15 @@ def _marker(style: Style) -> str:
 def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:
     """Differences of every seed from the reference in one metric, by the method's title and its views."""
     methods, found = summary["methods"], dict[str, dict[int, list[float]]]()
+    better = {title: where.better for cell in study.cells for title, where in cell.metrics.items()}
+    sign = 1 if better[title] == "higher" else -1
     for key, budget in study.budgets.items():
         if key not in methods or study.reference(key) not in methods:
             continue
         own, other = (methods[name]["metrics"][title] for name in (key, study.reference(key)))
         reference = dict(zip(other["seeds"], other["values"], strict=True))
         pairs = zip(own["seeds"], own["values"], strict=True)
-        if gains := [value - reference[seed] for seed, value in pairs if seed in reference]:
+        if gains := [sign * (value - reference[seed]) for seed, value in pairs if seed in reference]:
             found.setdefault(budget.title, {})[budget.views] = gains
     return found
 

@@ -1,5 +1,10 @@
 """What a study consists of: its YAML file, and the cells that follow from it.
 
+The file has `about`, `seeds`, `data` (folders by name), `methods`, `tasks`, a `reference` among the methods, and what
+all `pretraining` share. Lengths that follow from a number of views have `images` and either `views_budget` or several
+`budgets` by name, which makes a method of each. `tables` groups metrics, and `figures` names pictures of curves and the
+methods in them.
+
 A cell is one method's pre-training, or one task from one method's encoder, with one seed: one or more runs of a bundle
 under one run name. A method that is not a pre-training but a way to do the tasks has `task_options` in place of a
 bundle. Text in the file may hold placeholders. Known when the plan is made:
@@ -26,60 +31,9 @@ from typing import Any
 import yaml
 
 from .budgets import Budget, at_budgets
+from .cell import Cell, Step, Where, cell_id
 from .check import StudyError, check, known
 from .placeholders import fill
-
-
-@dataclass(frozen=True)
-class Step:
-    """One run of a bundle: names of its config files in merging order, and overrides by key."""
-
-    configs: tuple[str, ...]
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Where:
-    """A value in a JSON file of a run folder: `key` joins the names on the way to it with dots."""
-
-    file: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of the study.
-
-    Attributes:
-        method: its key in the file.
-        task: its key in the file; None is the method's pre-training.
-        seed: of everything random in it.
-        bundle: whose configs its steps name.
-        steps: run one after the other under one run name.
-        encoder: where the encoder lies that it makes, with placeholders; None for tasks.
-        metrics: where its numbers are, by title.
-        facts: where other values are that are kept beside them.
-        curve: numbers of its MLflow run whose every point is kept.
-        images: that its length was reckoned with; None where its own recipe says how long it is.
-        needs: ids of the cells it reads from.
-    """
-
-    method: str
-    task: str | None
-    seed: int
-    bundle: str
-    steps: tuple[Step, ...]
-    encoder: str | None = None
-    metrics: Mapping[str, Where] = field(default_factory=dict)
-    facts: Mapping[str, Where] = field(default_factory=dict)
-    curve: tuple[str, ...] = ()
-    images: int | None = None
-    needs: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """Name of the cell and of its result file."""
-        return cell_id(self.method, self.task, self.seed)
 
 
 @dataclass(frozen=True)
@@ -99,6 +53,15 @@ class Study:
     content: Mapping[str, Any]
     cells: tuple[Cell, ...]
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+
+    @property
+    def curves(self) -> Mapping[str, str]:
+        """Numbers of pre-trainings whose curves are kept, by what a figure calls them."""
+        return self.content.get("pretraining", {}).get("curve", {})
+
+    def title(self, method: str) -> str:
+        """What tables and figures call a method."""
+        return str(self.content["methods"][method].get("title", method))
 
     def epochs(self, method: str) -> int | None:
         """Epochs of a method's pre-training; None without one, and where its own recipe says how many."""
@@ -126,11 +89,6 @@ class Study:
     def lacks(self, method: str, data: Container[str]) -> list[str]:
         """Data sets and files without which a method is left out (its `only_with`) and that are not given."""
         return [name for name in self.content["methods"][method].get("only_with", ()) if name not in data]
-
-
-def cell_id(method: str, task: str | None, seed: int) -> str:
-    """Name of a cell."""
-    return f"{method}-{task or 'pretraining'}-seed{seed}"
 
 
 def read_study(file: Path) -> Study:
@@ -181,7 +139,7 @@ def _cells_of(content: Mapping[str, Any], method: str, seed: int) -> list[Cell]:
                 bundle=entry["bundle"],
                 steps=(step,),
                 encoder=encoder,
-                curve=tuple(shared.get("curve", ())),
+                curve=tuple(shared.get("curve", {}).values()),
                 images=content.get("images"),
                 needs=_needs(content, seed, step.options),
             )

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .cell import Cell
 from .cells import ROOT, Record, Status, config_file, numbers
 from .check import StudyError
 from .curves import Curve, read_curve
 from .machine import children_cpu, commit, hardware, package_version
 from .placeholders import fill
-from .plan import Cell
 
 PACKAGES = ("torch", "monai", "timm")
 TAIL_LINES = 15

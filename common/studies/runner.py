@@ -10,10 +10,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ..files import locked_if_free, write_durably
+from .cell import Cell
 from .cells import Ledger, Record, Status, statuses, write_whole
 from .curves import curves_figure
 from .gains import gains_figure
-from .plan import Cell, Study
+from .plan import Study
 from .run import CellFailedError, OutOfTimeError, Places, encoder_file, run_cell
 from .table import markdown, summarise
 
@@ -116,17 +117,23 @@ def write_curves(study: Study, found: Mapping[str, Status], folder: Path) -> Non
         found: status by cell.
         folder: of the pictures.
     """
-    names = study.content.get("pretraining", {}).get("curve", ())
+    names = study.curves
     kept: dict[str, list[Record]] = {}
     for cell in study.cells:
         record = found[cell.id].record
-        if record is not None and found[cell.id].finished and names and {*names} <= record.get("curve", {}).keys():
+        if (
+            record is not None
+            and found[cell.id].finished
+            and names
+            and {*names.values()} <= record.get("curve", {}).keys()
+        ):
             kept.setdefault(cell.method, []).append(record)
     longest = {study.written(key): key for key in study.content["methods"] if key in kept}
     for name, methods in study.content.get("figures", {"curves": list(longest)}).items():
         shown = [longest[method] for method in methods if method in longest]
         if shown:
-            titles = {study.content["methods"][key].get("title", key): kept[key] for key in shown}
+            staged = {cell.method for cell in study.cells if cell.encoder and not cell.encoder.startswith("{run_dir}/")}
+            titles = {study.title(key) + ", last stage" * (key in staged): kept[key] for key in shown}
             write_figure(curves_figure(titles, names), folder / f"{name}.png")
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from .cell import Cell, cell_id
 from .cells import Record, Status
 from .differences import LEVEL, holm, paired
-from .plan import Cell, Study, cell_id
+from .plan import Study
 
 Figure = dict[str, Any]
 
@@ -23,7 +24,7 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
     for name, about in methods.items():
         reference = methods[study.reference(name)]["metrics"]
         for title, figure in about["metrics"].items():
-            figure |= paired(_by_seed(figure), _by_seed(reference[title]))
+            figure |= paired(_by_seed(figure) if name != study.reference(name) else {}, _by_seed(reference[title]))
     tested = [figure for about in methods.values() for figure in about["metrics"].values() if figure["p"] is not None]
     for figure, corrected in zip(tested, holm([figure["p"] for figure in tested]), strict=True):
         figure["p_holm"] = corrected
@@ -129,7 +130,7 @@ def _method(study: Study, method: str, records: Mapping[str, Record]) -> Figure:
     seeds = study.content["seeds"]
     trained = {seed: records[name] for seed in seeds if (name := cell_id(method, None, seed)) in records}
     return {
-        "title": study.content["methods"][method].get("title", method),
+        "title": study.title(method),
         "epochs": study.epochs(method),
         # a resumed cell's time is that of its last part only
         "minutes": spread(

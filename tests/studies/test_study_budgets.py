@@ -58,6 +58,8 @@ def test_a_method_is_asked_for_at_all_budgets_or_at_one(several):
         (lambda c: c.update(views_budget=800), "has views_budget and budgets; write one of them"),
         (lambda c: c.pop("images"), "the study lacks images"),
         (lambda c: c["budgets"].update({"ten-fold": 1}), "budgets.ten-fold: a name has small letters"),
+        (lambda c: c.update(reference="adam"), "reference: adam is pre-trained and has a budget"),
+        (lambda c: c["tasks"]["dice"]["metrics"]["Dice"].update(better="lowest"), "did you mean 'lower'"),
     ],
 )
 def test_mistakes_in_budgets_are_named(several, change, message):
@@ -109,6 +111,9 @@ def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["adam"]
     assert panel.get_title() == "Dice" and figure.get_supylabel() == "gain over random weights"
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["800", "8,000"]
+    several.content["tasks"]["dice"]["metrics"]["Dice"]["better"] = "lower"
+    (panel,) = gains_figure(read(several), summary).axes
+    assert panel.lines[1].get_xydata().tolist() == [[800, -0.125], [8000, -0.5]], "an error that grows is no gain"
 
 
 def test_a_colour_that_comes_again_has_another_mark():
@@ -132,7 +137,7 @@ def test_the_figure_of_curves_has_the_longest_of_each_method(several, monkeypatc
     monkeypatch.setattr("common.studies.run.read_curve", lambda *_: {"step": [0, 5], "train/loss": [1.0, 0.5]})
     monkeypatch.setattr("common.studies.runner.curves_figure", lambda records, names: [*records])
     monkeypatch.setattr("common.studies.runner.write_figure", lambda figure, path: drawn.append((path.name, figure)))
-    several.content["pretraining"]["curve"] = ["train/loss"]
+    several.content["pretraining"]["curve"] = {"loss": "train/loss"}
     assert several.run("--only", "leader_today", "--only", "adam_tenfold") == 0
     assert ("curves.png", ["adam, 8,000 views", "leader, 800 views"]) in drawn
     several.content["figures"] = {"parts": ["leader"], "others": ["adam", "random"], "none": ["random"]}

@@ -47,10 +47,10 @@ def test_a_figure_has_the_mean_and_the_range_over_seeds():
         {"curve": {"step": [0, 10, 20], LANDMARKS: [0.1, None, 0.4]}},
         {"curve": {"step": [0, 20, 40], LANDMARKS: [0.3, 0.5, 0.9]}},
     ]
-    (panel,) = curves_figure({"ACE": seeds}, [LANDMARKS]).axes
+    (panel,) = curves_figure({"ACE": seeds}, {"landmarks found": LANDMARKS}).axes
     (line,) = panel.lines
     assert line.get_xydata().tolist() == [pytest.approx([0, 0.2]), pytest.approx([20, 0.45])]
-    assert panel.get_title() == "landmark retrieval"
+    assert panel.get_title() == "landmarks found"
     corners = {tuple(point) for point in panel.collections[0].get_paths()[0].vertices.round(6).tolist()}
     assert {(0, 0.1), (0, 0.3), (20, 0.4), (20, 0.5)} <= corners
 
@@ -68,7 +68,7 @@ def test_a_cell_keeps_its_curve_and_the_figure_follows(workplace, monkeypatch):
 
     monkeypatch.setattr("common.studies.run.read_curve", made_up)
     only_one_seed(workplace)
-    workplace.content["pretraining"]["curve"] = [LANDMARKS]
+    workplace.content["pretraining"]["curve"] = {"landmarks found": LANDMARKS}
     assert workplace.run("--only", "adam") == 0
     assert asked == [("cxr_adam", "trial-adam-pretraining-seed1", (LANDMARKS,))]
     assert record(workplace, "adam-pretraining-seed1")["curve"] == {"step": [0, 5], LANDMARKS: [0.1, 0.2]}
@@ -80,6 +80,6 @@ def test_a_cell_without_its_curve_failed(workplace, capsys):
     from study_cells import only_one_seed
 
     only_one_seed(workplace)
-    workplace.content["pretraining"]["curve"] = [LANDMARKS]
+    workplace.content["pretraining"]["curve"] = {"landmarks found": LANDMARKS}
     assert workplace.run("--only", "adam") == 1
     assert "knows no run of MLflow" in capsys.readouterr().out and workplace.finished() == set()

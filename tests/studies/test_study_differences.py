@@ -16,7 +16,8 @@ def test_seeds_are_pairs():
 
 def test_what_is_undefined_is_none():
     nothing = {"difference": None, "low": None, "high": None, "p": None}
-    assert paired({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.5}) == nothing, "the reference itself"
+    equal = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert paired({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.5}) == equal, "measured, and no different"
     assert paired({}, {0: 0.5}) == nothing == paired({1: 0.4}, {0: 0.5})
     assert paired({0: 0.7}, {0: 0.5}) == nothing | {"difference": pytest.approx(0.2)}
     assert paired({0: 0.7, 1: 0.7}, {0: 0.5, 1: 0.5})["p"] is None, "a difference that does not vary"
