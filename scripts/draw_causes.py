@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
     landmarks = {
         "landmarks as labels, ViT": "labels_vit",
         "landmarks as labels, ResNet-18": "labels_resnet",
-        "ACE now, ResNet-18": "ace_softmax",
+        "ACE, all but its centre, ResNet-18": "ace_softmax",
         "ACE as it was, ViT": "ace_vit",
         "MoCo v2 as it was, ViT": "moco_vit",
     }

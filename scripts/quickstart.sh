@@ -39,9 +39,11 @@ python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phanto
 step "3/5 Segmentation from 12 labelled images, three times from the ACE encoder and three times from scratch"
 mkdir -p runs/logs
 export OMP_NUM_THREADS=$((($(nproc) + 1) / 2)) # both starts side by side
+set -m # a group of its own, so that its trainings end with this script
 fine_tune scratch > runs/logs/quickstart-scratch.log 2>&1 &
 scratch=$!
-trap 'kill "$scratch" 2> /dev/null || true' EXIT
+set +m
+trap 'kill -- "-$scratch" 2> /dev/null || true' EXIT
 echo "Those from scratch say what they do in runs/logs/quickstart-scratch.log."
 fine_tune finetuned
 wait "$scratch" || { tail -n 20 runs/logs/quickstart-scratch.log; exit 1; }

@@ -65,7 +65,7 @@ def verdict() -> str:
     return (
         f"From the same {len(gains)} draws of labelled images ACE's encoder gave {mean(gains):+.3f} Dice in the mean, "
         f"and more in {better} of {len(gains)}.\nA few minutes on phantoms show that everything works, and are no "
-        "verdict on ACE: docs/learning.md has more seeds.\n"
+        "verdict on ACE: docs/learning.md says what is known.\n"
     )
 
 

@@ -22,8 +22,8 @@ from .store import synthetic_images
 from .views import measure_views
 
 Result = dict[str, Any]
-PAPER_BATCHES = {"cxr_ace": 64, "cxr_adam": 256, "cxr_srhrs": 64, "cxr_leader": 128, "cxr_adam_v2": 64}
-"""Images per step on one card; the papers' own, or what a card of 80 GiB holds of them."""
+CARD_BATCHES = {"cxr_ace": 64, "cxr_adam": 256, "cxr_srhrs": 64, "cxr_leader": 128, "cxr_adam_v2": 64}
+"""Images per step on one card; the papers' own, or fewer; ACE takes 85 GiB."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Sizes:
     """
 
     overlays: tuple[str, ...] = ()
-    batches: Mapping[str, int] = field(default_factory=lambda: PAPER_BATCHES)
+    batches: Mapping[str, int] = field(default_factory=lambda: CARD_BATCHES)
     volumes: Mapping[str, int] = field(
         default_factory=lambda: {name: few for name, (few, _) in PAPER_CT_BATCHES.items()}
     )

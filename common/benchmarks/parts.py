@@ -35,7 +35,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "cxr_leader": EXPERTS,
     "cxr_adam_v2": {},
 }
-PAPER_BATCHES = (("cxr_ace", 2, 8), ("cxr_adam", 16, 256), ("cxr_srhrs", 4, 32), ("cxr_leader", 4, 32))
+STEP_BATCHES = (("cxr_ace", 2, 8), ("cxr_adam", 16, 256), ("cxr_srhrs", 4, 32), ("cxr_leader", 4, 32))
 """Images per step on a CPU and on a GPU."""
 PAPER_CT_BATCHES = {"r3d_18": (10, 5), "mvit_v2_s": (4, 2), "swin3d_t": (6, 2)}
 """Volumes per step of the chest and of the abdomen."""
@@ -55,7 +55,7 @@ def step() -> list[dict[str, Any]]:
     """Each method's step against its encoders' passes: the small presets, and the papers' networks in small batches."""
     large = torch.cuda.is_available()
     results = [measure_step(bundle, ["small"], 32, overrides=overrides) for bundle, overrides in METHODS.items()]
-    for bundle, few, many in PAPER_BATCHES:
+    for bundle, few, many in STEP_BATCHES:
         results.append(measure_step(bundle, [], many if large else few, repeats=3, overrides=METHODS[bundle]))
     return results
 
