@@ -152,3 +152,21 @@ def test_a_pretraining_on_other_images_than_the_budget_counts_fails(several, cap
     assert several.run("--only", "adam_today") == 1
     assert "it trained on 99 images, and the study says `images: 100`" in capsys.readouterr().out
     assert not several.finished()
+
+
+def test_a_curve_of_a_last_stage_says_so(several, monkeypatch):
+    from types import SimpleNamespace
+
+    from common.studies import runner
+
+    drawn = []
+    monkeypatch.setattr(runner, "curves_figure", lambda records, names: drawn.append([*records]))
+    monkeypatch.setattr(runner, "write_figure", lambda figure, path: None)
+    several.content["pretraining"]["curve"] = {"loss": "train/loss"}
+    several.content["methods"]["adam"]["encoder"] = "{run_dir}-late/encoder.txt"
+    study = read(several)
+    measured = SimpleNamespace(finished=True, record={"curve": {"step": [0], "train/loss": [1.0]}})
+    nothing = SimpleNamespace(finished=False, record=None)
+    found = {cell.id: nothing if cell.task else measured for cell in study.cells}
+    runner.write_curves(study, found, several.root)
+    assert drawn == [["adam, 8,000 views, last stage", "leader, 8,000 views"]]
