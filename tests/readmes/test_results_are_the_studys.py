@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = {
-    "cxr_ace": ("random_8", "ace"),
+    "cxr_ace": ("random_8", "ace_500"),
     "cxr_adam": ("random_16", "moco_v2"),
     "cxr_adam_v2": ("random_16", "adam_v2"),
     "cxr_srhrs": ("random_16", "srhrs"),
@@ -22,7 +22,8 @@ ROWS = {
 }
 METHODS = {
     "random weights, 8 pixels a token": "random_8",
-    "ACE": "ace",
+    "ACE": "ace_500",
+    "ACE, 300 steps": "ace",
     "random weights, 16 pixels a token": "random_16",
     "SRHRS": "srhrs",
     "MoCo v2, Adam's level 0": "moco_v2",
