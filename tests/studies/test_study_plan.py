@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -154,17 +155,21 @@ def test_studies_of_the_repository_name_configs_and_keys_that_exist(file):
     from common.studies.cells import config_file
     from common.studies.plan import read_study
 
+    @cache
+    def keys_of(bundle, configs):
+        keys = set()
+        for name in configs:
+            path = ROOT / config_file(bundle, name)
+            assert path.is_file(), f"{path} is missing"
+            keys |= set(completed(yaml.safe_load(path.read_text())))
+        return keys
+
     study = read_study(file)
     seen = set()
     for cell in study.cells:
         for step in cell.steps:
-            keys = set()
-            for name in step.configs:
-                path = ROOT / config_file(cell.bundle, name)
-                assert path.is_file(), f"{cell.id}: {path} is missing"
-                keys |= set(completed(yaml.safe_load(path.read_text())))
-            given = {key.split("#")[0] for key in step.options}
-            assert given <= keys, f"{cell.id}: no such keys {given - keys}"
+            unknown = {key.split("#")[0] for key in step.options} - keys_of(cell.bundle, step.configs)
+            assert not unknown, f"{cell.id}: no such keys {unknown}"
             seen.add((cell.method, cell.task))
     assert len(seen) >= len(study.content["methods"])
 
