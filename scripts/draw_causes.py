@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from common.figures import TEXT, styles
+from common.studies.panels import label
 
 CURVES = Path("studies/causes/curves.json")
 POSITION = 0.416  # of the landmarks that the same place finds, on the same phantoms and 16 x 16 tokens
@@ -24,10 +25,8 @@ def panel(axes: Axes, title: str, lines: dict[str, tuple[Any, Callable[[Any], li
         steps = curve["points"]["step"]
         drawn = [(step, y) for step, y in zip(steps, value(curve["points"]), strict=True) if y is not None]
         axes.plot(*zip(*drawn, strict=True), label=name, **look[name]._asdict())
-    axes.set_title(title, fontsize=TEXT + 1)
     axes.set_xlabel("optimiser steps", fontsize=TEXT)
-    axes.tick_params(labelsize=TEXT)
-    axes.spines[["top", "right"]].set_visible(False)
+    label(axes, title)
 
 
 def number(curves: dict[str, Any], keys: dict[str, str], name: str) -> dict[str, tuple[Any, Callable[[Any], list]]]:

@@ -128,11 +128,11 @@ def write_curves(study: Study, found: Mapping[str, Status], folder: Path) -> Non
             and {*names.values()} <= record.get("curve", {}).keys()
         ):
             kept.setdefault(cell.method, []).append(record)
+    staged = {cell.method for cell in study.cells if cell.encoder and not cell.encoder.startswith("{run_dir}/")}
     longest = {study.written(key): key for key in study.content["methods"] if key in kept}
     for name, methods in study.content.get("figures", {"curves": list(longest)}).items():
         shown = [longest[method] for method in methods if method in longest]
         if shown:
-            staged = {cell.method for cell in study.cells if cell.encoder and not cell.encoder.startswith("{run_dir}/")}
             titles = {study.title(key) + ", last stage" * (key in staged): kept[key] for key in shown}
             write_figure(curves_figure(titles, names), folder / f"{name}.png")
 
