@@ -67,7 +67,8 @@ class MemoryBank(nn.Module):
         if threshold is not None and not -1 <= threshold <= 1:
             raise ValueError(f"threshold is {threshold}; expected a cosine in [-1, 1], such as 0.8, or null.")
         self.temperature, self.threshold = temperature, threshold
-        self.register_buffer("bank", F.normalize(torch.randn(dim, size), dim=0))
+        own = torch.Generator().manual_seed(torch.initial_seed())  # networks built later start as without a bank
+        self.register_buffer("bank", F.normalize(torch.randn(dim, size, generator=own), dim=0))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
         if global_batch is not None:
             self._check(global_batch)

@@ -30,6 +30,7 @@ KINDS = (
 OF_CLASSIFIER = "encoder."
 
 
+@torch.random.fork_rng(devices=[])  # what is trained starts as it does without an expert
 def load_expert(
     path: str | Path | Sequence[str] | None,
     key: str = "path",
@@ -43,6 +44,8 @@ def load_expert(
     key_map: Mapping[str, str] | None = None,
 ) -> Expert:
     """Read an expert; what it is follows from the file itself.
+
+    The global generator of random numbers is left as it was.
 
     Encoders of this collection and fine-tuned classifiers know their size, channels and normalisation. For TorchScript,
     ONNX and bare weights these are the arguments.
