@@ -5,6 +5,7 @@ A self-supervised loss says little about what was learned; these do. All are det
 Shapes: N images, E channels of an embedding or token, H W token grid, L landmarks, K findings.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -141,8 +142,11 @@ def spread(embeddings_NE: Tensor) -> dict[str, float]:
 
     Returns:
         `embedding_spread`: mean standard deviation of unit embeddings times sqrt(E), 0 at a point and about 1 when
-        uniform on the sphere; `embedding_rank`: exponential of the entropy of the normalised singular values.
+        uniform on the sphere; `embedding_rank`: exponential of the entropy of the normalised singular values. Both are
+        nan of a single embedding.
     """
+    if len(embeddings_NE) < 2:
+        return {"embedding_spread": math.nan, "embedding_rank": math.nan}
     unit_NE = F.normalize(embeddings_NE.double(), dim=1)
     deviation = unit_NE.std(0).mean() * unit_NE.shape[1] ** 0.5
     values = torch.linalg.svdvals(unit_NE - unit_NE.mean(0))

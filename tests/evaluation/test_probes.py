@@ -137,3 +137,8 @@ def test_numbers_are_printed_short_with_their_place_and_kept_whole(tmp_path, cap
         "a: undefined", "b: 0.1235", "c: 1235", f"Written to {path}", "  mlflow ui", "  http://here/#/runs/7"
     ]  # fmt: skip
     assert json.loads(path.read_text()) == {"a": None, "b": 0.123456789012345, "c": 1234.5678}
+
+
+def test_spread_of_one_image_is_undefined_without_a_warning(recwarn):
+    assert all(math.isnan(value) for value in probes.spread(torch.randn(1, 8)).values())
+    assert not recwarn.list
