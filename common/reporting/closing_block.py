@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..command.run_files import read_run_files
+from ..records.data_used import DataUsed
 from ..run_folder import BEST_ENCODER, CONFIG, ENCODER, LOG, MODEL, NETWORK
 from .data_note import TRAINED, VALIDATED, DataNote
 from .durations import clock
@@ -21,6 +22,8 @@ FILES = {
     CONFIG: "recipe",
     LOG: "log",
 }
+FEW = 10
+"""Images, or volumes, fewer than which say little about a network."""
 IN_REPOSITORY = not __name__.startswith("scripts.")
 """An exported bundle has no launcher."""
 
@@ -57,8 +60,9 @@ def closing_block(
     found = best.best_so_far if best is not None else None
     if found is not None and evaluator is not None:
         (epoch, value), metric = found, getattr(evaluator.state, "key_metric_name", None) or "metric"
-        lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}"))
-    lines += [("note", notice) for notice in _notices(evaluator)]
+        unmoved = "" if epoch else ", before training: no epoch was better"
+        lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}{unmoved}"))
+    lines += [("note", notice) for notice in [*_notices(evaluator), *_too_few(data[VALIDATED])]]
     lines += [("trained on", str(used)) for used in data[TRAINED]]
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
@@ -74,6 +78,12 @@ def _notices(evaluator: Any) -> list[str]:
     """What the last evaluation's reports say beside their numbers."""
     details = getattr(getattr(evaluator, "state", None), "metric_details", None) or {}
     return [notice for outcome in details.values() for notice in getattr(outcome, "notices", ())]
+
+
+def _too_few(validated: Sequence[DataUsed]) -> list[str]:
+    judges = sum(used.images for used in validated)
+    what = validated[0].unit if validated else ""
+    return [f"judged by fewer than {FEW} {what}: which epoch is best is mostly chance"] if 0 < judges < FEW else []
 
 
 def _next(run_dir: Path) -> list[str]:

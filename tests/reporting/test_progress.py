@@ -12,7 +12,9 @@ from torch.utils.data import DataLoader
 from common.command import Stage
 from common.engines import Checkpoints, Trainer
 from common.images import SeededDataset
+from common.records.data_used import DataUsed
 from common.reporting import Progress
+from common.reporting.data_note import DataNote
 from common.reporting.durations import about, clock, pace_of
 from common.sampling import SeededSampler
 
@@ -79,6 +81,19 @@ def test_a_line_an_epoch(train):
 def test_before_training(train):
     lines = train(values=[0.1, *VALUES], at_start=True)
     assert lines[0] == "epoch 0/3  dice 0.1 (best)  before training"
+
+
+def test_a_start_that_no_epoch_beats_is_said(train):
+    block = train(values=[0.9, *VALUES], at_start=True)[-1]
+    assert re.search(r"best +dice 0\.9000 at epoch 0, before training: no epoch was better", block)
+    assert "before training" not in train(values=[0.95], epochs=4)[-1]
+
+
+@pytest.mark.parametrize(("images", "told"), [([4, 5], True), ([4, 6], False), ([], False)])
+def test_few_judges_are_told(train, tmp_path, images, told):
+    used = [DataUsed(f"source{number}", "val", count, count) for number, count in enumerate(images)]
+    DataNote(tmp_path).write([DataUsed("source", "train", 9, 9)], used, goes_on=False)
+    assert ("judged by fewer than 10 images" in train()[-1]) == told
 
 
 def test_the_best_is_known_after_a_resume(train):
