@@ -1,10 +1,9 @@
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-
-from common.command import completed
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*/study.yaml"))
@@ -150,28 +149,53 @@ def test_mistakes_in_the_file_are_named(workplace, change, message):
         read(workplace)
 
 
+@pytest.fixture
+def recipes_read_once(monkeypatch):
+    """A study names the same few recipes in every command, and reading one takes a tenth of a second."""
+    from monai.bundle import ConfigParser
+
+    read = cache(ConfigParser.load_config_file)
+    monkeypatch.setattr(ConfigParser, "load_config_file", lambda file: deepcopy(read(file)))
+    monkeypatch.setattr(yaml, "SafeLoader", yaml.CSafeLoader)
+
+
 @pytest.mark.parametrize("file", STUDIES, ids=[file.parent.name for file in STUDIES])
-def test_studies_of_the_repository_name_configs_and_keys_that_exist(file):
+def test_studies_of_the_repository_name_configs_and_keys_that_exist(file, recipes_read_once):
+    from common.command.given import Command
+    from common.command.known_keys import unknown_keys
     from common.studies.cells import config_file
     from common.studies.plan import read_study
 
-    @cache
-    def keys_of(bundle, configs):
-        keys = set()
-        for name in configs:
-            path = ROOT / config_file(bundle, name)
-            assert path.is_file(), f"{path} is missing"
-            keys |= set(completed(yaml.safe_load(path.read_text())))
-        return keys
-
     study = read_study(file)
-    seen = set()
-    for cell in study.cells:
-        for step in cell.steps:
-            unknown = {key.split("#")[0] for key in step.options} - keys_of(cell.bundle, step.configs)
-            assert not unknown, f"{cell.id}: no such keys {unknown}"
-            seen.add((cell.method, cell.task))
-    assert len(seen) >= len(study.content["methods"])
+    commands = {
+        (tuple(config_file(cell.bundle, name) for name in step.configs), *sorted(step.options)): (cell.id, step.options)
+        for cell in study.cells
+        for step in cell.steps
+    }  # of several seeds and budgets one is enough
+    for (files, *_), (name, options) in commands.items():
+        assert not (found := unknown_keys(Command(files, options))), f"{name}: {found}"
+    assert {cell.method for cell in study.cells} == set(study.content["methods"])
+
+
+def test_the_comparison_at_224_pixels_has_the_methods_of_the_other_and_one_network():
+    from common.studies.plan import read_study
+
+    study, other = (read_study(ROOT / "studies" / name / "study.yaml") for name in ("comparison_224", "comparison"))
+    assert {study.written(name) for name in study.budgets} == {other.written(name) for name in other.budgets}
+    assert study.content["budgets"]["tenfold"] == 10 * other.content["budgets"]["today"]
+    networks = {str((step.options["architecture"], step.options["encoder_options"])) for step in steps(study)}
+    assert networks == {"('resnet50', {'output_stride': 16})"}
+    first = [cell for cell in study.cells if cell.seed == study.content["seeds"][0]]
+    assert first == list(study.cells[: len(first)]), "every method's first seed comes before a second one"
+    views = {
+        study.epochs(name) * study.content["images"] * study.content["methods"][name]["views_per_image"]
+        for name in study.budgets
+    }
+    assert views == {36384, 363840}
+
+
+def steps(study):
+    return [step for cell in study.cells for step in cell.steps]
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=[file.parent.name for file in STUDIES])
