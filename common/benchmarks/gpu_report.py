@@ -1,8 +1,6 @@
 """A report of what a card can do, within a time, that the next card goes on with."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from ..files.journal import Journal
 from .gpu_parts import Part
 from .parts import machine, rounded
+from .side_by_side import side_by_side
 
 SPARE = 30.0  # seconds, for what an estimate forgets
 
@@ -22,7 +21,7 @@ def card() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
-def report(wanted: Sequence[Part], out: Path, minutes: float, study: Sequence[str] = ()) -> str:
+def report(wanted: Sequence[Part], out: Path, minutes: float, study: Sequence[str] = (), processes: int = 1) -> str:
     """Measure what this kind of card has not yet shown, then go on with a study as long as the time lasts.
 
     Every result is kept as it comes, so that a machine that is taken away costs the part at hand. A part that fails is
@@ -30,9 +29,10 @@ def report(wanted: Sequence[Part], out: Path, minutes: float, study: Sequence[st
 
     Args:
         wanted: measurements, the most telling first.
-        out: folder of `gpu_report.jsonl` and `gpu_report.md`.
+        out: folder of `gpu_report.jsonl`, `gpu_report.md` and the study's logs.
         minutes: for everything.
         study: words of `scripts/study.py`; none leaves it out.
+        processes: of the study, side by side on the card.
 
     Returns:
         the table of all cards, which is in `gpu_report.md` too.
@@ -61,7 +61,7 @@ def report(wanted: Sequence[Part], out: Path, minutes: float, study: Sequence[st
             torch.cuda.reset_peak_memory_stats()
     left = (end - time.monotonic() - SPARE) / 60
     if study and left > 1:
-        subprocess.run([sys.executable, "scripts/study.py", *study, "--limit-minutes", f"{left:.1f}"], check=False)
+        side_by_side(study, left, processes, out)
     page = table(journal.read())
     (out / "gpu_report.md").write_text(page)
     return page

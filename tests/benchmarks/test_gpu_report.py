@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from script_main import script_main
 
 from common.benchmarks import gpu_report
 from common.benchmarks.gpu_parts import TINY, Part, Sizes, parts
@@ -53,13 +54,51 @@ def test_what_takes_longer_than_is_left_is_not_begun(tmp_path, capsys):
 
 
 def test_the_time_that_is_left_goes_into_the_study(tmp_path, monkeypatch):
-    commands = []
-    monkeypatch.setattr(gpu_report.subprocess, "run", lambda command, check: commands.append(command))
-    report([], tmp_path, minutes=5, study=["study.yaml", "--data", "a=b"])
+    calls = []
+    monkeypatch.setattr(gpu_report, "side_by_side", lambda *given: calls.append(given))
+    report([], tmp_path, minutes=5, study=["study.yaml", "--data", "a=b"], processes=3)
     report([], tmp_path, minutes=1, study=["study.yaml"])  # half a minute is spared
-    (command,) = commands
-    assert command[1:6] == ["scripts/study.py", "study.yaml", "--data", "a=b", "--limit-minutes"]
-    assert 4.4 <= float(command[6]) <= 4.5
+    ((study, minutes, processes, logs),) = calls
+    assert study == ["study.yaml", "--data", "a=b"] and processes == 3 and logs == tmp_path
+    assert 4.4 <= minutes <= 4.5
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command asks for, on a machine with that card: words of the study, and processes."""
+    main, found = script_main("gpu_report"), []
+    monkeypatch.setitem(main.__globals__, "report", lambda parts, out, minutes, *rest: found.append(rest) or "")
+    monkeypatch.setitem(main.__globals__, "processes_here", lambda: 4)
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+
+    def ask(*words, card="a card"):
+        monkeypatch.setitem(main.__globals__, "card", lambda: card)
+        main(words)
+        return found.pop()
+
+    return ask
+
+
+def test_on_a_card_the_study_is_the_one_at_224_pixels_when_its_data_is_given(asked):
+    assert asked() == ([], 4)
+    assert asked("--data", "phantom=p", "--data", "chestxray14=c") == (
+        ["studies/comparison_224/study.yaml", "--data", "phantom=p", "--data", "chestxray14=c"],
+        4,
+    )
+    assert asked("--study", "mine.yaml", "--data", "a=b", "--processes", "2") == (["mine.yaml", "--data", "a=b"], 2)
+
+
+def test_on_a_cpu_a_study_is_named(asked, capsys):
+    assert asked("--study", "mine.yaml", card="CPU") == (["mine.yaml"], 4)
+    with pytest.raises(SystemExit):
+        asked("--data", "a=b", card="CPU")
+    assert "name a study" in capsys.readouterr().err
+
+
+def test_no_process_at_all_is_refused(asked, capsys):
+    with pytest.raises(SystemExit):
+        asked("--processes", "0")
+    assert "--processes is 0; it must be 1 or more" in capsys.readouterr().err
 
 
 def test_the_papers_sizes_come_first_then_compiled_then_the_rest():
