@@ -16,13 +16,13 @@ from torch.optim import Optimizer
 from ..files import claim, free_space, link_atomically, save_atomically, sweep
 from ..run_folder import LOCK
 from . import distributed
+from .checkpoint_choice import choose, load_states, restore_best
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents, whatever_happens
-from .soundness import DamagedCheckpoint, check_moments, read_checkpoint
+from .soundness import read_checkpoint
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
-LONGEST_REASON = 200  # letters
 
 
 class Stateful(Protocol):
@@ -245,7 +245,7 @@ class Checkpoints:
         if path is None:
             return
         if distributed.rank() > 0:
-            self._take(read_checkpoint(path), path, engine)
+            self._take(path, engine)
         self.best = distributed.from_first(self.best)
         logger.info("Going on from %s: iteration %d, epoch %d.", path, engine.state.iteration, engine.state.epoch)
 
@@ -259,83 +259,16 @@ class Checkpoints:
             return None, f"another process is training in {self.directory}; wait for it or choose another run_name"
         for folder in (self.directory, self.directory.parent):
             sweep(folder)
-        candidates = [path for path in (*self.files(), self.directory / "best.pt") if path.is_file()]
-        unfit: dict[Path, str] = {}
-        for path in candidates:
-            try:
-                self._take(read_checkpoint(path), path, engine)
-            except DamagedCheckpoint as error:
-                _set_aside(path, str(error))
-            except CheckpointError as error:
-                unfit[path] = str(error)
-            else:
-                for other, problem in unfit.items():
-                    _set_aside(other, problem)
-                self._restore_best()
-                return path, None
-        return None, next(iter(unfit.values()), None)
+        best = self.directory / "best.pt"
+        candidates = [path for path in (*self.files(), best) if path.is_file()]
+        path, refusal = choose(candidates, lambda path: self._take(path, engine))
+        if self.keep_best and self.best:
+            self.best = restore_best(best, self._path(int(self.best["iteration"])), self.best)
+        return path, refusal
 
-    def _take(self, content: Mapping[str, Any], path: Path, engine: Trainer) -> None:
-        saved = content["trainer"]
-        if saved["epoch_length"] != engine.state.epoch_length:
-            raise CheckpointError(
-                f"{path} was made with {saved['epoch_length']} iterations per epoch, this run has "
-                f"{engine.state.epoch_length}: the data, the batch size or the number of processes has changed. "
-                "Restore them or choose another run_name"
-            )
-        try:
-            self.network.load_state_dict(content["network"])
-            self.optimizer.load_state_dict(content["optimizer"])
-            check_moments(self.optimizer)
-            for name, item in self.extra.items():
-                if name in content["extra"]:
-                    item.load_state_dict(content["extra"][name])
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(
-                f"{path} does not fit this run's network or optimiser, or what its handlers keep, so the recipe has "
-                f"changed since: {_brief(error)}. Restore it or choose another run_name"
-            ) from error
-        self.best = dict(content["best"])
-        engine.state.iteration = self._saved_at = saved["iteration"]
-        engine.state.epoch = saved["iteration"] // saved["epoch_length"]
-
-    def _restore_best(self) -> None:
-        """See to it that `best.pt` is what `best` says: a process may be killed before it has named its best anew."""
-        if not self.keep_best or not self.best:
-            return
-        path, iteration = self.directory / "best.pt", self.best["iteration"]
-        named = _best_in(path)
-        if named == self.best:
-            return
-        if _best_in(self._path(int(iteration))) == self.best:
-            link_atomically(self._path(int(iteration)), path)
-            return
-        self.best = named
-        logger.warning(
-            "The best weights so far, those of iteration %d, are lost: %s is missing or damaged. %s.",
-            iteration,
-            path,
-            f"Those of iteration {named['iteration']} count as the best" if named else "The next evaluation counts",
-        )
-
-
-def _best_in(path: Path) -> dict[str, float]:
-    """Value and iteration of the best evaluation, where these are the weights that had it; otherwise empty."""
-    try:
+    def _take(self, path: Path, engine: Trainer) -> None:
         content = read_checkpoint(path)
-    except DamagedCheckpoint:
-        return {}
-    best = dict(content["best"])
-    return best if best.get("iteration") == content["trainer"]["iteration"] else {}
-
-
-def _brief(error: Exception) -> str:
-    """The beginning of an error: PyTorch names every key of a network that does not fit."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
-
-
-def _set_aside(path: Path, problem: str) -> None:
-    """Under another name a damaged file is not counted as kept."""
-    logger.warning("Skipping the damaged checkpoint %s (%s); it is renamed to %s.torn.", path, problem, path)
-    path.rename(f"{path}.torn")
+        load_states(content, path, engine.state.epoch_length, self.network, self.optimizer, self.extra)
+        self.best = dict(content["best"])
+        engine.state.iteration = self._saved_at = content["trainer"]["iteration"]
+        engine.state.epoch = engine.state.iteration // engine.state.epoch_length
