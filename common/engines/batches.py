@@ -27,7 +27,7 @@ def whole_batch(
     moved: dict[int, Tensor] = {}
     target = torch.device(device) if device is not None else None
     if target is not None and target.type != "cpu" and not kwargs:
-        small = [t for t in _tensors(batch) if t.device.type == "cpu" and t.nbytes <= SMALL]
+        small = [t for t in tensors(batch) if t.device.type == "cpu" and t.nbytes <= SMALL]
 
         def copy(tensor: Tensor) -> Tensor:
             pinned = tensor.pin_memory() if target.type == "cuda" else tensor
@@ -76,15 +76,16 @@ def sources(batch: Any) -> list[str]:
 
 def batch_size(batch: Any) -> int:
     """Count the samples of a batch: the first extent of its first tensor with one; 0 when there is none."""
-    return next((len(tensor) for tensor in _tensors(batch) if tensor.ndim), 0)
+    return next((len(tensor) for tensor in tensors(batch) if tensor.ndim), 0)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Tensors in mappings, lists and tuples, however deep."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(item)
+            yield from tensors(item)
 
 
 def _moved(value: Any, moved: Mapping[int, Tensor], **kwargs: Any) -> Any:
