@@ -13,16 +13,20 @@ from monai.engines import Evaluator
 from torch import nn
 from torch.optim import Optimizer
 
-from ..files import claim, free_space, link_atomically, save_atomically, sweep
+from ..files import claim, sweep
 from ..run_folder import LOCK
 from . import distributed
 from .checkpoint_choice import choose, load_states, restore_best
+from .checkpoint_writer import CheckpointWriter, finish_all
+from .clipping import norms_of
 from .errors import CheckpointError, NonFiniteWeights
 from .events import RunEvents, whatever_happens
 from .soundness import read_checkpoint
 from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
+WRITING = 2
+"""Largest part of the time in which epochs are being written, in `share`s; about half of it waits for the disk."""
 
 
 class Stateful(Protocol):
@@ -38,12 +42,15 @@ class Stateful(Protocol):
 class Checkpoints:
     """Handler that saves a trainer's state and, in a new process, loads the newest sound one.
 
-    A file is written under another name, forced to disk and renamed. One that is torn, of another make, not finite or
-    of other networks is renamed to `.torn`, with a warning, and the newest before it that fits is taken; where none
-    fits, the recipe has changed, and the run is refused. What lies between two checkpoints is trained again, with the
-    same result. The state is saved between two batches, after every handler of the iteration or epoch has run,
-    wherever this handler stands in the list. The files load with MONAI's `CheckpointLoader` as
-    `{network, optimizer, trainer}`.
+    The state is copied between two batches, after every handler of the iteration or epoch has run, wherever this
+    handler stands in the list. A thread writes the copy, which takes a file's size of the host's memory, under another
+    name, forces it to disk and renames it while training goes on; the next one, the end of the run, however it ends,
+    and `files` wait for it. An error of writing ends the run in the next iteration. The files load with MONAI's
+    `CheckpointLoader` as `{network, optimizer, trainer}`.
+
+    A file that is torn, of another make, not finite or of other networks is renamed to `.torn`, with a warning, and
+    the newest before it that fits is taken; where none fits, the recipe has changed, and the run is refused. What lies
+    between two checkpoints is trained again, with the same result.
 
     Args:
         directory: of this run alone; holds `iteration-<number>.pt` and `best.pt`.
@@ -51,9 +58,11 @@ class Checkpoints:
         optimizer: of the network.
         every_epochs: save after so many epochs.
         every_iterations: save also in mid-epoch, after so many iterations; None does not.
-        share: largest part of the time that saving epochs may take, in (0, 1): where they are seconds, one that
-            comes sooner than that allows is passed over. The last one, the best one, the one at a signal and those
-            of `every_iterations` are saved always. None saves every one.
+        share: largest part of the time that training may lose by saving epochs, in (0, 1): to copy the state, and to
+            wait for the file before. Files are being written for at most twice that part, so that they leave disk and
+            processor to others. Where epochs are seconds, one that comes sooner than both allow is passed over. The
+            last one, the best one, the one at a signal and those of `every_iterations` are saved always. None saves
+            every one.
         keep_last: number of newest checkpoints kept, 1 or more.
         keep_finished: number of them that a finished run keeps, 1 or more; None keeps all that there are.
         keep_best: True keeps the epoch with the best key metric, as the evaluator compares it, as `best.pt`; a name
@@ -64,7 +73,8 @@ class Checkpoints:
 
     Attributes:
         best: value and iteration of the best evaluation so far; empty before the first.
-        when_best: called at the end of an evaluation that is the best so far, with the weights as they were judged.
+        when_best: called at the end of an evaluation that is the best so far, with the weights as they were judged,
+            when earlier files are written.
 
     Example:
         >>> import tempfile
@@ -112,13 +122,14 @@ class Checkpoints:
         self.directory = Path(directory)
         self.network, self.optimizer = network, optimizer
         self.every_epochs, self.every_iterations = every_epochs, every_iterations
-        self.keep_last, self.keep_finished, self.keep_best = keep_last, keep_finished, keep_best
+        self.keep_finished, self.keep_best = keep_finished, keep_best
         self.is_better: Callable[[Any, Any], bool] = {"max": operator.gt, "min": operator.lt}[best_is]
         self.best_after = best_after
         self.extra = dict(extra or {})
         self.best: dict[str, float] = {}
         self.when_best: list[Callable[[], None]] = []
         self.share = share
+        self._writer = CheckpointWriter(self.directory, keep_last)
         self._saved_at = 0
         self._next = -math.inf  # seconds of the clock from which on another may be saved
         self._new_best = False
@@ -136,8 +147,9 @@ class Checkpoints:
         engine.add_event_handler(RunEvents.RESUME, self._load_newest)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._save_if_due)
         engine.add_event_handler(Events.COMPLETED, self._save_last)
-        engine.add_event_handler(RunEvents.FINISHED, self._drop, self.keep_finished)
-        engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._save_aborted))
+        engine.add_event_handler(RunEvents.FINISHED, self._tidy)
+        for handler in (self.wait, self._save_aborted, self.wait):  # each, whatever has become of the one before
+            engine.add_event_handler(RunEvents.ABORTED, whatever_happens(handler))
 
     @property
     def best_so_far(self) -> tuple[int, float] | None:
@@ -147,23 +159,32 @@ class Checkpoints:
         return int(self.best["iteration"]) // self._trainer.state.epoch_length, self.best["value"]
 
     def files(self) -> list[Path]:
-        """Checkpoints of the directory, newest first."""
-        return sorted(self.directory.glob("iteration-*.pt"), reverse=True)
+        """Checkpoints of the directory, newest first, when the one being written is there too."""
+        self._writer.settle()
+        return self._writer.files()
 
     def _save_if_due(self, engine: Trainer) -> None:
+        self._writer.check()
         if not engine.between_steps:
             return
         iteration, length = engine.state.iteration, engine.state.epoch_length
         epochs, offset = divmod(iteration, length)
-        due = offset == 0 and epochs > 0 and epochs % self.every_epochs == 0 and time.monotonic() >= self._next
+        due = offset == 0 and epochs > 0 and epochs % self.every_epochs == 0 and self._is_time()
         if self.every_iterations is not None:
             due |= iteration // self.every_iterations > self._saved_at // self.every_iterations
         if self._new_best or (due and iteration > self._saved_at):
             self.save(engine)
 
+    def _is_time(self) -> bool:
+        """Whether `share` allows an epoch to be saved."""
+        if self.share is None:
+            return True
+        return time.monotonic() >= max(self._next, self._writer.free_at(min(WRITING * self.share, 1)))
+
     def _save_last(self, engine: Trainer) -> None:
         if self._new_best or engine.state.iteration > self._saved_at:
             self.save(engine)
+        self.wait()
 
     def _save_aborted(self, engine: Trainer) -> None:
         """After Ctrl-C or SIGTERM between two steps nothing is lost."""
@@ -173,23 +194,22 @@ class Checkpoints:
         if engine.interruptions.received and engine.between_steps and whole and state.iteration > self._saved_at:
             self.save(engine)
 
-    def _drop(self, kept: int | None) -> None:
-        for old in self.files()[kept:] if kept is not None and distributed.rank() == 0 else ():
-            old.unlink()
+    def _tidy(self) -> None:
+        if self.keep_finished is not None and distributed.rank() == 0:
+            self.wait()
+            self._writer.drop(self.keep_finished)
 
     def save(self, engine: Trainer) -> None:
-        """Write the state now; the first process alone does.
+        """Copy the state now, to be written while training goes on; the first process alone does.
 
         Raises:
-            CheckpointError: the file cannot be written; the earlier checkpoints are untouched.
+            CheckpointError: the file before cannot be written; the earlier checkpoints are untouched. Where this one
+                cannot, the next iteration or `wait` raises it.
             NonFiniteWeights: the weights are spoilt.
         """
-        self._saved_at, begin = engine.state.iteration, time.monotonic()
+        begin = time.monotonic()
         if distributed.rank() == 0:
-            for name, parameter in self.network.named_parameters():
-                if not bool(parameter.isfinite().all()):
-                    raise NonFiniteWeights(name, self.directory)
-            path = self._path(engine.state.iteration)
+            self._refuse_spoilt()
             content = {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -197,28 +217,28 @@ class Checkpoints:
                 "best": self.best,
                 "extra": {name: dict(item.state_dict()) for name, item in self.extra.items()},
             }
-            try:
-                save_atomically(content, path)
-                if self._new_best:
-                    link_atomically(path, self.directory / "best.pt")
-            except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
-                raise CheckpointError(self._cannot_write(path, error)) from error
-            self._drop(self.keep_last)
-        self._new_best = False
+            self._writer.write(content, engine.state.iteration, self._new_best)
+        self._saved_at, self._new_best = engine.state.iteration, False  # a signal before has it saved at the end
         if self.share is not None:
             end = time.monotonic()
             self._next = end + (end - begin) * (1 / self.share - 1)
 
-    def _path(self, iteration: int) -> Path:
-        return self.directory / f"iteration-{iteration:09d}.pt"
+    def wait(self) -> None:
+        """Return when what has been saved lies on the disk.
 
-    def _cannot_write(self, path: Path, error: Exception) -> str:
-        kept = self.files()
-        return (
-            f"could not write the checkpoint {path}: {error}. {free_space(self.directory):.0f} MiB are free there. "
-            + (f"The earlier checkpoint {kept[0].name} is untouched. " if kept else "There is no earlier checkpoint. ")
-            + "Free space or choose another output_root; the same command then continues."
-        )
+        Raises:
+            CheckpointError: it cannot be written.
+        """
+        self._writer.wait()
+
+    def _refuse_spoilt(self) -> None:
+        """One pass over the weights, for which a GPU is waited for once; finite ones may still overflow its sums."""
+        weights = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
+        if bool(norms_of([w for w in weights.values() if w.is_floating_point() or w.is_complex()]).isfinite().all()):
+            return
+        for name, values in weights.items():
+            if not bool(values.isfinite().all()):
+                raise NonFiniteWeights(name, self.directory)
 
     def _compare(self, engine: Evaluator) -> None:
         if not self.keep_best or self._trainer is None:
@@ -236,6 +256,7 @@ class Checkpoints:
             self.best = {"value": value, "iteration": self._trainer.state.iteration}
             self._new_best = True
             for call in self.when_best:
+                self._writer.settle()
                 call()
 
     def _load_newest(self, engine: Trainer) -> None:
@@ -257,13 +278,14 @@ class Checkpoints:
             return None, f"cannot write to {self.directory}: {error}. Choose another output_root"
         if self._claim is None:
             return None, f"another process is training in {self.directory}; wait for it or choose another run_name"
+        finish_all()
         for folder in (self.directory, self.directory.parent):
             sweep(folder)
         best = self.directory / "best.pt"
         candidates = [path for path in (*self.files(), best) if path.is_file()]
         path, refusal = choose(candidates, lambda path: self._take(path, engine))
         if self.keep_best and self.best:
-            self.best = restore_best(best, self._path(int(self.best["iteration"])), self.best)
+            self.best = restore_best(best, self._writer.path(int(self.best["iteration"])), self.best)
         return path, refusal
 
     def _take(self, path: Path, engine: Trainer) -> None:

@@ -54,6 +54,7 @@ def command(bundle, root, overlays=(), kill_at=None, base=("train", "smoke"), **
 
         def save_and_die(self, engine):
             save(self, engine)
+            self.wait()
             if kill_at and kill_at[0] in str(self.directory) and engine.state.iteration == kill_at[1]:
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,5 +1,7 @@
 """A short training with checkpoints."""
 
+import threading
+
 import torch
 from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
@@ -11,6 +13,7 @@ from common.engines import (
     Checkpoints,
     Cosine,
     Trainer,
+    checkpoint_writer,
     method_losses,
     parameter_groups,
     whole_batch,
@@ -53,3 +56,34 @@ class Evaluations:
             evaluator.state.metrics["dice"] = next(self.values)
 
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run())
+
+
+class Writing:
+    """Checkpoints are written when they are let go, as on a slow disk.
+
+    Attributes:
+        begun: iterations whose writing has begun, in order.
+        ended: iterations whose writing has ended, in order.
+        at_once: most that were being written at the same time.
+    """
+
+    def __init__(self, monkeypatch, held=(), failing=()):
+        self.begun, self.ended, self.at_once = [], [], 0
+        self.held, self.failing, self.let_go = held, failing, threading.Event()
+        self.has_begun = threading.Event()
+        self.save = checkpoint_writer.save_atomically
+        monkeypatch.setattr(checkpoint_writer, "save_atomically", self)
+
+    def __call__(self, content, path):
+        iteration = content["trainer"]["iteration"]
+        self.begun.append(iteration)
+        self.at_once = max(self.at_once, len(self.begun) - len(self.ended))
+        self.has_begun.set()
+        try:
+            if iteration in self.held:
+                assert self.let_go.wait(60)
+            if iteration in self.failing:
+                raise OSError(28, "No space left on device")
+            return self.save(content, path)
+        finally:
+            self.ended.append(iteration)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 import torch
@@ -12,10 +13,7 @@ from monai.handlers import CheckpointLoader
 from torch.utils.data import DataLoader
 from toy_bundle.scripts.toy import Method, Noise
 
-from common.engines import (
-    CheckpointError,
-    NonFiniteWeights,
-)
+from common.engines import CheckpointError, NonFiniteWeights, checkpoint_writer
 
 
 def test_last_ones_are_kept(tmp_path):
@@ -30,18 +28,49 @@ def test_a_finished_run_keeps_fewer(tmp_path):
     assert names(tmp_path) == ["iteration-000000010.pt"]
 
 
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr("common.engines.checkpoints.time.monotonic", lambda: self.now)
+
+    def pass_by(self, seconds):
+        self.now += seconds
+
+
+EVERY_OTHER_EPOCH_AND_THE_LAST = [1, 3, 5, 7, 9, 10]
+
+
 def test_short_epochs_are_saved_as_often_as_a_share_of_the_time_allows(tmp_path, monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("common.engines.checkpoints.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("common.engines.checkpoints.save_atomically", lambda _, path: tick(2) or path.touch())
-
-    def tick(seconds):
-        clock[0] += seconds
-
+    clock, copy = Clock(monkeypatch), checkpoint_writer.snapshot
+    monkeypatch.setattr(checkpoint_writer, "snapshot", lambda content: clock.pass_by(2) or copy(content))
     trainer, _ = make(tmp_path, epochs=10, share=0.25, keep_last=99)
-    trainer.add_event_handler(Events.EPOCH_STARTED, lambda: tick(3))  # saving takes 2: 6 must lie between
+    trainer.add_event_handler(Events.EPOCH_STARTED, lambda: clock.pass_by(3))  # copying takes 2: 6 must lie between
     trainer.run()
-    assert [int(name[10:19]) // 5 for name in names(tmp_path)] == [1, 3, 5, 7, 9, 10]  # and the last
+    assert [int(name[10:19]) // 5 for name in names(tmp_path)] == EVERY_OTHER_EPOCH_AND_THE_LAST
+
+
+def test_files_are_being_written_for_twice_that_share(tmp_path, monkeypatch):
+    clock, save, training = Clock(monkeypatch), checkpoint_writer.save_atomically, threading.Event()
+
+    def slowly(content, path):
+        assert training.wait(60)  # so that training itself loses nothing
+        clock.pass_by(2)
+        save(content, path)
+
+    monkeypatch.setattr(checkpoint_writer, "save_atomically", slowly)
+    trainer, checkpoints = make(tmp_path, epochs=10, share=0.125, keep_last=99)
+    trainer.add_event_handler(Events.ITERATION_STARTED, training.set)
+
+    @trainer.on(Events.EPOCH_STARTED)
+    def go_by():  # writing takes 2: 6 must lie between
+        checkpoints.wait()
+        training.clear()
+        clock.pass_by(3)
+
+    trainer.run()
+    assert [int(name[10:19]) // 5 for name in names(tmp_path)] == EVERY_OTHER_EPOCH_AND_THE_LAST
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1])
