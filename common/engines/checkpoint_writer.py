@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -64,7 +65,7 @@ class CheckpointWriter:
 
     def check(self) -> None:
         """Raise what the last `write` has failed by, if it has; does not wait."""
-        if self._current is not None and not self._current.is_alive():
+        if self._current is not None and not self._current.under_way:
             self.wait()
 
     def wait(self) -> None:
@@ -92,7 +93,7 @@ class CheckpointWriter:
         Returns:
             seconds of the monotonic clock; infinite while one is being written.
         """
-        busy = self._current is not None and self._current.is_alive()
+        busy = self._current is not None and self._current.under_way
         return math.inf if busy else self._ended + self._took * (1 / share - 1)
 
     def files(self) -> list[Path]:
@@ -132,6 +133,9 @@ class CheckpointWriter:
 class _Write(threading.Thread):
     """What is done once: by this thread, or by whoever waits for one whose start a signal has cut short.
 
+    Waits for a lock of its own: a `join` that an exception of a signal handler leaves takes the thread for ended,
+    though it is not (CPython 3.11).
+
     Attributes:
         error: what it has failed by.
     """
@@ -140,7 +144,14 @@ class _Write(threading.Thread):
         super().__init__(name="checkpoint", daemon=False)
         self.error: Exception | None = None
         self._action: Callable[[], None] | None = action
-        self._taken = threading.Lock()
+        self._process = os.getpid()
+        self._taken, self._unfinished = threading.Lock(), threading.Lock()
+        self._unfinished.acquire()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is still to be done, or being done."""
+        return self._unfinished.locked()
 
     def begin(self) -> None:
         """Start the thread; where the system allows no more of them, do it here."""
@@ -158,13 +169,15 @@ class _Write(threading.Thread):
                 self.error = error
             finally:
                 self._action = None  # and the memory of the copy
+                self._unfinished.release()
 
     def finish(self) -> None:
-        """Return when it is done."""
+        """Return when it is done; a forked process, which the thread is not in, does not wait."""
         if self.ident is None:
             self.run()
-        if self.ident is not None:
-            self.join()
+        if os.getpid() == self._process:
+            with self._unfinished:
+                pass
 
 
 def finish_all() -> None:

@@ -204,12 +204,16 @@ def test_a_signal_during_a_write_leaves_both_states(tmp_path, monkeypatch, name,
     assert iterations(tmp_path / "run") == ([6] if failing else [4, 6])
 
 
-def test_a_signal_while_the_end_waits_loses_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [0.0, 0.2])
+def test_a_signal_while_the_end_waits_loses_nothing(tmp_path, monkeypatch, after):
+    """At once, or when it waits indeed."""
+
     def act():
         writing = Writing(monkeypatch, held=[10])
 
         def signal_then_let_go():
             assert writing.has_begun.wait(60)
+            time.sleep(after)
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.3)
             writing.let_go.set()
