@@ -1,9 +1,10 @@
-"""A study at several budgets: a method that is pre-trained becomes one method for each."""
+"""A study at several budgets: a method that is pre-trained, or that is told how many labels, becomes one for each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .check import LABELS
 from .placeholders import fill
 
 
@@ -14,19 +15,20 @@ class Budget:
     Attributes:
         method: its key in the file.
         title: of that method.
-        views: rendered in its pre-training.
+        amount: views rendered in its pre-training, or labelled items that it sees.
     """
 
     method: str
     title: str
-    views: int
+    amount: int
 
 
 def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Budget]]:
     """A study file's content with `method_budget` in place of each method that is pre-trained, and what each is.
 
     They come by budget, the smallest first, after the methods without pre-training. A method that reads another's
-    encoder or run, or is compared with it, has that one at its own budget. Without `budgets` the content is as it was.
+    encoder or run, or is compared with it, has that one at its own budget. With `label_budgets` it is the methods whose
+    options hold `{labels}`, the number in its place. Without either the content is as it was.
 
     Args:
         content: of the file, checked.
@@ -38,25 +40,40 @@ def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Bu
         ['random', 'ace_today', 'ace_tenfold']
     """
     methods = content["methods"]
-    trained = [name for name, entry in methods.items() if "bundle" in entry]
+    labels = LABELS in content
+    trained = [name for name, entry in methods.items() if (_names_labels(entry) if labels else "bundle" in entry)]
     made: dict[str, Any] = {name: entry for name, entry in methods.items() if name not in trained}
     found: dict[str, Budget] = {}
-    budgets = content.get("budgets")
+    budgets = content.get(LABELS, content.get("budgets"))
     if budgets is None:
         return dict(content), {}
-    for budget, views in sorted(budgets.items(), key=lambda item: int(item[1])):
+    for budget, amount in sorted(budgets.items(), key=lambda item: int(item[1])):
         for name in trained:
             key, title = f"{name}_{budget}", methods[name].get("title", name)
-            found[key] = Budget(name, title, views)
-            made[key] = _at_budget(methods[name], budget, trained) | {
-                "title": f"{title}, {views:,} views",
-                "views_budget": views,
-            }
+            found[key] = Budget(name, title, amount)
+            if labels:
+                entry = fill(methods[name], lambda kind, _, amount=amount: amount if kind == "labels" else None)
+                entry = {"reference": content["reference"], **entry}
+                made[key] = _at_budget(entry, budget, trained) | {"title": f"{title}, {amount:,} labels"}
+            else:
+                made[key] = _at_budget(methods[name], budget, trained) | {
+                    "title": f"{title}, {amount:,} views",
+                    "views_budget": amount,
+                }
+    if content["reference"] in trained:  # the last budget is the largest
+        content = {**content, "reference": f"{content['reference']}_{budget}"}
     tasks = {
         name: task | ({"methods": _several(task["methods"], found)} if "methods" in task else {})
         for name, task in content["tasks"].items()
     }
     return {**content, "methods": made, "tasks": tasks}, found
+
+
+def _names_labels(entry: Mapping[str, Any]) -> bool:
+    """Whether a method's options hold `{labels}`."""
+    found = []
+    fill(entry, lambda kind, _: found.append(kind))
+    return "labels" in found
 
 
 def _at_budget(entry: Mapping[str, Any], budget: str, trained: list[str]) -> dict[str, Any]:

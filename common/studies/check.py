@@ -9,8 +9,9 @@ NAME = re.compile(r"[a-z0-9_]+")
 REQUIRED = ("seeds", "reference", "methods", "tasks")
 WITH_PRETRAINING = ("pretraining",)
 BUDGETS = ("views_budget", "budgets")  # one, or several by name; lengths follow from them
+LABELS = "label_budgets"  # by name: numbers of labelled items, for methods that name {labels}
 KEYS = {
-    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "images", *BUDGETS, "data", "tables", "figures"),
+    "study": ("about", *REQUIRED, *WITH_PRETRAINING, "images", *BUDGETS, LABELS, "data", "tables", "figures"),
     "method": (
         *("title", "reference", "only_with", "task_options"),
         *("bundle", "configs", "options", "encoder", "views_per_image", "parts"),
@@ -64,9 +65,12 @@ def check(content: Mapping[str, Any]) -> None:
     ]
     if "budgets" in content and "bundle" in content["methods"].get(content["reference"], {}):
         raise StudyError(f"reference: {content['reference']} is pre-trained and has a budget; take one that is not")
-    for name in content.get("budgets", {}):
-        if not NAME.fullmatch(name):
-            raise StudyError(f"budgets.{name}: a name has small letters, digits and _")
+    for several in ("budgets", LABELS):
+        for name in content.get(several, {}):
+            if not NAME.fullmatch(name):
+                raise StudyError(f"{several}.{name}: a name has small letters, digits and _")
+    if LABELS in content and "budgets" in content:
+        raise StudyError(f"the study has budgets and {LABELS}; write one of them")
     groups += [("table", "tables", table) for table in content.get("tables", ())]
     for kind, where, entry in groups:
         for key in entry:

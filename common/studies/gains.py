@@ -1,4 +1,4 @@
-"""A figure of a study at several budgets: what each method gains, against the views it saw."""
+"""A figure of a study at several budgets: what each method gains, against the views or the labels it saw."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..figures import TEXT, Style, styles
+from .check import LABELS
 from .panels import label, legend, panels
 from .plan import Study
 
@@ -33,13 +34,14 @@ def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
     lines: dict[str, Any] = {}
     for panel, (title, gains) in zip(drawn, measured.items(), strict=True):
         lines |= _draw(panel, gains, look)
-        views = sorted({budget.views for budget in study.budgets.values()})
-        panel.set_xticks(views, [f"{count:,}" for count in views])
-        panel.set_xlim(views[0] / 1.5, views[-1] * 1.5)
+        amounts = sorted({budget.amount for budget in study.budgets.values()})
+        panel.set_xticks(amounts, [f"{count:,}" for count in amounts])
+        panel.set_xlim(amounts[0] / 1.5, amounts[-1] * 1.5)
         panel.minorticks_off()
         label(panel, title)
     legend(figure, lines)
-    figure.supxlabel("views rendered in pre-training", fontsize=TEXT + 1)
+    axis = "labelled items" if LABELS in study.content else "views rendered in pre-training"
+    figure.supxlabel(axis, fontsize=TEXT + 1)
     figure.supylabel(f"gain over {_reference(study)}", fontsize=TEXT + 1)
     return figure
 
@@ -53,8 +55,8 @@ def _draw(panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapp
         means = [mean(found) for found in points.values()]
         marker = _marker(look[title])
         (lines[title],) = panel.plot([*points], means, marker=marker, markersize=4, **look[title]._asdict())
-        for views, found in points.items():
-            panel.plot([views] * len(found), found, marker, color=look[title].color, markersize=3, alpha=0.5)
+        for amount, found in points.items():
+            panel.plot([amount] * len(found), found, marker, color=look[title].color, markersize=3, alpha=0.5)
     return lines
 
 
@@ -64,18 +66,18 @@ def _marker(style: Style) -> str:
 
 
 def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:
-    """Differences of every seed from the reference in one metric, by the method's title and its views."""
+    """Differences of every seed from the reference in one metric, by the method's title and its budget."""
     methods, found = summary["methods"], dict[str, dict[int, list[float]]]()
     better = {title: where.better for cell in study.cells for title, where in cell.metrics.items()}
     sign = 1 if better[title] == "higher" else -1
     for key, budget in study.budgets.items():
-        if key not in methods or study.reference(key) not in methods:
+        if key not in methods or study.reference(key) not in methods or study.reference(key) == key:
             continue
         own, other = (methods[name]["metrics"][title] for name in (key, study.reference(key)))
         reference = dict(zip(other["seeds"], other["values"], strict=True))
         pairs = zip(own["seeds"], own["values"], strict=True)
         if gains := [sign * (value - reference[seed]) for seed, value in pairs if seed in reference]:
-            found.setdefault(budget.title, {})[budget.views] = gains
+            found.setdefault(budget.title, {})[budget.amount] = gains
     return found
 
 

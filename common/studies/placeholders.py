@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-PLACEHOLDER = re.compile(r"\{(seed|epochs|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
+PLACEHOLDER = re.compile(r"\{(seed|epochs|labels|data|run_dir|encoder|runs|encoders)(?:\[([^\[\]{}]+)\])?\}")
 
 
 def fill(value: Any, resolve: Callable[[str, str | None], Any]) -> Any:

@@ -2,8 +2,8 @@
 
 The file has `about`, `seeds`, `data` (folders by name), `methods`, `tasks`, a `reference` among the methods, and what
 all `pretraining` share. Lengths that follow from a number of views have `images` and either `views_budget` or several
-`budgets` by name, which makes a method of each. `tables` groups metrics, and `figures` names pictures of curves and the
-methods in them.
+`budgets` by name, which makes a method of each; `label_budgets`, numbers of labelled items by name, do so for methods
+whose options hold `{labels}`. `tables` groups metrics, and `figures` names pictures of curves and the methods in them.
 
 A cell is one method's pre-training, or one task from one method's encoder, with one seed: one or more runs of a bundle
 under one run name. A method that is not a pre-training but a way to do the tasks has `task_options` in place of a
@@ -11,6 +11,7 @@ bundle. Text in the file may hold placeholders. Known when the plan is made:
 
     {seed}            the cell's seed
     {epochs}          of pre-training, from the budget if there is one: its views / (images * views_per_image)
+    {labels}          number of labelled items, with `label_budgets`
     {epochs[part]}    that times the method's `parts[part]`, for a method that trains in stages
 
 Known only on the machine that runs it, and therefore neither in a digest nor in a result:
