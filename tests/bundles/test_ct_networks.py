@@ -92,6 +92,29 @@ def test_narrow_networks_have_fewer_channels_and_thin_patches_more_cells(narrow,
         backbone.encode(volumes((30, 32, 32)))
 
 
+@pytest.mark.parametrize(
+    ("shallow", "options", "grid"),
+    [
+        ("r3d_18", {"width": 16, "depths": (1, 1, 1)}, (4, 4, 4)),
+        ("mvit_v2_s", {"width": 24, "depths": (1, 1, 2)}, (2, 4, 4)),
+        ("swin3d_t", {"width": 32, "depths": (1, 1, 2)}, (2, 4, 4)),
+        ("swin3d_t", {"width": 32, "depths": (1, 1, 2, 1)}, (2, 2, 2)),
+    ],
+)
+def test_shallow_networks_have_fewer_blocks_and_three_stages_a_finer_grid(shallow, options, grid):
+    backbone = build_backbone(shallow, SMALL, **options)
+    channels = options["width"] * 2 ** (len(options["depths"]) - 1)
+    assert backbone.channels == channels and backbone.eval()(volumes()).shape == (2, channels, *grid)
+    whole = build_backbone(shallow, SMALL, width=options["width"])
+    assert len(backbone.state_dict()) < len(whole.state_dict())
+
+
+@pytest.mark.parametrize("depths", [(1, 1), (1, 1, 0), (1, 1, 1, 1, 1)])
+def test_other_numbers_of_stages_are_refused(depths, architecture):
+    with pytest.raises(ValueError, match="expected the blocks of four stages, or of three"):
+        build_backbone(architecture, SMALL, depths=depths)
+
+
 def test_a_width_without_whole_heads_is_refused():
     with pytest.raises(ValueError, match="width is 24; expected a multiple of 32"):
         build_backbone("swin3d_t", SMALL, width=24)

@@ -34,8 +34,8 @@ def build_backbone(
         crop_size: (D, H, W) in voxels of the volumes that it will mostly see.
         file: published weights to begin with (`load_published`); None keeps random ones.
         checkpointing: trade time for memory in training, see `Backbone`.
-        options: further arguments of the backbone's class: `width` (the paper's three), `patch_depth` and
-            `drop_path` (their transformers), `pool` (MViT), `max_pool` (MONAI's ResNets).
+        options: further arguments of the backbone's class: `width` and `depths` (the paper's three),
+            `patch_depth` and `drop_path` (their transformers), `pool` (MViT), `max_pool` (MONAI's ResNets).
 
     Raises:
         ValueError: an unknown name, or a crop that does not fit (names the nearest that does).

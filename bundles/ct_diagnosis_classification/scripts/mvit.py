@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
-from bundles.ct_diagnosis_classification.scripts.video import PATCH
+from bundles.ct_diagnosis_classification.scripts.video import PATCH, last_stage
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
 from torchvision.models.video import MViT  # isort: skip
@@ -29,8 +29,9 @@ class MViTv2S(Backbone):
         checkpointing: see `Backbone`.
         drop_path: stochastic depth rate of the deepest block, in [0, 1); torchvision's 0.2.
         pool: `mean` of the patch tokens, as the paper's equation 1, or `cls`, torchvision's class token [E7].
-        width: channels of the first stage; the fourth has eight times as many. Published weights have 96.
+        width: channels of the first stage; each further stage has twice as many. Published weights have 96.
         patch_depth: voxels of a patch along D; thicker slices want fewer.
+        depths: blocks of the stages, 1, 2, 11 and 2 in published weights; three stages give a grid twice as fine.
 
     Raises:
         ValueError: another `pool`.
@@ -47,9 +48,11 @@ class MViTv2S(Backbone):
         pool: str = "mean",
         width: int = 96,
         patch_depth: int = PATCH[0],
+        depths: Sequence[int] = (1, 2, 11, 2),
     ):
         super().__init__(architecture, checkpointing)
-        self.channels, self.strides = 8 * width, (patch_depth, 16, 16)
+        self.channels, stride = last_stage(width, depths)
+        self.strides = (patch_depth, stride, stride)
         if pool not in ("mean", "cls"):
             raise ValueError(f"pool is '{pool}'; expected 'mean' or 'cls'.")
         self.check_size(crop_size)
@@ -58,7 +61,7 @@ class MViTv2S(Backbone):
         self.body = MViT(
             spatial_size=(crop_size[1], crop_size[2]),
             temporal_size=crop_size[0],
-            block_setting=_mvit_v2_s_blocks(width),
+            block_setting=_mvit_v2_s_blocks(width, depths),
             residual_pool=True,
             residual_with_cls_embed=False,
             rel_pos_embed=True,
@@ -72,7 +75,7 @@ class MViTv2S(Backbone):
         self.body.head = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Patch tokens after the final norm [E8] (B, 8 width, D/patch_depth, H/16, W/16)."""
+        """Patch tokens after the final norm [E8] (B, C, D/patch_depth, h, w), as those of Swin3D-T."""
         return self._tokens(x_B1DHW)[0]
 
     def encode(self, x_B1DHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,13 +107,13 @@ class MViTv2S(Backbone):
         return x_BTC[:, 1:].transpose(1, 2).unflatten(2, grid), x_BTC[:, 0]
 
 
-def _mvit_v2_s_blocks(first_width: int) -> list[MSBlockConfig]:
-    """The sixteen blocks of MViT-v2-S: from one stage to the next, width and heads double and H and W halve.
+def _mvit_v2_s_blocks(first_width: int, depths: Sequence[int]) -> list[MSBlockConfig]:
+    """The blocks of MViT-v2-S, sixteen as published: from one stage to the next, width and heads double, H and W halve.
 
     torchvision writes them out inside `mvit_v2_s`, which takes no other grid than that of its weights.
     """
     blocks = []
-    for stage, depth in enumerate((1, 2, 11, 2)):
+    for stage, depth in enumerate(depths):
         for block in range(depth):
             first = stage > 0 and block == 0
             width, pooled = first_width * 2**stage, 8 // 2**stage

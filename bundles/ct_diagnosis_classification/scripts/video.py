@@ -1,6 +1,6 @@
 """Two of the paper's backbones: torchvision's video ResNet and Swin with stems for one-channel volumes.
 
-Depth takes the place of time. Both give a grid of one cell per 16 x 16 x 16 voxels.
+Depth takes the place of time. Both give a grid of one cell per 16 x 16 x 16 voxels, or finer ones on request.
 
 Shapes: B batch, D H W space.
 
@@ -22,6 +22,21 @@ from torchvision.models.video.swin_transformer import PatchEmbed3d, SwinTransfor
 PATCH = (16, 2, 2)  # voxels along D, H, W [P]
 
 
+def last_stage(width: int, depths: Sequence[int]) -> tuple[int, int]:
+    """Channels of the last stage, and voxels per cell of its grid along H and W.
+
+    Args:
+        width: channels of the first stage.
+        depths: blocks of each stage.
+
+    Raises:
+        ValueError: neither three stages nor four, or one without blocks.
+    """
+    if len(depths) not in (3, 4) or min(depths) < 1:
+        raise ValueError(f"depths is {tuple(depths)}; expected the blocks of four stages, or of three.")
+    return width * 2 ** (len(depths) - 1), 2 ** len(depths)
+
+
 class R3D18(Backbone):
     """ResNet-18 of 3D convolutions; the stem halves all three sides.
 
@@ -29,19 +44,28 @@ class R3D18(Backbone):
         architecture: `r3d_18`.
         crop_size: (D, H, W) in voxels; it changes nothing here.
         checkpointing: see `Backbone`.
-        width: channels of the first stage; the fourth has eight times as many. Published weights have 64.
+        width: channels of the first stage; each further stage has twice as many. Published weights have 64.
+        depths: blocks of the stages, 2, 2, 2 and 2 in published weights; three stages give a grid twice as fine.
     """
 
-    strides, new_parts = (16, 16, 16), ("stem.",)
+    new_parts = ("stem.",)
 
-    def __init__(self, architecture: str, crop_size: Sequence[int], checkpointing: bool = False, width: int = 64):
+    def __init__(
+        self,
+        architecture: str,
+        crop_size: Sequence[int],
+        checkpointing: bool = False,
+        width: int = 64,
+        depths: Sequence[int] = (2, 2, 2, 2),
+    ):
         super().__init__(architecture, checkpointing)
-        self.channels = 8 * width
-        self.body = _VideoResNet18(width)
+        self.channels, stride = last_stage(width, depths)
+        self.strides = (stride, stride, stride)
+        self.body = _VideoResNet18(width, depths)
         self.body.fc = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Output of the last stage (B, 8 width, D/16, H/16, W/16)."""
+        """Output of the last stage (B, C, d, h, w); C = 8 width and d = D/16 with four stages."""
         x = self.body.stem(x_B1DHW)
         for stage in (self.body.layer1, self.body.layer2, self.body.layer3, self.body.layer4):
             for block in stage:
@@ -62,9 +86,10 @@ class Swin3DT(Backbone):
         crop_size: (D, H, W) in voxels; it changes nothing here.
         checkpointing: see `Backbone`.
         drop_path: stochastic depth rate of the deepest block, in [0, 1); torchvision's 0.1.
-        width: channels of the first stage, a multiple of 32; the fourth has eight times as many. Published weights
+        width: channels of the first stage, a multiple of 32; each further stage has twice as many. Published weights
             have 96.
         patch_depth: voxels of a patch along D; thicker slices want fewer.
+        depths: blocks of the stages, 2, 2, 6 and 2 in published weights; three stages give a grid twice as fine.
 
     Raises:
         ValueError: a width that attention heads of 32 channels do not divide.
@@ -80,18 +105,20 @@ class Swin3DT(Backbone):
         drop_path: float = 0.1,
         width: int = 96,
         patch_depth: int = PATCH[0],
+        depths: Sequence[int] = (2, 2, 6, 2),
     ):
         super().__init__(architecture, checkpointing)
         if width < 32 or width % 32:
             raise ValueError(f"width is {width}; expected a multiple of 32, the channels of an attention head.")
-        self.channels, self.strides = 8 * width, (patch_depth, 16, 16)
+        self.channels, stride = last_stage(width, depths)
+        self.strides = (patch_depth, stride, stride)
         patch = [patch_depth, *PATCH[1:]]
         # torchvision's Swin3D-T (`swin3d_t`, which takes neither another patch nor another rate)
         self.body = SwinTransformer3d(
             patch_size=patch,
             embed_dim=width,
-            depths=[2, 2, 6, 2],
-            num_heads=[width // 32 * 2**stage for stage in range(4)],  # 32 channels each
+            depths=list(depths),
+            num_heads=[width // 32 * 2**stage for stage in range(len(depths))],  # 32 channels each
             window_size=[8, 7, 7],
             stochastic_depth_prob=drop_path,
         )
@@ -100,7 +127,7 @@ class Swin3DT(Backbone):
         self.body.head = nn.Identity()
 
     def features(self, x_B1DHW: Tensor) -> Tensor:
-        """Tokens after the final norm [E8] (B, 8 width, D/patch_depth, H/16, W/16)."""
+        """Tokens after the final norm [E8] (B, C, D/patch_depth, h, w); C = 8 width and h = H/16 with four stages."""
         x = self.body.pos_drop(self.body.patch_embed(x_B1DHW))
         for stage in self.body.features:  # blocks of one size, or one merging of patches
             for block in stage if isinstance(stage, nn.Sequential) else [stage]:
@@ -111,13 +138,15 @@ class Swin3DT(Backbone):
 class _VideoResNet18(VideoResNet):
     """torchvision's R3D-18 (`r3d_18`, which takes no width) with the paper's stem."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, depths: Sequence[int]):
         self.width = width
-        super().__init__(BasicBlock, [Conv3DSimple] * 4, [2, 2, 2, 2], partial(_stem, width))
+        super().__init__(BasicBlock, [Conv3DSimple] * 4, [*depths, 0][:4], partial(_stem, width))
 
     def _make_layer(self, block: Any, conv_builder: Any, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
         if stride == 1:  # the first stage
             self.inplanes = self.width
+        if blocks == 0:
+            return nn.Sequential()
         return super()._make_layer(block, conv_builder, planes * self.width // 64, blocks, stride)
 
 
