@@ -24,11 +24,14 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--size", type=int, help="rows and columns of an image (256) or of a slice (96)")
     parser.add_argument("--thickness", type=float, help="mm between the slices of a CT (5)")
+    parser.add_argument("--lesion-scale", type=float, help="larger nodules and calcifications for coarse voxels (1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; the files are the same for any number")
     options = parser.parse_args(words)
     if options.thickness is not None and options.layout not in CT_WRITERS:
         parser.error(f"--thickness is {options.thickness}, but {options.layout} has no slices: leave it out")
+    if options.lesion_scale is not None and options.layout != "ct_rate":
+        parser.error(f"--lesion-scale is {options.lesion_scale}, but only ct_rate's nodules grow: leave it out")
     start = time.perf_counter()
     usual = 96 if options.layout in CT_WRITERS else 256
     size = usual if options.size is None else options.size
@@ -36,7 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if options.layout in CT_WRITERS:
             thickness = 5.0 if options.thickness is None else options.thickness
             write = CT_WRITERS[options.layout]
-            write(options.out, options.count, size, thickness, options.seed, options.workers)
+            scale = {} if options.lesion_scale is None else {"lesion_scale": options.lesion_scale}
+            write(options.out, options.count, size, thickness, options.seed, options.workers, **scale)
         else:
             write_phantom(options.out, options.count, size, options.seed, options.workers)
     except (ValueError, OSError) as error:

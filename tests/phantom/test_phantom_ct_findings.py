@@ -66,6 +66,26 @@ def test_a_nodule_is_in_a_lobe_and_its_mimic_is_not(monkeypatch, silent):
         assert size.max() < 30
 
 
+@pytest.mark.parametrize("finding", ["Lung nodule", "Coronary artery wall calcification"])
+def test_larger_lesions_and_their_mimics_leave_everything_else_alone(monkeypatch, silent, finding):
+    for patient in PATIENTS:
+        gained, lost = [], []
+        for options in ({}, {"lesion_scale": 2.0}):
+            without, with_ = (chest_with(monkeypatch, patient, *names, **options) for names in ((), (finding,)))
+            assert np.array_equal(with_.labels, chest_with(monkeypatch, patient).labels)
+            change = with_.hounsfield - without.hounsfield
+            gained.append(change.clip(0).sum())
+            lost.append(-change.clip(max=0).sum())
+        # Twice the radius is eight times the volume; vessels, the skin and the edge of an organ take some of it.
+        assert 4 < gained[1] / gained[0] < 10 and 3 < lost[1] / lost[0] < 10
+        assert 0.3 < (gained[1] / lost[1]) / (gained[0] / lost[0]) < 3
+
+
+def test_a_scale_that_no_lobe_holds_is_refused():
+    with pytest.raises(ValueError, match=r"lesion_scale is 3; it must lie in \[1, 2.5\]"):
+        make_chest(SEED, 1, size=64, lesion_scale=3)
+
+
 def test_an_effusion_lies_at_the_back_of_one_lung(monkeypatch, silent):
     for patient in PATIENTS:
         volume = chest_with(monkeypatch, patient, "Pleural effusion")

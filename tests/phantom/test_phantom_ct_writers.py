@@ -230,3 +230,5 @@ def test_command_line(layout, found, tmp_path, python):
 def test_thickness_is_for_cts_only(tmp_path, python):
     done = python(ROOT / "scripts" / "make_phantom.py", tmp_path, "--thickness", "3")
     assert done.returncode == 2 and "chestxray14 has no slices" in done.stderr
+    done = python(ROOT / "scripts" / "make_phantom.py", tmp_path, "--layout", "ratic", "--lesion-scale", "2")
+    assert done.returncode == 2 and "only ct_rate's nodules grow" in done.stderr

@@ -17,17 +17,17 @@ CORONARIES = (
 )
 
 
-def coronary(trunk: Trunk, rng: np.random.Generator) -> Candidate:
+def coronary(trunk: Trunk, rng: np.random.Generator, scale: float = 1.0) -> Candidate:
     """Coronary artery wall calcification; otherwise a rib's cartilage or a ligament calcifies."""
     start, stop = CORONARIES[int(rng.integers(3))]
     where = np.sort(rng.random(2)) if rng.random() < 0.5 else np.array([0.1, 0.9])
     depth = float(rng.uniform(5.5, 8.0))
     shares = np.linspace(where[0], where[1], int(rng.integers(4, 8)))
     surface = [_below_surface(trunk.heart, np.array(start) * (1 - t) + np.array(stop) * t, depth) for t in shares]
-    return _candidate(np.array(surface), _elsewhere(trunk.form, rng, len(shares)), rng)
+    return _candidate(np.array(surface), _elsewhere(trunk.form, rng, len(shares)), rng, scale)
 
 
-def arterial(form: Form, rng: np.random.Generator) -> Candidate:
+def arterial(form: Form, rng: np.random.Generator, scale: float = 1.0) -> Candidate:
     """Arterial wall calcification of the aorta; otherwise a rib's cartilage or a ligament calcifies."""
     aorta = great_vessels(form)["aorta"]
     first = float(rng.uniform(1.0, 4.6))
@@ -43,11 +43,11 @@ def arterial(form: Form, rng: np.random.Generator) -> Candidate:
         radius = aorta.radii[number] - 3.0
         wall.append(middle + radius * (np.cos(angle) * across + np.sin(angle) * over))
         angle += float(rng.normal(0, 0.5))
-    return _candidate(np.array(wall), _elsewhere(form, rng, len(wall)), rng)
+    return _candidate(np.array(wall), _elsewhere(form, rng, len(wall)), rng, scale)
 
 
-def _candidate(real: Array, mimic: Array, rng: np.random.Generator) -> Candidate:
-    radii = rng.uniform(2.3, 3.6, (len(real), 3))
+def _candidate(real: Array, mimic: Array, rng: np.random.Generator, scale: float) -> Candidate:
+    radii = scale * rng.uniform(2.3, 3.6, (len(real), 3))
     hounsfield = float(rng.uniform(550, 1000))
 
     def layer(spots: Array) -> Layer:

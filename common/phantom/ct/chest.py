@@ -14,11 +14,17 @@ from .lesions import draw_presence, points_inside, volume_of
 from .lobes import LOBES, lobe_layers
 from .scanner import expose, make_grid, sample_position, sample_protocol
 from .torso import bone_layers, torso_layers, vessel_layers
-from .volume import NAMES, PhantomCT, check_sampling
+from .volume import NAMES, PhantomCT, check_lesion_scale, check_sampling
 
 
 def make_chest(
-    seed: int, patient: int, scan: int = 0, reconstruction: int = 0, size: int = 96, thickness: float = 5.0
+    seed: int,
+    patient: int,
+    scan: int = 0,
+    reconstruction: int = 0,
+    size: int = 96,
+    thickness: float = 5.0,
+    lesion_scale: float = 1.0,
 ) -> PhantomCT:
     """Make one reconstruction; the result depends on the arguments only.
 
@@ -29,18 +35,21 @@ def make_chest(
         reconstruction: from 0; another kernel, thickness and noise of the same scan.
         size: rows and columns, at least 48.
         thickness: mm between slices, in (0, 10]; a reconstruction has 0.8, 1 or 1.25 times as much.
+        lesion_scale: factor of the radii of nodules and calcifications and of their mimics, in [1, 2.5]: what coarse
+            voxels would swallow. Everything else, and which findings are present, stays as it is.
 
     Raises:
-        ValueError: a size or thickness at which the findings would vanish.
+        ValueError: a size or thickness at which the findings would vanish, or a factor out of its range.
     """
     check_sampling(size, thickness)
+    check_lesion_scale(lesion_scale)
     person = make_patient(seed, patient)
     present = draw_presence(CHEST_PREVALENCE, CHEST_LASTING, stream(seed, 31, patient), stream(seed, 32, patient, scan))
     lasting, passing = stream(seed, 33, patient), stream(seed, 34, patient, scan)
     burden, position = sample_burden(lasting, passing), sample_position(stream(seed, 35, patient, scan))
     form = displaced(person.form, burden, frozenset(CHEST_PREVALENCE) - present, position.breath)
     trunk = build_trunk(form, heart_of(form, burden, present))
-    layers = _layers(person, trunk, burden, present, lasting, passing)
+    layers = _layers(person, trunk, burden, present, lasting, passing, lesion_scale)
     settings = stream(seed, 36, patient, scan, reconstruction)
     protocol = sample_protocol(settings, form, size, thickness)
     grid, origin = make_grid(protocol, position, form.level(1.08) + float(settings.uniform(0, 12)), form.apex - 18)
@@ -57,9 +66,10 @@ def _layers(
     present: frozenset[str],
     lasting: np.random.Generator,
     passing: np.random.Generator,
+    lesion_scale: float,
 ) -> list[Layer]:
-    placed = place_chest(trunk, burden, lasting, passing)
-    bystanders = place_chest(trunk, burden, passing, passing)
+    placed = place_chest(trunk, burden, lasting, passing, lesion_scale)
+    bystanders = place_chest(trunk, burden, passing, passing, lesion_scale)
     air = float(passing.normal(-845, 18))
     shown = [(name, item.real if name in present else item.mimic) for name, item in placed.items()]
     # Meaningless lesions lie about beside real ones, too: one in a wrong place does not speak against a finding.

@@ -82,7 +82,7 @@ def heart_of(form: Form, burden: Burden, present: frozenset[str]) -> Solid:
 
 
 def place_chest(
-    trunk: Trunk, burden: Burden, lasting: np.random.Generator, passing: np.random.Generator
+    trunk: Trunk, burden: Burden, lasting: np.random.Generator, passing: np.random.Generator, lesion_scale: float = 1.0
 ) -> dict[str, Candidate]:
     """Decide where every finding would be, and where its mimic.
 
@@ -91,22 +91,23 @@ def place_chest(
         burden: sizes of what displaces the lung.
         lasting: random stream of the patient.
         passing: random stream of the scan.
+        lesion_scale: factor of the radii of nodules and calcifications.
     """
     # Lesions keep clear of the largest heart and the highest diaphragm that this patient may have.
     crowded = displaced(trunk.form, burden, frozenset({"Cardiomegaly", "Pleural effusion"}), 10.0)
     lobes = build_lobes(build_trunk(crowded, build_heart(enlarged(crowded, burden.heart))))
     return {
-        "Lung nodule": _nodule(trunk, lobes, lasting),
+        "Lung nodule": _nodule(trunk, lobes, lasting, lesion_scale),
         "Emphysema": _emphysema(lobes, lasting),
-        "Coronary artery wall calcification": calcium.coronary(trunk, lasting),
-        "Arterial wall calcification": calcium.arterial(trunk.form, lasting),
+        "Coronary artery wall calcification": calcium.coronary(trunk, lasting, lesion_scale),
+        "Arterial wall calcification": calcium.arterial(trunk.form, lasting, lesion_scale),
         "Consolidation": _consolidation(trunk, lobes, passing),
         "Pleural effusion": _effusion(trunk, burden),
     }
 
 
-def _nodule(trunk: Trunk, lobes: dict[str, Solid], rng: np.random.Generator) -> Candidate:
-    size, lobe = float(rng.uniform(6.0, 10.0)), LOBES[int(rng.integers(len(LOBES)))]
+def _nodule(trunk: Trunk, lobes: dict[str, Solid], rng: np.random.Generator, scale: float) -> Candidate:
+    size, lobe = scale * float(rng.uniform(6.0, 10.0)), LOBES[int(rng.integers(len(LOBES)))]
     shape = cluster(spot_inside(lobes[lobe], rng, size + 5), size, rng, 1, 0.0)
     other = moved(shape, wall_spot(trunk.form, rng, (0.15, 0.85), size) - _middle(shape))
     other = in_wall(other, trunk.form, build_body(trunk.form, arms=False))

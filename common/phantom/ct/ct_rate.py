@@ -14,7 +14,7 @@ from ..writer import in_test_list
 from .chest import make_chest
 from .label_map import write_labels, write_volume
 from .publish import check_count
-from .volume import PhantomCT, check_sampling
+from .volume import PhantomCT, check_lesion_scale, check_sampling
 
 FINDINGS = (
     "Medical material",
@@ -87,7 +87,13 @@ def chest_scans(seed: int, count: int) -> list[Scan]:
 
 
 def write_ct_rate(
-    out: str | Path, count: int = 200, size: int = 96, thickness: float = 5.0, seed: int = 0, workers: int = 0
+    out: str | Path,
+    count: int = 200,
+    size: int = 96,
+    thickness: float = 5.0,
+    seed: int = 0,
+    workers: int = 0,
+    lesion_scale: float = 1.0,
 ) -> Path:
     """Write `count` phantom chest CTs the way CT-RATE is published, so that its reader reads them.
 
@@ -104,15 +110,17 @@ def write_ct_rate(
         thickness: mm between slices, see `make_chest`.
         seed: of the collection.
         workers: processes; 0 or 1 works in this process.
+        lesion_scale: see `make_chest`.
 
     Returns:
         The folder.
     """
     check_count(count, "volume")
     check_sampling(size, thickness)
+    check_lesion_scale(lesion_scale)
     root, scans = Path(out) / "dataset", chest_scans(seed, count)
     write_mark(Path(out), "ct_rate", seed)
-    rows = make_all(partial(_write_one, root, seed, size, thickness), scans, workers, "volume")
+    rows = make_all(partial(_write_one, root, seed, size, thickness, lesion_scale), scans, workers, "volume")
     for split, (metadata, labels) in TABLES.items():
         chosen = [row for scan, row in zip(scans, rows, strict=True) if scan.split == split]
         header = ["VolumeName", *FINDINGS]
@@ -122,8 +130,10 @@ def write_ct_rate(
     return Path(out)
 
 
-def _write_one(root: Path, seed: int, size: int, thickness: float, scan: Scan) -> tuple[list[object], list[object]]:
-    made = make_chest(seed, *scan, size=size, thickness=thickness)
+def _write_one(
+    root: Path, seed: int, size: int, thickness: float, lesion_scale: float, scan: Scan
+) -> tuple[list[object], list[object]]:
+    made = make_chest(seed, *scan, size=size, thickness=thickness, lesion_scale=lesion_scale)
     place = Path(f"{scan.split}_fixed") / scan.folder / scan.name
     write_volume(made, root / place)
     write_labels(made, root / "ts_seg" / "ts_total" / place)

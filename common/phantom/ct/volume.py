@@ -62,3 +62,13 @@ def check_sampling(size: int, thickness: float) -> None:
         raise ValueError(f"size is {size}, below 48: lesions would vanish; ask for 96 or more")
     if not 0 < thickness <= 10:
         raise ValueError(f"thickness is {thickness} mm; it must lie in (0, 10]")
+
+
+def check_lesion_scale(scale: float) -> None:
+    """Refuse lesions that are smaller than people's, or that their organs cannot hold.
+
+    Raises:
+        ValueError: naming the value and its bounds.
+    """
+    if not 1 <= scale <= 2.5:
+        raise ValueError(f"lesion_scale is {scale}; it must lie in [1, 2.5]: nodules of 6 to 10 mm become 15 to 25")
