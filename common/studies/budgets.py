@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .check import LABELS
@@ -52,8 +53,7 @@ def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Bu
             key, title = f"{name}_{budget}", methods[name].get("title", name)
             found[key] = Budget(name, title, amount)
             if labels:
-                entry = fill(methods[name], lambda kind, _, amount=amount: amount if kind == "labels" else None)
-                entry = {"reference": content["reference"], **entry}
+                entry = {"reference": content["reference"], **fill(methods[name], partial(_number_of_labels, amount))}
                 made[key] = _at_budget(entry, budget, trained) | {"title": f"{title}, {amount:,} labels"}
             else:
                 made[key] = _at_budget(methods[name], budget, trained) | {
@@ -67,6 +67,10 @@ def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Bu
         for name, task in content["tasks"].items()
     }
     return {**content, "methods": made, "tasks": tasks}, found
+
+
+def _number_of_labels(amount: int, kind: str, _: str) -> int | None:
+    return amount if kind == "labels" else None
 
 
 def _names_labels(entry: Mapping[str, Any]) -> bool:
