@@ -25,6 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, help="rows and columns of an image (256) or of a slice (96)")
     parser.add_argument("--thickness", type=float, help="mm between the slices of a CT (5)")
     parser.add_argument("--lesion-scale", type=float, help="larger nodules and calcifications for coarse voxels (1)")
+    parser.add_argument("--no-mimics", action="store_true", help="no meaningless lesions: brightness tells findings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; the files are the same for any number")
     options = parser.parse_args(words)
@@ -32,6 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error(f"--thickness is {options.thickness}, but {options.layout} has no slices: leave it out")
     if options.lesion_scale is not None and options.layout != "ct_rate":
         parser.error(f"--lesion-scale is {options.lesion_scale}, but only ct_rate's nodules grow: leave it out")
+    if options.no_mimics and options.layout != "ct_rate":
+        parser.error(f"--no-mimics is of ct_rate's findings, not of {options.layout}'s: leave it out")
     start = time.perf_counter()
     usual = 96 if options.layout in CT_WRITERS else 256
     size = usual if options.size is None else options.size
@@ -40,7 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
             thickness = 5.0 if options.thickness is None else options.thickness
             write = CT_WRITERS[options.layout]
             scale = {} if options.lesion_scale is None else {"lesion_scale": options.lesion_scale}
-            write(options.out, options.count, size, thickness, options.seed, options.workers, **scale)
+            looks = scale | ({"mimics": False} if options.no_mimics else {})
+            write(options.out, options.count, size, thickness, options.seed, options.workers, **looks)
         else:
             write_phantom(options.out, options.count, size, options.seed, options.workers)
     except (ValueError, OSError) as error:

@@ -81,6 +81,18 @@ def test_larger_lesions_and_their_mimics_leave_everything_else_alone(monkeypatch
         assert 4 < gained[1] / gained[0] < 8.5 and 3 < lost[1] / lost[0] < 13
 
 
+def test_without_mimics_a_volume_without_findings_has_no_lesion(monkeypatch, silent):
+    for patient in PATIENTS:
+        plain, real = (chest_with(monkeypatch, patient, *names, mimics=False) for names in ((), ("Lung nodule",)))
+        both = [chest_with(monkeypatch, patient, *names) for names in ((), ("Lung nodule",))]
+        lungs = mask_of(plain, *LOBES)
+        assert np.array_equal(plain.labels, both[0].labels)
+        assert np.array_equal(plain.hounsfield[~lungs], real.hounsfield[~lungs])  # no mimic that could go from there
+        assert (real.hounsfield - plain.hounsfield)[lungs].max() > 300
+        others = plain.hounsfield - both[0].hounsfield
+        assert others.min() < -300 and others[lungs].max() < 30  # calcified ribs and ligaments are gone
+
+
 def test_a_scale_that_no_lobe_holds_is_refused():
     with pytest.raises(ValueError, match=r"lesion_scale is 3; it must lie in \[1, 2.5\]"):
         make_chest(SEED, 1, size=64, lesion_scale=3)

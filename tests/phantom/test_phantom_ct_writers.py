@@ -232,3 +232,5 @@ def test_thickness_is_for_cts_only(tmp_path, python):
     assert done.returncode == 2 and "chestxray14 has no slices" in done.stderr
     done = python(ROOT / "scripts" / "make_phantom.py", tmp_path, "--layout", "ratic", "--lesion-scale", "2")
     assert done.returncode == 2 and "only ct_rate's nodules grow" in done.stderr
+    done = python(ROOT / "scripts" / "make_phantom.py", tmp_path, "--layout", "ratic", "--no-mimics")
+    assert done.returncode == 2 and "of ct_rate's findings, not of ratic's" in done.stderr

@@ -25,6 +25,7 @@ def make_chest(
     size: int = 96,
     thickness: float = 5.0,
     lesion_scale: float = 1.0,
+    mimics: bool = True,
 ) -> PhantomCT:
     """Make one reconstruction; the result depends on the arguments only.
 
@@ -37,6 +38,8 @@ def make_chest(
         thickness: mm between slices, in (0, 10]; a reconstruction has 0.8, 1 or 1.25 times as much.
         lesion_scale: factor of the radii of nodules and calcifications and of their mimics, in [1, 2.5]: what coarse
             voxels would swallow. Everything else, and which findings are present, stays as it is.
+        mimics: False shows no meaningless lesions: a finding is then told by its brightness, wherever it lies, and
+            tied to no organ. Everything else stays as it is.
 
     Raises:
         ValueError: a size or thickness at which the findings would vanish, or a factor out of its range.
@@ -49,7 +52,7 @@ def make_chest(
     burden, position = sample_burden(lasting, passing), sample_position(stream(seed, 35, patient, scan))
     form = displaced(person.form, burden, frozenset(CHEST_PREVALENCE) - present, position.breath)
     trunk = build_trunk(form, heart_of(form, burden, present))
-    layers = _layers(person, trunk, burden, present, lasting, passing, lesion_scale)
+    layers = _layers(person, trunk, burden, present, lasting, passing, lesion_scale, mimics)
     settings = stream(seed, 36, patient, scan, reconstruction)
     protocol = sample_protocol(settings, form, size, thickness)
     grid, origin = make_grid(protocol, position, form.level(1.08) + float(settings.uniform(0, 12)), form.apex - 18)
@@ -67,13 +70,15 @@ def _layers(
     lasting: np.random.Generator,
     passing: np.random.Generator,
     lesion_scale: float,
+    mimics: bool,
 ) -> list[Layer]:
     placed = place_chest(trunk, burden, lasting, passing, lesion_scale)
     bystanders = place_chest(trunk, burden, passing, passing, lesion_scale)
     air = float(passing.normal(-845, 18))
-    shown = [(name, item.real if name in present else item.mimic) for name, item in placed.items()]
+    seen = present if not mimics else placed.keys()
+    shown = [(name, item.real if name in present else item.mimic) for name, item in placed.items() if name in seen]
     # Meaningless lesions lie about beside real ones, too: one in a wrong place does not speak against a finding.
-    shown += [(name, item.mimic) for name, item in bystanders.items() if passing.random() < 0.5]
+    shown += [(name, item.mimic) for name, item in bystanders.items() if passing.random() < 0.5 and mimics]
     calcium = [layer for name, layers in shown if "calcification" in name for layer in layers]
     others = [layer for name, layers in shown if "calcification" not in name for layer in layers]
     belly = build_belly(trunk)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...readers.support.phantom_mark import write_mark
 from ..make_all import make_all
@@ -94,6 +95,7 @@ def write_ct_rate(
     seed: int = 0,
     workers: int = 0,
     lesion_scale: float = 1.0,
+    mimics: bool = True,
 ) -> Path:
     """Write `count` phantom chest CTs the way CT-RATE is published, so that its reader reads them.
 
@@ -111,6 +113,7 @@ def write_ct_rate(
         seed: of the collection.
         workers: processes; 0 or 1 works in this process.
         lesion_scale: see `make_chest`.
+        mimics: likewise.
 
     Returns:
         The folder.
@@ -120,7 +123,8 @@ def write_ct_rate(
     check_lesion_scale(lesion_scale)
     root, scans = Path(out) / "dataset", chest_scans(seed, count)
     write_mark(Path(out), "ct_rate", seed)
-    rows = make_all(partial(_write_one, root, seed, size, thickness, lesion_scale), scans, workers, "volume")
+    looks = {"size": size, "thickness": thickness, "lesion_scale": lesion_scale, "mimics": mimics}
+    rows = make_all(partial(_write_one, root, seed, looks), scans, workers, "volume")
     for split, (metadata, labels) in TABLES.items():
         chosen = [row for scan, row in zip(scans, rows, strict=True) if scan.split == split]
         header = ["VolumeName", *FINDINGS]
@@ -130,10 +134,8 @@ def write_ct_rate(
     return Path(out)
 
 
-def _write_one(
-    root: Path, seed: int, size: int, thickness: float, lesion_scale: float, scan: Scan
-) -> tuple[list[object], list[object]]:
-    made = make_chest(seed, *scan, size=size, thickness=thickness, lesion_scale=lesion_scale)
+def _write_one(root: Path, seed: int, looks: Mapping[str, Any], scan: Scan) -> tuple[list[object], list[object]]:
+    made = make_chest(seed, *scan, **looks)
     place = Path(f"{scan.split}_fixed") / scan.folder / scan.name
     write_volume(made, root / place)
     write_labels(made, root / "ts_seg" / "ts_total" / place)
