@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -58,6 +58,7 @@ def side_by_side(study: Sequence[str], minutes: float, processes: int, logs: Pat
     shared = {"OMP_NUM_THREADS": str(max(1, cores() // processes)), **os.environ}
     files = [logs / f"study-{number}.log" for number in range(1, processes + 1)]
     children: list[subprocess.Popen[str]] = []
+    heard: list[Future[None]] = []
     with ThreadPoolExecutor(processes) as listeners:
         try:
             for number, file in enumerate(files, 1):
@@ -70,8 +71,10 @@ def side_by_side(study: Sequence[str], minutes: float, processes: int, logs: Pat
                     env=shared,
                 )
                 children.append(child)
-                listeners.submit(_listen, child, number, file)
+                heard.append(listeners.submit(_listen, child, number, file))
             statuses = [child.wait() for child in children]
+            for listener in heard:  # a log that cannot be written
+                listener.result()
         finally:
             for child in children:
                 if child.poll() is None:

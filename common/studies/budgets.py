@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .check import LABELS
+from .check import LABELS, StudyError
 from .placeholders import fill
 
 
@@ -48,6 +48,8 @@ def at_budgets(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Bu
     budgets = content.get(LABELS, content.get("budgets"))
     if budgets is None:
         return dict(content), {}
+    if labels and not trained:
+        raise StudyError(f"{LABELS}: no method names {{labels}} in its options, such as label_limit: '{{labels}}'")
     for budget, amount in sorted(budgets.items(), key=lambda item: int(item[1])):
         for name in trained:
             key, title = f"{name}_{budget}", methods[name].get("title", name)

@@ -33,7 +33,7 @@ import yaml
 
 from .budgets import Budget, at_budgets
 from .cell import Cell, Step, Where, cell_id
-from .check import StudyError, check, known
+from .check import LABELS, StudyError, check, known
 from .placeholders import fill
 
 
@@ -187,6 +187,10 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
     def resolve(name: str, key: str | None) -> int | None:
         if name == "seed":
             return seed
+        if name == "labels":  # those of methods are filled in before
+            raise StudyError(
+                f"{{labels}}: {method} has no number of labels; {LABELS} fill it in options of methods alone"
+            )
         if name != "epochs":
             return None
         whole = _epochs(content, method)

@@ -76,3 +76,16 @@ def test_mistakes_are_named(labelled, change, message):
     change(labelled.content)
     with pytest.raises(StudyError, match=message):
         read(labelled)
+
+
+def test_labels_that_nothing_fills_in_are_refused(labelled):
+    from common.studies.check import StudyError
+
+    task = labelled.content["tasks"]["dice"]
+    labelled.content["tasks"]["dice"] = {**task, "options": {**task.get("options", {}), "limit": "{labels}"}}
+    with pytest.raises(StudyError, match=r"\{labels\}: .* has no number of them"):
+        read(labelled)
+    labelled.content["tasks"]["dice"] = task
+    labelled.content["methods"] = {"plain": {"task_options": {"width": 8}}}
+    with pytest.raises(StudyError, match=r"no method names \{labels\} in its options"):
+        read(labelled)

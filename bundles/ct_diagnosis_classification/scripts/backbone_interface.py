@@ -86,3 +86,18 @@ class Backbone(nn.Module, ABC):
         return checkpoint(
             block, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), UnrecordedStatistics(block))
         )
+
+
+def last_stage(width: int, depths: Sequence[int]) -> tuple[int, int]:
+    """Channels of the last stage, and voxels per cell of its grid along H and W.
+
+    Args:
+        width: channels of the first stage.
+        depths: blocks of each stage.
+
+    Raises:
+        ValueError: neither three stages nor four, or one without blocks.
+    """
+    if len(depths) not in (3, 4) or min(depths) < 1:
+        raise ValueError(f"depths is {tuple(depths)}; expected the blocks of four stages, or of three.")
+    return width * 2 ** (len(depths) - 1), 2 ** len(depths)

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
-from bundles.ct_diagnosis_classification.scripts.video import PATCH, last_stage
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone, last_stage
+from bundles.ct_diagnosis_classification.scripts.video import PATCH
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
 from torchvision.models.video import MViT  # isort: skip

@@ -13,28 +13,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone
+from bundles.ct_diagnosis_classification.scripts.backbone_interface import Backbone, last_stage
 from common.networks import torchvision_shim  # noqa: F401  before torchvision
 
 from torchvision.models.video.resnet import BasicBlock, Conv3DSimple, VideoResNet  # isort: skip
 from torchvision.models.video.swin_transformer import PatchEmbed3d, SwinTransformer3d  # isort: skip
 
 PATCH = (16, 2, 2)  # voxels along D, H, W [P]
-
-
-def last_stage(width: int, depths: Sequence[int]) -> tuple[int, int]:
-    """Channels of the last stage, and voxels per cell of its grid along H and W.
-
-    Args:
-        width: channels of the first stage.
-        depths: blocks of each stage.
-
-    Raises:
-        ValueError: neither three stages nor four, or one without blocks.
-    """
-    if len(depths) not in (3, 4) or min(depths) < 1:
-        raise ValueError(f"depths is {tuple(depths)}; expected the blocks of four stages, or of three.")
-    return width * 2 ** (len(depths) - 1), 2 ** len(depths)
 
 
 class R3D18(Backbone):
