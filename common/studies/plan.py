@@ -188,9 +188,7 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
         if name == "seed":
             return seed
         if name == "labels":  # those of methods are filled in before
-            raise StudyError(
-                f"{{labels}}: {method} has no number of labels; {LABELS} fill it in options of methods alone"
-            )
+            raise StudyError(f"{{labels}}: {method} has no number of them; {LABELS} fill in options of methods alone")
         if name != "epochs":
             return None
         whole = _epochs(content, method)
