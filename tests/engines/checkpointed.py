@@ -18,6 +18,7 @@ from common.engines import (
     parameter_groups,
     whole_batch,
 )
+from common.files import damage
 from common.sampling import SeededSampler
 
 
@@ -87,3 +88,14 @@ class Writing:
             return self.save(content, path)
         finally:
             self.ended.append(iteration)
+
+
+def iterations(directory):
+    """Of the checkpoints that are there; each must be whole."""
+    files = sorted(directory.glob("iteration-*.pt"))
+    assert all(damage(path) is None for path in files)
+    return [torch.load(path, weights_only=True)["trainer"]["iteration"] for path in files]
+
+
+def at(trainer, iteration, call):
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=iteration), call)
