@@ -27,6 +27,7 @@ from .clipping import ClipGradients, norms_of
 from .events import RunEvents
 from .guard import NonFiniteGuard
 from .interruptions import Interruptions
+from .named_losses import averaged, by_name, means
 from .speed import Speed
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class Trainer(SupervisedTrainer):
       leaves the process group.
 
     Events fire in MONAI's order; `RunEvents` adds its own. `state.losses` holds the losses of the last iteration by
-    name, averaged over processes; `state.output` is a list of dictionaries as MONAI's handlers expect.
+    name, averaged over processes, and while `LOSS_COMPLETED` fires `state.terms` this process's with their graphs;
+    `state.output` is a list of dictionaries as MONAI's handlers expect.
 
     Args:
         device: where batches go.
@@ -217,10 +219,13 @@ class Trainer(SupervisedTrainer):
                 outputs = engine.inferer(inputs, engine.network, *args, **kwargs)
                 state.output[Keys.PRED] = outputs
                 engine.fire_event(IterationEvents.FORWARD_COMPLETED)
-                losses = _by_name(engine.loss_function(outputs, targets))
-            state.losses = _averaged(losses)
+                terms = by_name(engine.loss_function(outputs, targets))
+                losses = means(terms)
+            state.losses = averaged(losses)
             state.output = {**state.output, **state.losses}
+            state.terms = terms
             engine.fire_event(IterationEvents.LOSS_COMPLETED)
+            del terms, state.terms
             (losses[Keys.LOSS] / window).backward()
         state.output[Keys.PRED] = _detached(outputs)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
@@ -271,20 +276,6 @@ class Trainer(SupervisedTrainer):
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-
-
-def _averaged(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Losses averaged over processes: not finite in any as soon as they are not in one."""
-    together = distributed.mean(torch.stack([value.detach().float() for value in losses.values()]))
-    return dict(zip(losses, together.unbind(), strict=True))
-
-
-def _by_name(losses: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Means of the losses; a single tensor is the total."""
-    named = {Keys.LOSS: losses} if isinstance(losses, Tensor) else dict(losses)
-    if Keys.LOSS not in named:
-        raise KeyError(f"loss_function returned {sorted(named)} and no 'loss', the part to differentiate")
-    return {str(name): value.mean() for name, value in named.items()}
 
 
 def _detached(value: Any) -> Any:

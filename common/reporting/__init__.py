@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .collapse import TellCollapse
     from .dynamics import LogDynamics, dynamics_figure
     from .figures import matches_figure, views_figure
+    from .gradient_shares import LogGradientShares
     from .log_views import LogViews
     from .progress import Progress
     from .server import reach_server
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 LAZY = {
     "LogDynamics": "dynamics",
+    "LogGradientShares": "gradient_shares",
     "LogViews": "log_views",
     "Progress": "progress",
     "TellCollapse": "collapse",
@@ -27,6 +29,7 @@ LAZY = {
 
 __all__ = [
     "LogDynamics",
+    "LogGradientShares",
     "LogViews",
     "Progress",
     "TellCollapse",
