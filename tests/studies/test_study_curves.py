@@ -83,3 +83,25 @@ def test_a_cell_without_its_curve_failed(workplace, capsys):
     workplace.content["pretraining"]["curve"] = {"landmarks found": LANDMARKS}
     assert workplace.run("--only", "adam") == 1
     assert "knows no run of MLflow" in capsys.readouterr().out and workplace.finished() == set()
+
+
+def test_the_course_of_runs_is_drawn_and_drawn_again_without_them(run_dir, tmp_path, monkeypatch, capsys):
+    import json
+    import shutil
+
+    import matplotlib
+    from script_main import script_main
+
+    main = script_main("draw_course")
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    first, again, kept = tmp_path / "first.svg", tmp_path / "again.svg", tmp_path / "course.json"
+    assert main([f"ACE={run_dir}", "--out", str(first), "--points", str(kept)]) == 0
+    assert json.loads(kept.read_text())["ACE"][LOSS] == [None, 1.0, 2.0]
+    text = first.read_text()
+    assert "ACE: probes" in text and "landmarks found" in text and "losses, to their largest" in text
+    assert "shares of the gradient" not in text and "lung probe" not in text, "the run has none"
+    shutil.rmtree(run_dir)
+    assert main(["--points", str(kept), "--out", str(again)]) == 0 and "1 runs in" in capsys.readouterr().out
+    assert "landmarks found" in again.read_text()
+    with pytest.raises(SystemExit, match="knows no run of MLflow"):
+        main([f"ACE={tmp_path}"])
