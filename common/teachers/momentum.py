@@ -74,9 +74,10 @@ class MomentumTeacher(nn.Module):
         torch._foreach_lerp_(list(targets), sources, 1.0 - momentum)
         if not self.copy_buffers:
             return
-        buffers = dict(student.named_buffers())
-        for name, buffer in self.network.named_buffers():
-            buffer.copy_(buffers[name])
+        buffers, own = dict(student.named_buffers()), dict(self.network.named_buffers())
+        for dtype in {buffer.dtype: None for buffer in own.values()}:  # a call for all of a type: they are dozens
+            names = [name for name, buffer in own.items() if buffer.dtype == dtype]
+            torch._foreach_copy_([own[name] for name in names], [buffers[name] for name in names])
 
     def _check_frozen(self) -> None:
         for name, parameter in self.network.named_parameters():
