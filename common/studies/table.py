@@ -11,6 +11,8 @@ from .differences import LEVEL, holm, paired
 from .plan import Study
 
 Figure = dict[str, Any]
+FEW = 8
+"""Names in a note."""
 
 
 def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
         *(
             [
                 f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
-                f"commit {', '.join(dict.fromkeys(map(_short, summary['commits'])))}."
+                f"commit {_listed(list(dict.fromkeys(map(_short, summary['commits']))))}."
             ]
             if summary["dates"]
             else []
@@ -87,7 +89,10 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
     if summary["unusable"]:
         notes.append(f"Left out, their files cannot be used: {', '.join(summary['unusable'])}.")
     if summary["accepted"]:
-        notes.append(f"Kept although a config changed since, declared immaterial: {', '.join(summary['accepted'])}.")
+        notes.append(f"Kept although a config changed since, declared immaterial: {_listed(summary['accepted'])}.")
+    if blank := _blank(study, summary):
+        titles = [about["title"] for name, about in summary["methods"].items() if name in blank]
+        notes.append(f"Not begun: {'; '.join(titles)}.")
     names = dict.fromkeys(study.reference(name) for name in summary["methods"])
     reference = "the method named" if len(names) > 1 else summary["methods"][next(iter(names))]["title"]
     caveat = (
@@ -110,13 +115,27 @@ def _waiting(study: Study, records: Mapping[str, Record]) -> dict[str, list[str]
     }
 
 
+def _blank(study: Study, summary: Mapping[str, Any]) -> set[str]:
+    """Methods of which nothing is measured yet, nor of those that are compared with them, where something is."""
+    begun = {
+        name
+        for name, about in summary["methods"].items()
+        if about["minutes"]["n"] or any(figure["n"] for figure in about["metrics"].values())
+    }
+    begun |= {study.reference(name) for name in begun}
+    return summary["methods"].keys() - begun if begun else set()
+
+
 def _group(study: Study, summary: Mapping[str, Any], group: Mapping[str, Any], pretrained: bool) -> str:
     """The means of some metrics and their differences."""
     titles, methods = group["metrics"], summary["methods"]
     several = len({study.reference(name) for name in methods}) > 1
     means = [["method", *["epochs", "CPU minutes"] * pretrained, *titles]]
     gains = [["method", *["from"] * several, *titles]]
+    blank = _blank(study, summary)
     for name, about in methods.items():
+        if name in blank:
+            continue
         figures, reference = [about["metrics"][title] for title in titles], study.reference(name)
         effort = [_text(about["epochs"]), _minutes(about)] * pretrained
         means.append([about["title"], *effort, *map(_figure, figures)])
@@ -194,6 +213,11 @@ def _gain(figure: Figure) -> str:
 
 def _minutes(about: Figure) -> str:
     return "-" if about["minutes"]["mean"] is None else f"{about['minutes']['mean']:.1f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, or how many they are where nobody would read them."""
+    return ", ".join(names) if len(names) <= FEW else f"{len(names)} of them, named in table.json"
 
 
 def _short(commit: str) -> str:

@@ -99,6 +99,26 @@ def test_nothing_measured_is_a_dash(workplace):
     assert "| adam | 4 | - | - |" in text and "0 of 15 cells" in text
 
 
+def test_a_method_that_has_not_begun_is_named_and_has_no_row(workplace, study):
+    from common.studies.plan import read_study
+    from common.studies.table import markdown
+
+    workplace.content["methods"]["later"] = {**workplace.content["methods"]["adam"], "title": "LATER"}
+    made = read_study(workplace.save())
+    text = markdown(made, summary((made, study[1])))
+    assert "Not begun: LATER." in text and "| LATER" not in text and "| adam | 4 |" in text
+
+
+def test_many_names_are_counted(study):
+    from common.studies.table import markdown
+
+    made, _ = study
+    found = summary(study)
+    some, many = [f"cell{number}" for number in range(8)], [f"cell{number}" for number in range(9)]
+    assert f"immaterial: {', '.join(some)}." in markdown(made, {**found, "accepted": some})
+    assert "immaterial: 9 of them, named in table.json." in markdown(made, {**found, "accepted": many})
+
+
 def test_a_cell_of_another_config_does_not_count(study):
     _, ledger = study
     record = json.loads((ledger.folder / "adam-dice-seed1.json").read_text())
