@@ -1,11 +1,13 @@
 """What goes from the data loader into the network, and out of it into the losses."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+logger = logging.getLogger(__name__)
 SMALL = 2**16
 """Bytes below which a copy to a GPU costs its call and not its length."""
 
@@ -86,6 +88,32 @@ def tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
             yield from tensors(item)
+
+
+def detached(value: Any) -> Any:
+    """Outputs of a network, mappings and lists of them too, without their graphs."""
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, Mapping):
+        return {key: detached(item) for key, item in value.items()}
+    return [detached(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def positionable_sampler(loader: Any, epoch_length: int | None) -> Any:
+    """The loader's sampler when it can start anywhere; warns when it cannot."""
+    sampler = getattr(loader, "sampler", None)
+    if not hasattr(sampler, "set_position"):
+        logger.warning(
+            "The data loader's sampler cannot start in mid-epoch: a run resumed there sees the first batches of the "
+            "epoch again. common.sampling.SeededSampler resumes exactly."
+        )
+        return None
+    if epoch_length != len(loader):
+        raise ValueError(
+            f"train#trainer#epoch_length is {epoch_length} but the loader has {len(loader)} batches; an exact resume "
+            "needs both equal. Leave epoch_length out and limit the data set instead"
+        )
+    return sampler
 
 
 def _moved(value: Any, moved: Mapping[int, Tensor], **kwargs: Any) -> Any:

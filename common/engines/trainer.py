@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from . import distributed, joint_end
-from .batches import method_losses, whole_batch
+from .batches import detached, method_losses, positionable_sampler, whole_batch
 from .clipping import ClipGradients, norms_of
 from .events import RunEvents
 from .guard import NonFiniteGuard
@@ -136,7 +136,7 @@ class Trainer(SupervisedTrainer):
         self.clip = clip
         self.guard = NonFiniteGuard(self.state, network, optimizer)
         self.amp_dtype = _amp_dtype(amp_dtype)
-        self.sampler = _positionable_sampler(train_data_loader, self.state.epoch_length)
+        self.sampler = positionable_sampler(train_data_loader, self.state.epoch_length)
         self.state.seed = (get_seed() or 0) if seed is None else seed
         self.state.losses, self.state.schedules = {}, {}
         self.interruptions = Interruptions()
@@ -227,7 +227,7 @@ class Trainer(SupervisedTrainer):
             engine.fire_event(IterationEvents.LOSS_COMPLETED)
             del terms, state.terms
             (losses[Keys.LOSS] / window).backward()
-        state.output[Keys.PRED] = _detached(outputs)
+        state.output[Keys.PRED] = detached(outputs)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.guard.check(losses, state.losses, batchdata, self._clipped() if last else None)
         if last:
@@ -278,37 +278,12 @@ class Trainer(SupervisedTrainer):
         torch.manual_seed(seed)
 
 
-def _detached(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach()
-    if isinstance(value, Mapping):
-        return {key: _detached(item) for key, item in value.items()}
-    return [_detached(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def _amp_dtype(amp_dtype: torch.dtype | str | None) -> torch.dtype | None:
     if amp_dtype not in (None, torch.bfloat16, "bfloat16"):
         raise ValueError(
             f"amp_dtype is {amp_dtype}; it must be bfloat16 or null; bfloat16 runs on CPU and GPU without loss scaling"
         )
     return None if amp_dtype is None else torch.bfloat16
-
-
-def _positionable_sampler(loader: Any, epoch_length: int | None) -> Any:
-    """The loader's sampler when it can start anywhere; warns when it cannot."""
-    sampler = getattr(loader, "sampler", None)
-    if not hasattr(sampler, "set_position"):
-        logger.warning(
-            "The data loader's sampler cannot start in mid-epoch: a run resumed there sees the first batches of the "
-            "epoch again. common.sampling.SeededSampler resumes exactly."
-        )
-        return None
-    if epoch_length != len(loader):
-        raise ValueError(
-            f"train#trainer#epoch_length is {epoch_length} but the loader has {len(loader)} batches; an exact resume "
-            "needs both equal. Leave epoch_length out and limit the data set instead"
-        )
-    return sampler
 
 
 def _raise(error: BaseException) -> None:

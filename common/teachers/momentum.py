@@ -76,8 +76,8 @@ class MomentumTeacher(nn.Module):
             return
         buffers, own = dict(student.named_buffers()), dict(self.network.named_buffers())
         for dtype in {buffer.dtype: None for buffer in own.values()}:  # a call for all of a type: they are dozens
-            names = [name for name, buffer in own.items() if buffer.dtype == dtype]
-            torch._foreach_copy_([own[name] for name in names], [buffers[name] for name in names])
+            alike = [name for name, buffer in own.items() if buffer.dtype == dtype]
+            torch._foreach_copy_([own[name] for name in alike], [buffers[name] for name in alike])
 
     def _check_frozen(self) -> None:
         for name, parameter in self.network.named_parameters():
