@@ -15,21 +15,17 @@ from ..command.run_files import write_run_files
 from ..engines import Reading, RunEvents, Trainer, rank
 from ..engines.events import whatever_happens
 from ..records import Corpus
-from ..records.data_used import DataUsed, data_used
-from . import data_note, flatten, parameters
-from .inputs import data_input
+from . import data_note, flatten
 from .parent import ParentRun
 from .run_tags import description, run_tags
 from .store import RunNote, RunStore, digest
 from .system_metrics import SystemMetrics
+from .tracked_engines import TrackedEngines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from mlflow.entities import DatasetInput
 
 logger = logging.getLogger(__name__)
-ROLES = {"train": "train", "val": "validation", "test": "test"}
-"""What an evaluation by itself is for, by the split that it judges."""
 LABELS = {"data": "data.name", "encoder": "architecture", "seed": "seed", "start": "start"}
 CONFIG_DIGEST = "config.digest"
 COUNTS = ("undefined_classes",)
@@ -85,7 +81,7 @@ class Tracking:
         if every < 1:
             raise ValueError(f"tracking#every is {every}; it must be 1 or more")
         self.run_name, self.every = str(run_name), every
-        self.params, self.corpus = without_credentials(dict(params or {})), corpus
+        self.params = without_credentials(dict(params or {}))
         self.config = without_credentials(dict(config) if config is not None else merged_config() or {})
         self.store = RunStore(uri, Path(directory), experiment)
         self.note = RunNote(Path(directory) / experiment / self.run_name)
@@ -94,8 +90,7 @@ class Tracking:
         self._parent: ParentRun | None = None
         if stage is not None:
             self._parent = ParentRun(RunStore(uri, Path(directory), experiment), stage, Path(directory) / experiment)
-        self._trainer: Trainer | None = None
-        self._evaluator: Evaluator | None = None
+        self.engines = TrackedEngines(corpus)
         self._from_checkpoint: str | None = None
         self._judged = None if training is None else RunNote(Path(training))
         self._judged_id: str | None = None
@@ -108,14 +103,14 @@ class Tracking:
         if rank() > 0:
             return
         if isinstance(engine, Trainer):
-            self._trainer = engine
+            self.engines.trainer = engine
             engine.add_event_handler(Events.STARTED, self._open)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._log_iteration)
             engine.add_event_handler(RunEvents.FINISHED, self._close, "FINISHED")
             engine.add_event_handler(RunEvents.FINISHED_BEFORE, self._mark_finished)
             engine.add_event_handler(RunEvents.ABORTED, whatever_happens(self._abort))
         elif isinstance(engine, Evaluator):
-            self._evaluator = engine
+            self.engines.evaluator = engine
             engine.add_event_handler(Events.STARTED, self._open)
             engine.add_event_handler(Events.COMPLETED, self._log_metrics)
             engine.add_event_handler(Events.EXCEPTION_RAISED, self._evaluator_raised)
@@ -193,7 +188,7 @@ class Tracking:
 
     @property
     def _step(self) -> int:
-        return self._trainer.state.iteration if self._trainer is not None else 0
+        return self.engines.step
 
     def _ensure(self) -> None:
         """Have a run to write to; one that is closed already takes late figures without opening again."""
@@ -208,72 +203,34 @@ class Tracking:
             self.store.reopen()
             self._system.start(self.store)
             return
-        if self._trainer is not None and self.config:
+        if self.engines.trainer is not None and self.config:
             write_run_files(self.note.path.parent, self.config)
         config = flatten.params(self.config)
-        remembered = self.note.read(self.store.address, config) if self._trainer is not None else None
+        remembered = self.note.read(self.store.address, config) if self.engines.trainer is not None else None
         if remembered is not None and self.store.status(remembered) == "FINISHED":
             remembered = None
         parent = self._parent.open(self._from_checkpoint is not None) if self._parent is not None else None
-        if self._trainer is None and self._judged is not None:
+        if self.engines.trainer is None and self._judged is not None:
             self._judged_id = self.store.known(self._judged.run_id())
             parent = self._judged_id or parent
         continued = self.store.open(self.run_name, [self._from_checkpoint, remembered], parent)
-        if self._trainer is not None:
+        if self.engines.trainer is not None:
             self.note.write(self.store.id, self.store.address, config)
-        params, tags = self._described(), run_tags() | {CONFIG_DIGEST: digest(config)}
+        params, tags = self.engines.described(self.params), run_tags() | {CONFIG_DIGEST: digest(config)}
         known = self.store.data() if continued else None
         new = {name: value for name, value in params.items() if known is None or name not in known.params}
         if known is None:
             tags |= description()
         self.store.log(params=new, tags=tags | self._data_tags() | _labels(params))
-        self.store.inputs(self._inputs())
+        self.store.inputs(self.engines.inputs())
         if self.config and (known is None or known.tags.get(CONFIG_DIGEST) != tags[CONFIG_DIGEST]):
             name = "config.yaml" if known is None else f"config-{self._step:09d}.yaml"
             self.store.keep("log_dict", self.config, name)
         self._system.start(self.store)
         logger.info("Tracked as %s in %s.", self.run_name, self.store.address)
 
-    def _described(self) -> dict[str, str]:
-        engine: Any = self._trainer or self._evaluator
-        told = parameters.of_training(engine) if self._trainer is not None else {}
-        if self._trainer is None:
-            told = parameters.of_network(getattr(engine, "network", None))
-        if self.corpus is not None:
-            told["data.name"] = self.corpus.name
-            told["data.records"] = len(self.corpus.records)
-            told["data.fingerprint"] = self.corpus.fingerprint()
-            told |= {f"data.{name}": chosen for name, chosen in self.corpus.choices.items()}
-        given = {name: value for name, value in self.params.items() if value is not None}
-        return flatten.params({**told, **given})
-
     def _data_tags(self) -> dict[str, str]:
-        trained, validated = self._data_used(self._trainer), self._data_used(self._evaluator)
-        if self._trainer is None:
-            return data_note.tags(evaluated=validated)
-        self.data_note.write(trained, validated, goes_on=self._from_checkpoint is not None)
-        return data_note.tags(trained, validated)
-
-    def _inputs(self) -> list["DatasetInput"]:
-        """The corpus of each engine, where its dataset tells what it reads of it."""
-        found = []
-        for engine in (self._trainer, self._evaluator):
-            dataset = getattr(getattr(engine, "data_loader", None), "dataset", None)
-            corpus = getattr(getattr(dataset, "store", None), "corpus", self.corpus)
-            if isinstance(corpus, Corpus) and self._data_used(engine):
-                found.append(data_input(corpus, self._role(engine)))
-        return found
-
-    def _role(self, engine: Engine | None) -> str:
-        """What an engine's data are for; an evaluator beside a trainer validates, whatever split it takes for that."""
-        if self._trainer is not None:
-            return "train" if engine is self._trainer else "validation"
-        splits = {used.split for used in self._data_used(engine)}
-        return ROLES.get(splits.pop(), "validation") if len(splits) == 1 else "validation"
-
-    def _data_used(self, engine: Engine | None) -> list[DataUsed]:
-        loader = getattr(engine, "data_loader", None)
-        return data_used(getattr(loader, "dataset", None), self.corpus)
+        return self.engines.data_tags(self.data_note, goes_on=self._from_checkpoint is not None)
 
     def _log_iteration(self, engine: Trainer) -> None:
         state = engine.state
@@ -295,16 +252,16 @@ class Tracking:
             yield "speed/data_wait", lap.data_wait
 
     def _log_metrics(self, engine: Engine) -> None:
-        role = self._role(engine)
+        role = self.engines.role(engine)
         measured = {f"{role}/{name}": value for name, value in engine.state.metrics.items() if name not in COUNTS}
         self.log_metrics(measured)
-        if self._trainer is None:
+        if self.engines.trainer is None:
             if self._judged_id is not None:
                 self.store.add(self._judged_id, flatten.metrics(measured), self._data_tags())
             self._close("FINISHED")
 
     def _evaluator_raised(self, _engine: Engine, error: BaseException) -> None:
-        if self._trainer is None:
+        if self.engines.trainer is None:
             whatever_happens(self._close)(_status(error))
         raise error
 
