@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from common.figures import TEXT, styles
-from common.reporting.store import RunNote, RunStore
+from common.reporting.run_note import RunNote
+from common.reporting.store import RunStore
 from common.studies.curves import STEP, read_curve
 from common.studies.panels import label
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ..command import Stage
-from .store import RunNote, RunStore
+from .run_note import RunNote
+from .store import RunStore
 
 
 class ParentRun:

@@ -1,8 +1,6 @@
 """The MLflow run that a training writes to."""
 
 import atexit
-import hashlib
-import json
 import logging
 import os
 import re
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..command.credentials import without_credentials
-from ..files import write_atomically
 from .addresses import sqlite_address, sqlite_file
 from .errors import TrackingError
 from .server import Reserve, connect
@@ -281,53 +278,3 @@ def with_retries(action: Callable[..., T], *arguments: Any, **named: Any) -> T:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
-
-
-class RunNote:
-    """A file that remembers which MLflow run belongs to a run directory before there is a checkpoint.
-
-    Args:
-        directory: of the run.
-    """
-
-    def __init__(self, directory: Path):
-        self.path = directory / "mlflow_run.json"
-
-    def read(self, uri: str, config: Mapping[str, str]) -> str | None:
-        """Run id noted for the same server and the same config; a damaged note counts as none, with a warning.
-
-        Args:
-            uri: of the server, without credentials.
-            config: of the run, by name.
-        """
-        if not self.path.exists():
-            return None
-        try:
-            note = json.loads(self.path.read_text())
-            run_id, place, noted = str(note["run_id"]), note["uri"], note["config"]
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            logger.warning(
-                "The note %s is damaged (%s: %s) and is written anew; unless a checkpoint names the MLflow run, a new "
-                "one begins.",
-                self.path,
-                type(error).__name__,
-                error,
-            )
-            return None
-        return run_id if (place, noted) == (uri, digest(config)) else None
-
-    def run_id(self) -> str | None:
-        """The run noted last, of whatever server and config; None where there is none."""
-        try:
-            return str(json.loads(self.path.read_text())["run_id"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-    def write(self, run_id: str, uri: str, config: Mapping[str, str]) -> None:
-        """Note the run."""
-        write_atomically(json.dumps({"run_id": run_id, "uri": uri, "config": digest(config)}), self.path)
-
-
-def digest(config: Mapping[str, str]) -> str:
-    """Checksum of a config by name."""
-    return hashlib.blake2b(json.dumps(sorted(config.items())).encode(), digest_size=8).hexdigest()

@@ -17,8 +17,9 @@ from ..engines.events import whatever_happens
 from ..records import Corpus
 from . import data_note, flatten
 from .parent import ParentRun
+from .run_note import RunNote, digest
 from .run_tags import description, run_tags
-from .store import RunNote, RunStore, digest
+from .store import RunStore
 from .system_metrics import SystemMetrics
 from .tracked_engines import TrackedEngines
 

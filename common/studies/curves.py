@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..figures import TEXT, styles
-from ..reporting.store import RunNote, RunStore
+from ..reporting.run_note import RunNote
+from ..reporting.store import RunStore
 from .cells import Record
 from .panels import label, legend, panels
 

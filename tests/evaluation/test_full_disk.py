@@ -18,7 +18,7 @@ from common.evaluation.save_report import SaveReport
 from common.records.data_used import DataUsed
 from common.reporting.data_note import DataNote
 from common.reporting.dynamics import LogDynamics
-from common.reporting.store import RunNote
+from common.reporting.run_note import RunNote
 
 
 @contextlib.contextmanager

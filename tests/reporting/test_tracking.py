@@ -291,14 +291,3 @@ def test_space_is_kept_for_the_last_entry(output_root):
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: kept.extend(output_root.glob(".reserve*.partial")))
     engine.run()
     assert kept and not list(output_root.glob(".reserve*"))
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[1]", b'{"run_id": "x"}', b"\xff\xfe"])
-def test_a_damaged_note_is_written_anew(output_root, content, caplog):
-    note = store.RunNote(output_root / "toy/a")
-    note.write("x" * 32, "sqlite:///x", {})
-    assert note.read("sqlite:///x", {}) == "x" * 32
-    note.path.write_bytes(content)
-    with caplog.at_level(logging.WARNING):
-        assert note.read("sqlite:///x", {}) is None
-    assert f"The note {note.path} is damaged" in caplog.text

@@ -8,7 +8,8 @@ LANDMARKS, LOSS = "validation/landmark_retrieval", "train/loss"
 @pytest.fixture
 def run_dir(output_root, monkeypatch):
     """A run with two numbers at other steps each."""
-    from common.reporting.store import RunNote, RunStore
+    from common.reporting.run_note import RunNote
+    from common.reporting.store import RunStore
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store, note = RunStore(None, output_root, "cxr_ace"), RunNote(output_root / "cxr_ace" / "one")
