@@ -51,6 +51,11 @@ COMPARISON = {
 }
 BUDGETS = ("quarter", "today", "tenfold")
 OF_BUDGETS = {"landmarks found": 3, "lung probe AUC": 3, "embedding rank": 0}
+BY_VIEWS = {  # label of a row in a bundle's README: metric of studies/comparison
+    "landmarks of phantoms found, by views": "landmarks found",
+    "lung or not per token, AUC, by views": "lung probe AUC",
+    "rank of embeddings, by views": "embedding rank",
+}
 
 
 def measured(study: str) -> Mapping[str, Any]:
@@ -69,6 +74,11 @@ def bundle_rows(bundle: str) -> Iterator[tuple[str, ...]]:
     methods = measured("presets")
     for label, (metric, digits) in PRESETS.items():
         yield label, *(figure(methods[name]["metrics"][metric], digits) for name in BUNDLES[bundle])
+    methods, reference = measured("comparison"), BUNDLES[bundle][0]
+    names = [reference, *(f"{bundle.removeprefix('cxr_')}_{budget}" for budget in BUDGETS)]
+    for label, metric in BY_VIEWS.items():
+        means = (methods[name]["metrics"][metric]["mean"] for name in names)
+        yield label, *("-" if mean is None else f"{mean:.{OF_BUDGETS[metric]}f}" for mean in means)
 
 
 def learning_rows() -> Iterator[tuple[str, ...]]:
