@@ -21,7 +21,7 @@ fine_tune() { # finetuned or scratch
     run=$segmentation-$start$draw
     python -m common run image_segmentation data/phantom small few_labels --run_name "quickstart-$start$draw" \
       --dataset_dir "$phantom" --encoder_file "$ace/encoder.safetensors" --load_weights "$load_weights" \
-      --seed "$draw" --label_seed "$draw" --steps 90 --val_interval 10
+      --seed "$draw" --label_seed "$draw" --steps 60 --val_interval 10 --decoder_channels 32
     if [ ! "$run/evaluation.json" -nt "$run/model.pt" ]; then
       python -m common evaluate "$run"
     fi
@@ -34,7 +34,7 @@ if [ ! -f "$phantom/test_list.txt" ]; then
 fi
 
 step "2/5 ACE pre-training on them, without labels"
-python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --val_interval 8
+python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --steps 400 --val_interval 8
 
 step "3/5 Segmentation from 12 labelled images, three times from the ACE encoder and three times from scratch"
 mkdir -p runs/logs
