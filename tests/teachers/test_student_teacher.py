@@ -62,5 +62,8 @@ def test_buffers_are_the_students_unless_the_teacher_keeps_its_own():
     for options, followed in (({}, True), ({"copy_buffers": False}, False)):
         method = Toy(Student(), **options)
         method.student.encoder[1].running_mean.fill_(5.0)
+        method.student.encoder[1].num_batches_tracked.fill_(7)  # of another type
         method.update_teacher(0.5)
-        assert bool((method.teacher.network.encoder[1].running_mean == 5.0).all()) is followed
+        kept = method.teacher.network.encoder[1]
+        assert bool((kept.running_mean == 5.0).all()) is followed
+        assert bool(kept.num_batches_tracked == 7) is followed
