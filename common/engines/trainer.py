@@ -138,7 +138,7 @@ class Trainer(SupervisedTrainer):
         self.amp_dtype = _amp_dtype(amp_dtype)
         self.sampler = positionable_sampler(train_data_loader, self.state.epoch_length)
         self.state.seed = (get_seed() or 0) if seed is None else seed
-        self.state.losses, self.state.schedules = {}, {}
+        self.state.losses, self.state.terms, self.state.schedules = {}, {}, {}
         self.interruptions = Interruptions()
         self._resumed = False
         self.passed_over: str | None = None
@@ -224,8 +224,10 @@ class Trainer(SupervisedTrainer):
             state.losses = averaged(losses)
             state.output = {**state.output, **state.losses}
             state.terms = terms
-            engine.fire_event(IterationEvents.LOSS_COMPLETED)
-            del terms, state.terms
+            try:
+                engine.fire_event(IterationEvents.LOSS_COMPLETED)
+            finally:
+                state.terms = terms = {}  # and their graphs
             (losses[Keys.LOSS] / window).backward()
         state.output[Keys.PRED] = detached(outputs)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)

@@ -36,6 +36,7 @@ def summarise(study: Study, found: Mapping[str, Status]) -> dict[str, Any]:
         "reference": study.content["reference"],
         "seeds": study.content["seeds"],
         "methods": methods,
+        "begun": sorted({cell.method for cell in study.cells if _is_begun(found.get(cell.id))} & methods.keys()),
         "waiting": waiting,
         "finished": len(kept),
         "cells": sum(cell.method in methods for cell in study.cells),
@@ -74,7 +75,7 @@ def markdown(study: Study, summary: Mapping[str, Any]) -> str:
         *(
             [
                 f"Measured {' to '.join(dict.fromkeys(summary['dates']))} on {'; '.join(summary['hardware'])}; "
-                f"commit {_listed(list(dict.fromkeys(map(_short, summary['commits']))))}."
+                f"commits: {_listed(list(dict.fromkeys(map(_short, summary['commits']))))}."
             ]
             if summary["dates"]
             else []
@@ -115,14 +116,13 @@ def _waiting(study: Study, records: Mapping[str, Record]) -> dict[str, list[str]
     }
 
 
+def _is_begun(status: Status | None) -> bool:
+    return status is not None and (status.record is not None or bool(status.fault))
+
+
 def _blank(study: Study, summary: Mapping[str, Any]) -> set[str]:
-    """Methods of which nothing is measured yet, nor of those that are compared with them, where something is."""
-    begun = {
-        name
-        for name, about in summary["methods"].items()
-        if about["minutes"]["n"] or any(figure["n"] for figure in about["metrics"].values())
-    }
-    begun |= {study.reference(name) for name in begun}
+    """Methods of which no cell has a file, nor one of those that are compared with them, where others have."""
+    begun = {*summary["begun"], *map(study.reference, summary["begun"])}
     return summary["methods"].keys() - begun if begun else set()
 
 

@@ -66,7 +66,7 @@ class MomentumTeacher(nn.Module):
             momentum: m in [0, 1]; 1 leaves the teacher as it is.
 
         Raises:
-            KeyError: the student lacks one of the teacher's parameters.
+            KeyError: the student lacks one of the teacher's parameters or buffers.
         """
         followed = dict(student.named_parameters())
         names, targets = zip(*self.network.named_parameters(), strict=True)

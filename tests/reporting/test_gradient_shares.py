@@ -2,35 +2,44 @@
 
 import pytest
 import torch
+from ignite.engine import Events
 from torch import nn
 from torch.utils.data import DataLoader
+from toy_bundle.scripts.children import exit_code, in_child
 from toy_bundle.scripts.toy import Noise
 
-from common.engines import Trainer
+from common.engines import Trainer, distributed
 from common.reporting import LogGradientShares
 from common.reporting.gradient_shares import gradient_shares
 from common.sampling import SeededSampler
 
 
 class TwoHeads(nn.Module):
-    """An encoder, two heads, and a total of their losses in which one weighs a tenth."""
+    """An encoder with dropout and batch norm, two heads, and a total of their losses in which one weighs a tenth."""
 
     def __init__(self):
         super().__init__()
-        self.encoder, self.near, self.far = nn.Linear(6, 5), nn.Linear(5, 1), nn.Linear(5, 3)
+        self.encoder = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Dropout(0.3))
+        self.near, self.far = nn.Linear(5, 1), nn.Linear(5, 3)
 
     def forward(self, batch):
-        features = self.encoder(batch["image"]).tanh()
+        features = self.encoder(batch["image"])
         parts = {"near": self.near(features).square().mean(), "far": self.far(features).square().mean()}
         return {"loss": parts["near"] + 0.1 * parts["far"], **parts, "told_apart": features.detach().mean()}
 
 
 class Tracked:
+    """Stands in for the tracking, and looks whether the graphs of the losses are gone after each iteration."""
+
     def __init__(self):
-        self.points = []
+        self.points, self.left = {}, []
+
+    def attach(self, engine):
+        self.engine = engine
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: self.left.extend(engine.state.terms))
 
     def log_metrics(self, metrics):
-        self.points.append(metrics)
+        self.points[self.engine.state.iteration] = metrics
 
 
 def train(handlers=(), accumulation_steps=1):
@@ -47,12 +56,29 @@ def train(handlers=(), accumulation_steps=1):
 def test_looking_changes_no_bit_and_comes_at_the_first_and_every_fifth(accumulation_steps):
     tracked = Tracked()
     plain = train(accumulation_steps=accumulation_steps)
-    followed = train([LogGradientShares(tracked, every=5)], accumulation_steps)
+    followed = train([tracked, LogGradientShares(tracked, every=5)], accumulation_steps)
     assert all(torch.equal(value, followed[name]) for name, value in plain.items())
-    assert len(tracked.points) == 3, "iterations 1, 6 and 11 of 12"
-    for point in tracked.points:
+    assert list(tracked.points) == [1, 6, 11] and not tracked.left
+    for point in tracked.points.values():
         assert set(point) == {"gradient_share/near", "gradient_share/far"}
         assert sum(point.values()) == pytest.approx(1)
+
+
+def test_looking_changes_no_bit_of_two_processes(tmp_path):
+    """The gradients of one process are taken apart without those of the other, and are averaged afterwards as ever."""
+
+    def act():
+        distributed.setup()
+        tracked, plain = Tracked(), train()
+        followed = train([tracked, LogGradientShares(tracked, every=5)])
+        assert torch.distributed.is_initialized() and list(tracked.points) == [1, 6]
+        assert all(torch.equal(value, followed[name]) for name, value in plain.items())
+        (tmp_path / str(distributed.rank())).touch()
+
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29519"}
+    children = [in_child(act, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
+    assert [exit_code(child) for child in children] == [0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
 
 def test_only_what_several_losses_move_counts_and_with_its_weight():
@@ -71,6 +97,13 @@ def test_a_loss_inside_another_one_is_not_counted_twice():
     assert gradient_shares(losses, [weight]) == pytest.approx({"diagnosis": 2 / 3, "segmentation": 1 / 3})
 
 
+def test_a_loss_of_two_names_counts_once_and_a_mean_that_is_only_watched_does_not():
+    weight = torch.ones(1, requires_grad=True)
+    first, second = weight.sum(), 3 * weight.sum()
+    losses = {"loss": first + second, "first": first, "again": first, "second": second, "mean": (first + second) / 2}
+    assert gradient_shares(losses, [weight]) == pytest.approx({"first": 1 / 4, "second": 3 / 4})
+
+
 def test_what_is_in_no_total_or_has_no_gradient_or_is_alone_says_nothing():
     weight = torch.ones(1, requires_grad=True)
     first, second = weight.sum(), 3 * weight.sum()
@@ -84,5 +117,5 @@ def test_an_interval_below_one_is_refused_and_none_attaches_nothing():
     with pytest.raises(ValueError, match="every is 0"):
         LogGradientShares(Tracked(), every=0)
     tracked = Tracked()
-    train([LogGradientShares(tracked)])
+    train([tracked, LogGradientShares(tracked)])
     assert not tracked.points

@@ -104,5 +104,28 @@ def test_the_course_of_runs_is_drawn_and_drawn_again_without_them(run_dir, tmp_p
     shutil.rmtree(run_dir)
     assert main(["--points", str(kept), "--out", str(again)]) == 0 and "1 runs in" in capsys.readouterr().out
     assert "landmarks found" in again.read_text()
-    with pytest.raises(SystemExit, match="knows no run of MLflow"):
-        main([f"ACE={tmp_path}"])
+    assert main([f"ACE={tmp_path}"]) == 1 and "knows no run of MLflow" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([str(run_dir)])
+
+
+def test_a_course_has_smoothed_losses_shares_and_a_title_where_there_are_no_probes():
+    from common.studies.course import course_figure
+
+    steps = list(range(1, 8))
+    course = {
+        "step": steps,
+        "train/loss": [9.0] * 7,
+        "train/near": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0],
+        "train/far": [0.0] * 7,
+        "gradient_share/near": [0.25, None, None, None, None, None, 0.75],
+    }
+    probes, embeddings, losses, shares = course_figure({"CT": course}).axes
+    assert not probes.axison and not embeddings.axison
+    assert losses.get_title() == "CT: losses, to their largest" and shares.get_title() == "shares of the gradient"
+    far, near = losses.lines
+    assert [near.get_label(), far.get_label()] == ["near", "far"], "a total of several parts is not drawn"
+    assert list(near.get_ydata()) == pytest.approx([1, 5.5 / 6, 5 / 6, 4.5 / 6, 4 / 6, 3 / 6, 2 / 6])
+    assert not any(far.get_ydata())
+    (share,) = shares.lines
+    assert (list(share.get_xdata()), list(share.get_ydata())) == ([1, 7], [0.25, 0.75])
