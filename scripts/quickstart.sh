@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a pre-trained, fine-tuned, tracked and exported network, on phantom data. Ten to fifteen minutes on two cores.
+# From nothing to a pre-trained, fine-tuned, tracked and exported network, on phantom data. About ten minutes on two cores.
 # Started again, it reuses everything that is finished and resumes what is not.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
