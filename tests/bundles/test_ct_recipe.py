@@ -45,6 +45,12 @@ def test_numbers_are_the_papers(overlays, numbers):
         assert parser[key] == value, key
 
 
+def test_the_shares_of_both_tasks_are_followed_on_demand():
+    parser = parsed(BUNDLE)
+    assert "@shares," in parser["train#trainer#train_handlers"]
+    assert parser["shares#every"] == "@gradient_share_interval" and parser["gradient_share_interval"] is None
+
+
 @pytest.mark.parametrize("architecture", BY_BACKBONE)
 def test_batch_and_learning_rate_follow_the_backbone(architecture):
     numbers = BY_BACKBONE[architecture]

@@ -10,6 +10,7 @@ from common.engines import ClipGradients, Trainer
 from common.evaluation import network_sharpness
 from common.losses import LabelLoss, LabelMapLoss, MultitaskLoss
 from common.reporting import LogDynamics
+from common.reporting.gradient_shares import gradient_shares
 from common.sampling import SeededSampler
 
 CROP = (16, 32, 32)
@@ -63,6 +64,16 @@ def test_following_the_dynamics_changes_no_bit(tmp_path):
         assert torch.equal(value, followed.state_dict()[key]), key
     assert [step for step, _ in handler.curves["sharpness"]] == [1, 2]
     assert trainer.state.losses["with_mask"] == pytest.approx(0.5)
+
+
+def test_both_tasks_share_the_gradient_and_neither_the_parts_of_a_task_nor_its_counts():
+    module = network()
+    inputs, targets = prepare(
+        next(iter(DataLoader(Volumes(), 2, sampler=SeededSampler(4, 0, 2, shuffle=False)))), "cpu", False
+    )
+    shares = gradient_shares(loss_function()(module.train()(inputs), targets), list(module.parameters()))
+    assert set(shares) == {"diagnosis", "segmentation"} and sum(shares.values()) == pytest.approx(1)
+    assert min(shares.values()) > 0
 
 
 def test_without_segmentation_the_same_command_trains_one_task():
