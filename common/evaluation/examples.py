@@ -3,10 +3,12 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from ignite.engine import Engine, Events
+from torch import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +19,7 @@ POOL = 32  # images kept for the middle, whose place is known at the end alone; 
 
 
 class LogExamples(ABC):
-    """Handler of an evaluator: a figure of some images, sent to the tracking when the result is the best so far.
+    """Handler of an evaluator: a figure of some images, offered to the tracking when the result is the best so far.
 
     It shows the images with the worst and the best score of all, and those nearest to the median; of thousands, the
     latter are chosen among some that lie evenly in the data set's order, since not all can be kept.
@@ -92,7 +94,13 @@ class LogExamples(ABC):
         if self.scores and state.epoch == state.best_metric_epoch:
             where = f"{self.split} split: " if self.split else ""
             title = f"{where}{len(self.scores)} images by their {self.measure}"
-            self.tracking.log_figure("predictions", self.draw(self.chosen(), title))
+            chosen = {kind: [_kept(item) for item in items] for kind, items in self.chosen().items()}
+            self.tracking.offer_figure("predictions", partial(self.draw, chosen, title))
+
+
+def _kept(item: Item) -> Item:
+    """By itself in host memory: a picture may wait, and its batch shall not wait on the device with it."""
+    return {k: v.detach().to("cpu", copy=True) if isinstance(v, Tensor) else v for k, v in item.items()}
 
 
 def _score(scored: Scored) -> float:

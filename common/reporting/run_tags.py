@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..command.credentials import without_credentials
@@ -12,6 +12,7 @@ from ..engines import commit
 from .closing_block import IN_REPOSITORY
 
 RECIPES, MULTI_GPU = ("train.yaml", "analyse.yaml"), "multi_gpu"
+LABELS = {"data": "data.name", "encoder": "architecture", "seed": "seed", "start": "start"}
 TOLD_BY_BUNDLE = ("--config_file", "--bundle_root")
 
 
@@ -72,3 +73,12 @@ def _overrides(arguments: Sequence[str]) -> list[str]:
         elif word.partition("=")[0] not in TOLD_BY_BUNDLE:
             kept.append(word)
     return kept
+
+
+def labels(params: Mapping[str, str]) -> dict[str, str]:
+    """Parameters that one filters runs by, which are tags as well.
+
+    Args:
+        params: of the run, by name.
+    """
+    return {label: params[name] for label, name in LABELS.items() if name in params}

@@ -1,7 +1,7 @@
 """MLflow tracking of a bundle, on by default."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,15 @@ from monai.engines import Evaluator
 from ..command import current_stage, merged_config
 from ..command.credentials import without_credentials
 from ..command.run_files import write_run_files
-from ..engines import Reading, RunEvents, Trainer, rank
+from ..engines import RunEvents, Trainer, rank
 from ..engines.events import whatever_happens
 from ..records import Corpus
 from . import data_note, flatten
+from .paced_figures import PacedFigures
 from .parent import ParentRun
+from .points import Points
 from .run_note import RunNote, digest
-from .run_tags import description, run_tags
+from .run_tags import description, labels, run_tags
 from .store import RunStore
 from .system_metrics import SystemMetrics
 from .tracked_engines import TrackedEngines
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
-LABELS = {"data": "data.name", "encoder": "architecture", "seed": "seed", "start": "start"}
 CONFIG_DIGEST = "config.digest"
 COUNTS = ("undefined_classes",)
 """What a report says beside its measurements; `evaluation.json` has it."""
@@ -96,7 +97,7 @@ class Tracking:
         self._judged = None if training is None else RunNote(Path(training))
         self._judged_id: str | None = None
         self._is_open = False
-        self._speed = Reading()
+        self._points, self._figures = Points(), PacedFigures()
         self._system = SystemMetrics(system_metrics)
 
     def attach(self, engine: Engine) -> None:
@@ -151,6 +152,19 @@ class Tracking:
             self._ensure()
             path = f"figures/{name}-{self._step if step is None else step:09d}.png"
             self.store.keep("log_figure", figure, path)
+
+    def offer_figure(self, name: str, draw: "Callable[[], Figure]") -> None:
+        """Keep a figure of now, drawn when the training can spare the time: see `PacedFigures`.
+
+        Args:
+            name: as of `log_figure`.
+            draw: draws it, from what does not change and takes little memory.
+        """
+        if rank() == 0:
+            step = self._step
+            self._figures.offer(name, lambda: self.log_figure(name, draw(), step))
+            if self.engines.trainer is None:
+                self._figures.finish()
 
     def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
         """Keep a file as an artifact.
@@ -222,7 +236,7 @@ class Tracking:
         new = {name: value for name, value in params.items() if known is None or name not in known.params}
         if known is None:
             tags |= description()
-        self.store.log(params=new, tags=tags | self._data_tags() | _labels(params))
+        self.store.log(params=new, tags=tags | self._data_tags() | labels(params))
         self.store.inputs(self.engines.inputs())
         if self.config and (known is None or known.tags.get(CONFIG_DIGEST) != tags[CONFIG_DIGEST]):
             name = "config.yaml" if known is None else f"config-{self._step:09d}.yaml"
@@ -237,20 +251,7 @@ class Tracking:
         state = engine.state
         if state.iteration % self.every and state.iteration % state.epoch_length and state.iteration != 1:
             return
-        self.store.log(dict(self._points(engine)), state.iteration)
-
-    def _points(self, engine: Trainer) -> Iterator[tuple[str, float]]:
-        state = engine.state
-        yield "epoch", float(state.epoch)
-        for name, value in state.losses.items():
-            yield from flatten.scalars(value, f"train/{name}")
-        rate = {"learning_rate": engine.optimizer.param_groups[0]["lr"]}
-        for name, value in {**rate, **state.schedules}.items():
-            yield from flatten.scalars(value, f"schedule/{name}")
-        lap, self._speed = engine.speed.reading.since(self._speed), engine.speed.reading
-        if lap.iterations:
-            yield "speed/images_per_second", lap.images_per_second
-            yield "speed/data_wait", lap.data_wait
+        self.store.log(self._points.of(engine), state.iteration)
 
     def _log_metrics(self, engine: Engine) -> None:
         role = self.engines.role(engine)
@@ -283,6 +284,7 @@ class Tracking:
         """Mark the run; one that has been marked as finished already may still fail in a handler after this one."""
         if self.store.run_id is not None and (self._is_open or status != "FINISHED"):
             self._is_open = False
+            whatever_happens(self._figures.finish)()
             self._system.stop()
             self.store.close(status)
             if self._parent is not None:
@@ -291,8 +293,3 @@ class Tracking:
 
 def _status(error: BaseException) -> str:
     return "FAILED" if isinstance(error, Exception) else "KILLED"
-
-
-def _labels(params: Mapping[str, str]) -> dict[str, str]:
-    """Parameters that one filters runs by, which are tags as well."""
-    return {label: params[name] for label, name in LABELS.items() if name in params}

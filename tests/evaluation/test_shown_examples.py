@@ -32,8 +32,8 @@ def evaluated(handler, scores, epoch=1, best_epoch=1):
 
 
 class Tracking(list):
-    def log_figure(self, name, figure):
-        self.append((name, *figure))
+    def offer_figure(self, name, draw):
+        self.append((name, *draw()))
 
 
 @pytest.mark.parametrize(("kind", "ends"), [(Kept, (0, 9)), (KeptLow, (9, 0))])
