@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from .batch_statistics import has_batch_norm
+from .batch_statistics import has_batch_norm, without_counters
 from .encoders import Encoder
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -22,7 +22,8 @@ def accelerated(
     """The same network, all of whose encoders, of student, teacher and online expert, run another way.
 
     Names in state dicts, weights and results up to rounding stay as they are; encoder files and exports are made of
-    plain networks anyway. Call it when the teacher has been copied from the student.
+    plain networks anyway. Batch norms stop counting batches, which nothing reads. Call it when the teacher has been
+    copied from the student.
 
     Args:
         network: changed in place.
@@ -41,6 +42,7 @@ def accelerated(
         >>> names == list(accelerated(encoder, channels_last=True).state_dict())
         True
     """
+    without_counters(network)
     if channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks it
     for encoder in (module for module in network.modules() if isinstance(module, Encoder)):

@@ -1,7 +1,8 @@
-"""Batch norms: whether a network has any, and a network in training mode without theirs taking notes."""
+"""Batch norms: whether a network has any, without their counters, and in training mode without taking notes."""
 
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -35,3 +36,46 @@ class UnrecordedStatistics:
     def __exit__(self, *_: Any) -> None:
         for norm, momentum, counter in self._before.pop():
             norm.momentum, norm.num_batches_tracked = momentum, counter
+
+
+class _Uncounted:
+    """A batch norm that does not count its batches."""
+
+    def forward(self: Any, values: Tensor) -> Tensor:
+        """What PyTorch's gives, and the same running statistics."""
+        self._check_input_dim(values)
+        tensors = self.running_mean, self.running_var, self.weight, self.bias
+        return F.batch_norm(values, *tensors, self.training, self.momentum, self.eps)
+
+
+class UncountedBatchNorm1d(_Uncounted, nn.BatchNorm1d):
+    """For vectors (B, E) and their sequences (B, E, T)."""
+
+
+class UncountedBatchNorm2d(_Uncounted, nn.BatchNorm2d):
+    """For maps (B, E, h, w)."""
+
+
+class UncountedBatchNorm3d(_Uncounted, nn.BatchNorm3d):
+    """For volumes (B, E, d, h, w)."""
+
+
+_WITHOUT_COUNTER = {
+    nn.BatchNorm1d: UncountedBatchNorm1d,
+    nn.BatchNorm2d: UncountedBatchNorm2d,
+    nn.BatchNorm3d: UncountedBatchNorm3d,
+}
+
+
+def without_counters(network: nn.Module) -> None:
+    """Make batch norms stop counting batches, in place: an operation of each in each pass, and none that is needed.
+
+    Only norms without a fixed momentum average by the counter, and they keep it. It stays in state dicts as it was.
+
+    Args:
+        network: any module; norms of PyTorch's own classes are changed, those of others' are left.
+    """
+    for module in network.modules():
+        uncounted = _WITHOUT_COUNTER.get(type(module))
+        if uncounted is not None and module.momentum is not None and module.track_running_stats:
+            module.__class__ = uncounted

@@ -80,9 +80,14 @@ def crops_resize(
     height, width = (size, size) if isinstance(size, int) else size
     count, batch = boxes_VB4.shape[:2]
     top_VB, left_VB, bottom_VB, right_VB = boxes_VB4.to(images_BCHW.device, torch.float32).unbind(2)
-    rows_NSR = _axis_weights(top_VB.flatten(), bottom_VB.flatten(), images_BCHW.shape[2], height, antialias)
-    # by image, so that an image's boxes lie side by side
-    cols_NTR = _axis_weights(left_VB.T.flatten(), right_VB.T.flatten(), images_BCHW.shape[3], width, antialias)
+    rows = top_VB.flatten(), bottom_VB.flatten()
+    cols = left_VB.T.flatten(), right_VB.T.flatten()  # by image, so that an image's boxes lie side by side
+    if images_BCHW.shape[2] == images_BCHW.shape[3] and height == width:  # by as many operations as one axis alone
+        both = [torch.cat(edges) for edges in zip(rows, cols, strict=True)]
+        rows_NSR, cols_NTR = _axis_weights(*both, images_BCHW.shape[2], height, antialias).chunk(2)
+    else:
+        rows_NSR = _axis_weights(*rows, images_BCHW.shape[2], height, antialias)
+        cols_NTR = _axis_weights(*cols, images_BCHW.shape[3], width, antialias)
     rows_VBSR, cols_BVTR = rows_NSR.unflatten(0, (count, batch)), cols_NTR.unflatten(0, (batch, count))
     if flip_VB is not None:
         cols_BVTR = torch.where(flip_VB.T.to(cols_BVTR.device)[:, :, None, None], cols_BVTR.flip(2), cols_BVTR)

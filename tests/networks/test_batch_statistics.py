@@ -1,8 +1,11 @@
+import copy
+
+import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from common.networks.batch_statistics import UnrecordedStatistics
+from common.networks.batch_statistics import UnrecordedStatistics, without_counters
 
 
 def network(momentum=0.1):
@@ -52,3 +55,54 @@ def test_one_context_serves_several_recomputations():
     (gradient,) = torch.autograd.grad(output.pow(2).sum(), x, create_graph=True)
     torch.autograd.grad(gradient.pow(2).sum(), x)
     assert same(state(module), state(expected))
+
+
+def trained(module, x, steps=3):
+    """Outputs of some steps and the state after them."""
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    outputs = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        outputs.append(module(x))
+        outputs[-1].pow(3).sum().backward()
+        optimizer.step()
+    return [output.detach() for output in outputs], state(module)
+
+
+@pytest.mark.parametrize(
+    ("norm", "shape"),
+    [(nn.BatchNorm1d(2), (4, 2)), (nn.BatchNorm2d(2, affine=False), (4, 2, 3, 3)), (nn.BatchNorm3d(2), (4, 2, 2, 2, 2))],
+)
+def test_without_its_counter_a_norm_trains_to_the_bit_alike(norm, shape):
+    x = torch.randn(shape)
+    plain = nn.Sequential(norm, nn.Flatten(), nn.LazyLinear(2))
+    plain(x)
+    other = copy.deepcopy(plain)
+    without_counters(other)
+    (expected, noted), (found, after) = trained(plain, x), trained(other, x)
+    assert all(map(torch.equal, expected, found))
+    assert noted.pop("0.num_batches_tracked") == 4 and after.pop("0.num_batches_tracked") == 1
+    assert noted.keys() == after.keys() and same(noted, after)
+    assert torch.equal(plain.eval()(x), other.eval()(x))
+    assert isinstance(other[0], type(norm))  # so that processes share its statistics, and group norms replace it
+
+
+def test_a_norm_that_averages_by_its_counter_keeps_it():
+    module, x = network(momentum=None), torch.randn(3, 1, 2, 2, 2)
+    plain = copy.deepcopy(module)
+    without_counters(module)
+    assert torch.equal(module(x), plain(x)) and same(state(module), state(plain))
+    assert module[1].num_batches_tracked == 1
+
+
+def test_a_norm_without_statistics_still_has_none():
+    module = nn.Sequential(nn.BatchNorm1d(2, track_running_stats=False))
+    without_counters(module)
+    x = torch.randn(4, 2)
+    assert torch.equal(module.eval()(x), nn.functional.batch_norm(x, None, None, *module[0].parameters(), True))
+
+
+def test_processes_share_the_statistics_of_a_norm_without_counter():
+    module = network()
+    without_counters(module)
+    assert isinstance(nn.SyncBatchNorm.convert_sync_batchnorm(module)[1], nn.SyncBatchNorm)

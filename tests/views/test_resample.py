@@ -54,6 +54,19 @@ def test_outside_of_the_image_is_zero_and_its_edge_is_not_darkened():
     assert torch.equal(far, torch.zeros(1, 1, 8, 8))
 
 
+def test_squares_whose_axes_are_made_together_are_what_each_axis_gives_by_itself():
+    images = noise(2, 1, 16, 16)
+    corners = torch.tensor([[[1.0, 6.0], [0.5, 3.0]], [[7.0, 2.0], [4.0, 0.0]], [[-2.0, 9.0], [3.3, 8.0]]])
+    boxes = torch.cat([corners, corners + torch.tensor([5.0, 8.0])], dim=2)
+    together = crops_resize(images, boxes, 6, flip_VB=torch.tensor([[True, False], [False, False], [True, True]]))
+    longer = functional.pad(images, (0, 4))  # another width, and nothing of it read but at the right border
+    apart = crops_resize(longer, boxes, 6, flip_VB=torch.tensor([[True, False], [False, False], [True, True]]))
+    inside = boxes[..., 3] < 15
+    assert torch.allclose(together[inside], apart[inside], atol=1e-7)
+    turned = crops_resize(images.mT, boxes[..., [1, 0, 3, 2]], 6)
+    assert torch.allclose(crops_resize(images, boxes, 6), turned.mT, atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [(20, 15), (11, 7), (40, 30), (93, 41), (20, 41)])
 def test_whole_image_agrees_with_antialiased_interpolation(size):
     images = noise(2, 2, 40, 30)
