@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from kornia.enhance import adjust_hue, adjust_saturation_with_gray_subtraction
-from kornia.filters import gaussian_blur2d
+from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from torch import Generator, Tensor
 
 from ..sampling import Params
@@ -127,7 +127,8 @@ def gaussian_blur(images_NCHW: Tensor, sigma_N: Tensor, largest: float) -> Tenso
     """
     reach = min(int(3 * largest + 0.5), min(images_NCHW.shape[-2:]) - 1)
     side = 2 * reach + 1
-    return gaussian_blur2d(images_NCHW, (side, side), sigma_N[:, None].expand(-1, 2), border_type="reflect")
+    kernel_NK = get_gaussian_kernel1d(side, sigma_N[:, None])  # Kornia's `gaussian_blur2d` makes it for each axis
+    return filter2d_separable(images_NCHW, kernel_NK, kernel_NK, border_type="reflect")
 
 
 def _turn_hue(images_NCHW: Tensor, turns_N: Tensor) -> Tensor:

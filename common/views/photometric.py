@@ -4,6 +4,7 @@ Shapes: B images, C channels, H W pixels, N the images that an operation was dra
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -157,9 +158,14 @@ def equalise(images_NCHW: Tensor, limit_N: Tensor, tiles: int) -> Tensor:
 
 
 def _clahe(images_NCHW: Tensor, limit_N: Tensor, tiles: int) -> Tensor:
-    # kornia's function takes one limit for a batch; its transform takes one per image.
-    transform = RandomClahe(grid_size=(tiles, tiles), p=1.0)
+    transform = _kornias_clahe(tiles)
     return transform.apply_transform(images_NCHW, {"clip_limit_factor": limit_N}, transform.flags)
+
+
+@cache
+def _kornias_clahe(tiles: int) -> RandomClahe:
+    """Kornia's function takes one limit for a batch, its transform one per image; making it is many operations."""
+    return RandomClahe(grid_size=(tiles, tiles), p=1.0)
 
 
 def apply_where(

@@ -5,10 +5,12 @@ import colorsys
 import numpy as np
 import pytest
 import torch
+from kornia.filters import gaussian_blur2d
 from scipy.ndimage import gaussian_filter
 from torch.utils.data import default_collate
 
 from common.views import ColourJitter
+from common.views.colour_jitter import gaussian_blur
 
 NEUTRAL = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0, "sigma": 0.0}
 
@@ -61,6 +63,12 @@ def test_hue_turns_by_a_share_of_the_circle():
             expected = colorsys.hsv_to_rgb((hue + 0.1) % 1, saturation, value)
             assert np.allclose(out[0, :, row, col].numpy(), expected, atol=2e-3)
     assert torch.allclose(out[1], rgb[1], atol=1e-6)
+
+
+def test_blur_is_kornias_to_the_bit():
+    images, sigma = torch.rand(3, 1, 20, 24, generator=torch.Generator().manual_seed(0)), torch.tensor([0.1, 1.0, 2.0])
+    expected = gaussian_blur2d(images, (13, 13), sigma[:, None].expand(-1, 2), border_type="reflect")
+    assert torch.equal(gaussian_blur(images, sigma, largest=2.0), expected)
 
 
 def test_blur_is_scipys_gaussian():
