@@ -1,6 +1,7 @@
 """A figure of a study at several budgets: what each method gains, against the views or the labels it saw."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import cycle
 from statistics import mean
 from typing import Any
 
@@ -10,6 +11,9 @@ from ..figures import TEXT, Style, styles
 from .check import LABELS
 from .panels import label, legend, panels
 from .plan import Study
+
+MARKERS = "o^sDvPX*"
+"""One for each method: colours come again from the seventh on, and lines that lie on each other hide their dashes."""
 
 
 def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
@@ -31,9 +35,10 @@ def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
         return None
     figure, drawn = panels(len(measured))
     look = styles({budget.title for budget in study.budgets.values()})
+    marks = markers(look)
     lines: dict[str, Any] = {}
     for panel, (title, gains) in zip(drawn, measured.items(), strict=True):
-        lines |= _draw(panel, gains, look)
+        lines |= _draw(panel, gains, look, marks)
         amounts = sorted({budget.amount for budget in study.budgets.values()})
         panel.set_xticks(amounts, [f"{count:,}" for count in amounts])
         panel.set_xlim(amounts[0] / 1.5, amounts[-1] * 1.5)
@@ -46,23 +51,34 @@ def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-def _draw(panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapping[str, Style]) -> dict[str, Any]:
+def _draw(
+    panel: Any, gains: Mapping[str, Mapping[int, list[float]]], look: Mapping[str, Style], marks: Mapping[str, str]
+) -> dict[str, Any]:
     """Draw one metric; returns the lines by their methods' titles."""
     panel.axhline(0, color="0.4", linewidth=0.8)
     panel.set_xscale("log")
     lines: dict[str, Any] = {}
     for title, points in gains.items():
         means = [mean(found) for found in points.values()]
-        marker = _marker(look[title])
-        (lines[title],) = panel.plot([*points], means, marker=marker, markersize=4, **look[title]._asdict())
+        above = {"zorder": 3 if len(points) == 1 else 2}  # one point of a method is easily hidden by others' lines
+        (lines[title],) = panel.plot(
+            [*points],
+            means,
+            marker=marks[title],
+            markersize=5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            **above,
+            **look[title]._asdict(),
+        )
         for amount, found in points.items():
-            panel.plot([amount] * len(found), found, marker, color=look[title].color, markersize=3, alpha=0.5)
+            panel.plot([amount] * len(found), found, marks[title], color=look[title].color, markersize=3, alpha=0.5)
     return lines
 
 
-def _marker(style: Style) -> str:
-    """Another one where a colour comes again, since a dot has no dashes."""
-    return "o" if isinstance(style.linestyle, str) else "^sDv"[len(style.linestyle[1]) // 2 - 1]
+def markers(titles: Iterable[str]) -> dict[str, str]:
+    """A mark of matplotlib for each method; up to eight have marks of their own."""
+    return dict(zip(sorted(titles), cycle(MARKERS), strict=False))
 
 
 def _gains(study: Study, summary: Mapping[str, Any], title: str) -> dict[str, dict[int, list[float]]]:

@@ -116,12 +116,11 @@ def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
     assert panel.lines[1].get_xydata().tolist() == [[800, -0.125], [8000, -0.5]], "an error that grows is no gain"
 
 
-def test_a_colour_that_comes_again_has_another_mark():
-    from common.figures import styles
-    from common.studies.gains import _marker
+def test_eight_methods_have_eight_marks_and_more_have_one():
+    from common.studies.gains import markers
 
-    looks = styles([f"method {number}" for number in range(14)])
-    assert len({(look.color, _marker(look)) for look in looks.values()}) == 14
+    assert len(set(markers(f"method {number}" for number in range(8)).values())) == 8
+    assert len(markers(f"method {number}" for number in range(14))) == 14
 
 
 def test_without_a_gain_there_is_no_figure(several):
