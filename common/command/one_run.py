@@ -11,6 +11,7 @@ from ..engines import rank
 from ..files.locks import claimed_elsewhere
 from ..run_folder import CHECKPOINTS, ENCODER, LOCK, MODEL
 from .changes import NOT_OF_THE_RECIPE
+from .fixed_keys import way_on
 from .given import merged_config
 from .run_files import RunFiles, plain, read_run_files
 from .stages import current_stage
@@ -40,13 +41,15 @@ def open_run(run_dir: str | Path, resume: bool = False) -> None:
     folder, config = Path(run_dir), merged_config()
     if config is None:  # a program of its own, such as a federated client
         return
-    before, changes = read_run_files(folder), []
+    before, found = read_run_files(folder), []
     if before is not None and any(any(folder.glob(pattern)) for pattern in RESULTS):
-        changes = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, old, new in differences(before, config)]
-        if len(changes) > SHOWN:
-            changes = [*changes[:SHOWN], f"  and {len(changes) - SHOWN} more"]
+        found = list(differences(before, config))
+    changes = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, old, new in found[:SHOWN]]
+    if len(found) > SHOWN:
+        changes.append(f"  and {len(found) - SHOWN} more")
     if changes and not resume:
-        told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes, _ways(folder)]
+        told = [f"Nothing was run: {folder} holds a run of another recipe.", *changes]
+        told.append(f"For a new run: --run_name {_free_name(folder)}. {way_on([key for key, _, _ in found])}")
         raise SystemExit(1 if rank() else "\n".join(told))  # the first process speaks for all
     if rank() == 0 and claimed_elsewhere(folder / CHECKPOINTS / LOCK):
         raise SystemExit(
@@ -93,11 +96,10 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _ways(folder: Path) -> str:
+def _free_name(folder: Path) -> str:
     stage = current_stage()
     name = folder.name if stage is None else stage.parent  # to which each stage adds its own
     number = 2
     while any(folder.parent.glob(f"{glob.escape(name)}-{number}*")):
         number += 1
-    new = shlex.quote(f"{name}-{number}")
-    return f"For a new run: --run_name {new}. To go on in this one, as with more epochs: --resume True."
+    return shlex.quote(f"{name}-{number}")

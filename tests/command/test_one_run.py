@@ -1,15 +1,20 @@
 import logging
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from common.command import one_run
+from common.command import completed, one_run
+from common.command.fixed_keys import LENGTH, NETWORK
 from common.command.one_run import differences, open_run
 from common.command.run_files import RunFiles, write_run_files
 
+ROOT = Path(__file__).parents[2]
 CONFIG = {
+    "batch_size": 4,
     "dataset_dir": "data/phantom",
     "decoder": "upernet",
     "epochs": 30,
@@ -81,8 +86,38 @@ def test_another_recipe_is_refused_and_nothing_touched(begin, tmp_path, changes,
         begin(**changes)
     lines = str(refusal.value).splitlines()
     assert len(lines) == 3 and str(folder) in lines[0] and line in lines[1]
-    assert "--run_name lungs-2" in lines[2] and "--resume True" in lines[2]
+    assert "--run_name lungs-2" in lines[2]
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"epochs": 60}, "as with more epochs: --resume True"),
+        ({"dataset_dir": "data/others"}, "if dataset_dir still gives the same images: --resume True"),
+        ({"batch_size": 6}, "the iterations of an epoch (batch_size): with the old value it goes on as it was"),
+        ({"decoder": "unet"}, "the shapes of weights (decoder): with the old value it goes on as it was"),
+        (
+            {"batch_size": 6, "dataset_options": {"val_fraction": 0.5}, "structures": ["heart"], "epochs": 60},
+            "epoch (batch_size, dataset_options#val_fraction) and the shapes of weights (structures#0): "
+            "with the old values --resume True goes on with the rest",
+        ),
+    ],
+)
+def test_only_what_a_checkpoint_can_follow_is_advised(begin, changes, advice):
+    with pytest.raises(SystemExit) as refusal:
+        begin(**changes)
+    said = str(refusal.value).splitlines()[-1]
+    assert advice in said
+    assert ("--resume True" in said) == ("--resume True" in advice)
+
+
+def test_the_keys_that_checkpoints_are_fixed_to_are_those_of_recipes():
+    recipes = [yaml.safe_load(path.read_text()) for path in ROOT.glob("bundles/*/configs/train.yaml")]
+    known = {name for recipe in recipes for name in completed(recipe)}
+    named = {name for kind in (LENGTH, NETWORK) for name in re.findall(r"[a-z_]+", kind.pattern)}
+    inner = {"w", "_fraction", "split_", "items", "dataloader", "drop_last", "trainer", "epoch_length"}
+    assert named - inner <= known
 
 
 def test_a_free_name_is_proposed(begin, tmp_path):
