@@ -25,6 +25,7 @@ from .save_report import SaveReport
 from .segmentation import SegmentationReport
 from .sharpness import Sharpness, network_sharpness
 from .stop_early import StopEarly
+from .tell_progress import TellProgress
 
 __all__ = [
     "ClassificationReport",
@@ -47,6 +48,7 @@ __all__ = [
     "SegmentationReport",
     "Sharpness",
     "StopEarly",
+    "TellProgress",
     "better_than",
     "encoding_batch",
     "lower_than",

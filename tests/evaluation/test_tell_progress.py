@@ -1,0 +1,67 @@
+import io
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from monai.engines import SupervisedEvaluator
+from monai.inferers import SimpleInferer
+from torch.utils.data import DataLoader
+
+from common.evaluation import TellProgress
+from common.files import bar
+
+ROOT = Path(__file__).parents[2]
+
+
+class Thrice(SimpleInferer):
+    def __call__(self, inputs, network, *arguments, **named):
+        return sum(network(inputs) for _ in range(3))
+
+
+@pytest.fixture
+def evaluate(monkeypatch, caplog):
+    """Evaluate five images in batches of two with a line for every step; the log, and the lines."""
+
+    def run(**options) -> tuple[list[str], list[str]]:
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        monkeypatch.setattr(bar, "EVERY", 0.0)
+        caplog.set_level(logging.INFO, logger="common")
+        caplog.clear()
+        loader = DataLoader([{"image": torch.ones(2), "label": torch.zeros(1)}] * 5, batch_size=2)
+        inferer = Thrice() if options.get("passes") else SimpleInferer()
+        network = torch.nn.Linear(2, 1)
+        told = TellProgress("test", **options)
+        engine = SupervisedEvaluator("cpu", loader, network, inferer=inferer, val_handlers=[told])
+        for _ in range(2):  # as often as it is asked
+            sys.stderr.truncate(0)
+            engine.run()
+        assert not network._forward_hooks
+        shown = [line.strip("\x00 \n") for line in sys.stderr.getvalue().splitlines()]
+        return [record.getMessage() for record in caplog.records if record.name.startswith("common")], shown
+
+    return run
+
+
+def test_batches_are_counted(evaluate):
+    said, lines = evaluate()
+    assert said == [] and [line.split()[2] for line in lines if line][-1] == "3/3"
+    assert all(line.startswith("test: ") for line in lines if line)
+
+
+def test_passes_are_said_before_and_counted(evaluate):
+    said, lines = evaluate(passes=3, faster="--once True")
+    told = "test: 5 images, each 3 times through the network, 15 passes in all. Once each is faster: --once True"
+    assert said == [told, told]
+    assert "9/9" in lines[-1] and any("4/9" in line for line in lines)  # within a batch
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("bundles/*/configs/evaluate.yaml")), ids=lambda p: p.parts[-3])
+def test_every_evaluation_tells_its_progress(path):
+    config = yaml.safe_load(path.read_text())
+    handlers = [config["validate#handlers"]]
+    handlers += [config["choose_evaluator"]["val_handlers"]] if "choose_evaluator" in config else []
+    for listed in handlers:
+        assert any(isinstance(item, dict) and item["_target_"].endswith("TellProgress") for item in listed)
