@@ -6,6 +6,9 @@ import numpy as np
 
 Statistic = Callable[[np.ndarray], Sequence[float] | np.ndarray]
 """From row numbers, some of them several times, to the numbers that the rows give."""
+ENOUGH = 20
+"""Patients from which on the interval of a mean is less than a tenth narrower than Student's: 1.96 sqrt((n - 1) / n)
+against t with n - 1 degrees of freedom. Of 6 patients it is narrower by 30 %."""
 
 
 def patient_intervals(
@@ -50,6 +53,20 @@ def patient_draws(statistic: Statistic, patients: Sequence[str], resamples: int 
     draws = generator.integers(len(groups), size=(resamples, len(groups)))
     found = np.stack([np.asarray(statistic(np.concatenate([groups[i] for i in draw])), float) for draw in draws])
     return found if len(groups) > 1 else np.full_like(found, np.nan)
+
+
+def few_patients(count: int) -> list[str]:
+    """What a reader of intervals over so few patients must know; nothing where there are enough, or no interval.
+
+    Args:
+        count: of the patients that were resampled.
+    """
+    if not 1 < count < ENOUGH:
+        return []
+    return [
+        f"The intervals are of {count} patients: of fewer than {ENOUGH} they come out too narrow, and differences that "
+        "they seem to establish may be chance."
+    ]
 
 
 def bounds(found: np.ndarray, level: float = 0.95) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..records import Corpus, Record
-from .bootstrap import bounds, patient_draws
+from .bootstrap import bounds, few_patients, patient_draws
 from .report import Row
 from .scorers import Scorer
 
@@ -44,9 +44,10 @@ class Breakdown:
         return {"level": LEVEL, **counts, "metrics": edges}
 
     def notices(self) -> list[str]:
-        """How many draws count, of each mean over classes that some of them leave undefined."""
+        """That patients are few; how many draws count, of each mean over classes that some of them leave undefined."""
         means = {name: count for name, count in self.draws.items() if "/" not in name}
-        return [
+        few = few_patients(self.patients) if any(math.isfinite(low) for low, _ in self.intervals.values()) else []
+        return few + [
             f"{', '.join(name for name in means if means[name] == count)}: the interval is of the {count} of "
             f"{self.resamples} draws of patients that have every class; the others have no such mean."
             for count in sorted(set(means.values()), reverse=True)

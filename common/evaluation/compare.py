@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..run_folder import EVALUATION
-from .bootstrap import patient_intervals
+from .bootstrap import few_patients, patient_intervals
 from .breakdown import LEVEL
 from .save_report import IMAGES
 from .scorers import Values
@@ -131,6 +131,7 @@ def compare(first: Evaluation, second: Evaluation, resamples: int = 1000, seed: 
     patients = first.images["patient"].tolist() if "patient" in first.images else sources
     if patients is sources:
         notices.append("The evaluations do not tell patients: each image counts as one of its own.")
+    notices += few_patients(len(set(patients)))
     all_rows = np.arange(len(sources))
     numbers_S = before(all_rows), after(all_rows)
     bounds_2S = patient_intervals(lambda rows: after(rows) - before(rows), patients, resamples, LEVEL, seed)

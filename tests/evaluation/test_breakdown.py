@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import norm, t
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from common.evaluation import ClassificationReport, DetectionReport, SaveReport, SegmentationReport
+from common.evaluation.bootstrap import ENOUGH, few_patients
 from common.evaluation.breakdown import breakdown
 from common.evaluation.ranking import RankingScorer
 from common.evaluation.scorers import MeanScorer
@@ -188,6 +190,27 @@ def test_an_evaluation_leaves_intervals_and_groups(tmp_path, capsys):
     assert f"(95% interval {low:.4f} to {high:.4f})" in shown and "evaluation_groups.csv" in shown
     SaveReport(report, str(tmp_path)).write(report.outcome)  # without a corpus: no table of another evaluation stays
     assert not (tmp_path / "evaluation_groups.csv").exists()
+
+
+@pytest.mark.parametrize(("images", "told"), [(38, True), (40, False), (2, False)])
+def test_intervals_of_few_patients_are_told(tmp_path, capsys, images, told):
+    """Of two images each: 19, 20, and one patient, of whom there is no interval."""
+    corpus = corpus_of(images)
+    report = ClassificationReport(["a"])
+    labels = torch.tensor([[float(n % 2)] for n in range(images)])
+    report.update((torch.rand(images, 1), labels))
+    report.compute()
+    for row, record in zip(report.outcome.images, corpus.records, strict=True):
+        row["source"] = record.image
+    SaveReport(report, str(tmp_path), corpus=corpus, resamples=50).write(report.outcome)
+    notices = json.loads((tmp_path / "evaluation.json").read_text())["notices"]
+    assert [notice for notice in notices if "too narrow" in notice] == few_patients(images // 2)
+    assert bool(few_patients(images // 2)) == told == ("of fewer than 20" in capsys.readouterr().out)
+
+
+def test_an_interval_of_enough_patients_is_at_most_a_tenth_too_narrow():
+    narrow = [1 - norm.ppf(0.975) * np.sqrt((n - 1) / n) / t.ppf(0.975, n - 1) for n in (ENOUGH - 1, ENOUGH)]
+    assert narrow[1] < 0.1 and narrow[1] < narrow[0]
 
 
 def test_kappa_weighs_by_the_square_of_the_distance():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from common.evaluation import ClassificationReport, DetectionReport, SaveReport, SegmentationReport
+from common.evaluation.bootstrap import few_patients
 from common.evaluation.compare import IncomparableError, compare, read_evaluation
 from common.launcher.main import main
 from common.records import Corpus, Record
@@ -94,7 +95,7 @@ def test_a_run_compared_with_itself_differs_by_nothing(tmp_path, capsys):
         detected(tmp_path / "c", scores_on(true, 1), true),
     ]
     found = compare(*[read_evaluation(folders[0])] * 2, resamples=2)
-    assert (found.about["images"], found.about["patients"], found.notices) == (12, 6, [])
+    assert (found.about["images"], found.about["patients"], found.notices) == (12, 6, few_patients(6))
     assert read_evaluation(folders[0]).images["patient"].tolist()[:3] == ["000", "000", "001"]  # as text
     for folder in folders:
         for row in compared(folder, folder, resamples=50).values():
@@ -150,7 +151,7 @@ def test_errors_of_landmarks_in_each_unit_but_not_in_pixels_of_different_inputs(
     other = left(tmp_path / "other", "landmarks", landmarks, tables[1], input_size=224)
     found = compare(read_evaluation(a), read_evaluation(other), resamples=5)
     assert {row["metric"] for row in found.rows} == {"error_image_px", "error_mm"} and found.about["lower_is_better"]
-    assert "448 and 224 pixels" in found.notices[0]
+    assert "448 and 224 pixels" in found.notices[-1]
 
 
 def test_average_precision_from_the_file_is_that_of_the_report(tmp_path):
@@ -215,6 +216,7 @@ def test_the_command_prints_a_table_and_writes_the_numbers(tmp_path, capsys, mon
     assert (row["first"], row["second"], row["difference"]) == (0, 1, 1)
     lines = [line.split() for line in said.splitlines()]
     assert next(it[:5] for it in lines if it[:2] == ["auc", "c1"]) == ["auc", "c1", "0.0000", "1.0000", "1.0000"]
+    assert few_patients(3)[0] in said and few_patients(3)[0] in kept["notices"]
     assert "counts as one of its own" in said and "3 images of 3 patients; higher is better" in said
     assert main(["compare", "a", "b", "--out", "c.json"]) == 0 and (tmp_path / "c.json").is_file()
     for words in (["a"], ["a", "b", "c"], ["a", "b", "--ou", "x"]):

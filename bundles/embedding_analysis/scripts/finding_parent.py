@@ -5,6 +5,7 @@ squares; every one of the 24 children picks the most similar of the 12 parents. 
 of a parent, E channels of an embedding.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from common.evaluation import patient_intervals
+from common.evaluation.bootstrap import few_patients, patient_intervals
 from common.files import DatasetError
 from common.networks import Encoder
 from common.sampling import generator_for
@@ -24,6 +25,7 @@ from .found import Found
 from .landmark_images import LandmarkImages
 from .patches import embed_patches
 
+logger = logging.getLogger(__name__)
 SCALES = {"large": (0.6, 0.3), "medium": (0.4, 0.2), "small": (0.2, 0.1)}
 """Height and width of the parents as shares of the image's height."""
 BATCH = 4  # images whose parents are candidates
@@ -74,6 +76,8 @@ class FindingParent:
         vectors_NPE, scales = vectors.unflatten(0, (count, -1)), len(SCALES)
         choice = choose(vectors_NPE[:, :scales], vectors_NPE[:, scales:].unflatten(1, (scales, 2)))
         numbers = shares(choice.right, images.patients[:count], self.seed)
+        for notice in few_patients(len(set(images.patients[:count]))):
+            logger.warning("%s: %s", self.title, notice)
         return Found({**numbers, "chance": 1 / (BATCH * scales), "children": float(choice.right.numel())}, choice)
 
     def draw(self, shown: Choice) -> Figure:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from torch import device as Device
 
+from common.evaluation.bootstrap import few_patients
 from common.files import outputs
 from common.records import Corpus
 from common.reporting import Tracking
@@ -78,7 +79,8 @@ class Localize:
                 "data": {"name": self.corpus.name, "fingerprint": self.corpus.fingerprint()},
                 "boxes": len(self.cases),
                 "images": len({case.source for case in self.cases}),
-                "patients": len({case.patient for case in self.cases}),
+                "patients": (patients := len({case.patient for case in self.cases})),
+                "notices": few_patients(patients),
                 "cut": self.cut,
                 "thresholds": list(THRESHOLDS),
                 "classifiers": {name: {"mean": mean, "findings": rows} for name, (mean, rows) in summaries.items()},
@@ -129,6 +131,7 @@ class Localize:
             self.tracking.log_artifact(self.run_dir / name)
         shown = pd.DataFrame(rows)[["classifier", "finding", "boxes", "pointing", "iou", "energy"]]
         print(shown.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+        print(*content["notices"], sep="\n", end="\n" if content["notices"] else "")
         print(f"{content['boxes']} boxes in {content['images']} images. Written to {self.run_dir}/{', '.join(FILES)}")
 
 
