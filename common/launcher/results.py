@@ -1,4 +1,4 @@
-"""What runs left in their folders: the best value of each, and when."""
+"""What runs left in their folders: the best value of each, whether it came to its end, and when."""
 
 import json
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..run_folder import BEST, CHECKPOINTS, ENCODER, EVALUATION, MODEL, PROBE
+from .course import unfinished
 
 KEPT = (BEST, EVALUATION, PROBE, MODEL, ENCODER)
 PROBES = ("patch_auc", "landmark_retrieval", "knn_auc")  # what a probe of an encoder is read by
@@ -18,7 +19,7 @@ class Result:
 
     Args:
         folder: of the run.
-        said: its best value on validation, and its evaluation's.
+        said: its best value on validation, its evaluation's, and where it was interrupted.
         when: the last of its files was written.
     """
 
@@ -47,6 +48,8 @@ def _result(folder: Path) -> Result | None:
     if not said:
         last = checkpoints[-1].stem.removeprefix("iteration-").lstrip("0") if checkpoints else "0"
         said = [f"not evaluated, {last} iterations"]
+    course = unfinished(folder)
+    said += [course] if course else []
     when = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
     return Result(folder, ", ".join(said), datetime.fromtimestamp(when))
 

@@ -13,6 +13,7 @@ import yaml
 from common.command import completed
 from common.launcher.main import main
 from common.launcher.recipe_keys import recipe_keys
+from common.launcher.results import results
 from common.readers import find_reader, reader_modules
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,49 @@ def test_runs_with_their_best_and_their_evaluation(capsys, tmp_path, monkeypatch
         ("d", "not evaluated, 120 iterations"),
     ]
     assert [day for _, day, _, _ in lines[:3]] == ["1970-01-02", "1970-01-03", "1970-01-04"]
+
+
+LOGGED = "2026-11-29 00:01:05,026 - common.reporting.progress - INFO - epoch {}  loss 1.2  dice 0.4  9.9 img/s  0:02\n"
+GOES_ON = "2026-11-29 00:02:00,000 - common.engines.checkpoints - INFO - Going on from a.pt: iteration 9, epoch {}.\n"
+END = "2026-11-29 00:01:06,276 - common.reporting.progress - INFO - {}\nfinished    {}: {} epochs in 0:11\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (["Tracked as a\n"], "interrupted at epoch 1 of 30"),
+        ([LOGGED.format("0/30"), LOGGED.format("1/30")], "interrupted at epoch 2 of 30"),
+        ([LOGGED.format("30/30")], ""),  # a stage before the last ends without a word
+        ([LOGGED.format("7/30"), END.format("-" * 72, "a", "7 of 30")], ""),  # by its patience
+        (
+            [LOGGED.format("7/9"), END.format("-" * 72, "a", "9 of 9"), GOES_ON.format(9)],
+            "interrupted at epoch 10 of 30",
+        ),
+        ([LOGGED.format("7/30"), "Traceback\n" * 9_000, GOES_ON.format(7)], "interrupted at epoch 8 of 30"),
+        ([], ""),  # of a version that kept no log
+    ],
+)
+def test_an_interrupted_run_says_where(tmp_path, log, said):
+    folder = tmp_path / "runs" / "cxr_ace" / "a"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "iteration-000000003.pt").touch()
+    (folder / "config.yaml").write_text("seed: 0\nepochs: 30\nwarmup_epochs: 10\n")
+    if log:
+        (folder / "train.log").write_text("".join(log))
+    (result,) = results(tmp_path / "runs")
+    assert result.said == ", ".join(filter(None, ["not evaluated, 3 iterations", said]))
+
+
+def test_a_run_that_is_being_trained_is_not_called_interrupted(tmp_path):
+    lock = tmp_path / "runs" / "cxr_ace" / "a" / "checkpoints" / ".lock"
+    lock.parent.mkdir(parents=True)
+    (lock.parents[1] / "train.log").write_text(LOGGED.format("4/30"))
+    hold = f"import fcntl; f = open({str(lock)!r}, 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"1\n"
+        assert results(tmp_path / "runs")[0].said.endswith("in training, epoch 5 of 30")
+        other.communicate(b"\n")
+    assert results(tmp_path / "runs")[0].said.endswith("interrupted at epoch 5 of 30")
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)

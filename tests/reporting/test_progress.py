@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from common.command import Stage
 from common.engines import Checkpoints, Trainer
 from common.images import SeededDataset
+from common.launcher.course import unfinished
 from common.records.data_used import DataUsed
 from common.reporting import Progress
 from common.reporting.data_note import DataNote
@@ -76,6 +77,14 @@ def test_a_line_an_epoch(train):
     assert re.fullmatch(rf"epoch 2/3  loss 4  dice 0\.25{rest}  0 s left", second)
     assert re.fullmatch(rf"epoch 3/3  loss 4  dice 0\.75 \(best\){rest}", third)
     assert "3 of 3 epochs in 0:00" in block and re.search(r"best +dice 0\.7500 at epoch 3", block)
+
+
+def test_the_launcher_reads_the_course_of_a_run_from_these_lines(train, tmp_path):
+    first, second, _, block = train()
+    log = tmp_path / "train.log"
+    for said, course in (([first], "interrupted at epoch 2 of 3"), ([first, second, block], "")):
+        log.write_text("".join(f"- common.reporting.progress - INFO - {line}\n" for line in said))
+        assert unfinished(tmp_path) == course
 
 
 def test_before_training(train):
