@@ -36,9 +36,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if path.is_dir():
-        raise FileNotFoundError(f"{path} is a folder; give the weights file inside it as file.")
+        raise FileNotFoundError(f"{path} is a folder; give the weights file inside it, as encoder_file of a recipe.")
     if not path.is_file():
-        raise FileNotFoundError(f"There is no weights file {path}; check the path given as file.")
+        raise FileNotFoundError(f"There is no weights file {path}; check the path, such as encoder_file of a recipe.")
     found = misfit(path)
     if found is not None:
         raise UnreadableCheckpointError(path, *found)

@@ -80,9 +80,9 @@ def describe_encoder(path: str | Path) -> EncoderDescription | None:
         UnreadableCheckpointError: damaged safetensors file, or a header that describes no encoder.
     """
     if Path(path).is_dir():
-        raise FileNotFoundError(f"{path} is a folder; give the encoder file inside it.")
+        raise FileNotFoundError(f"{path} is a folder; give the file inside it as encoder_file.")
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no encoder file {path}; check the path given as file.")
+        raise FileNotFoundError(f"There is no encoder file {path}; check the path, which a recipe has as encoder_file.")
     if not is_safetensors(path):
         return None
     text = read_header(path).get(HEADER_KEY)

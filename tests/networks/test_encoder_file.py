@@ -99,7 +99,7 @@ def test_swin_tables_stay_while_windows_do(small, tmp_path):
 
 
 def test_missing_empty_and_torn_files(small, tmp_path):
-    with pytest.raises(FileNotFoundError, match="check the path given as file"):
+    with pytest.raises(FileNotFoundError, match="which a recipe has as encoder_file"):
         build_encoder(file=tmp_path / "none.safetensors")
     empty = tmp_path / "empty.safetensors"
     empty.touch()
