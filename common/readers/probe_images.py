@@ -2,12 +2,13 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..records import Corpus
-from .reading import read
+from .reading import indexed
 
 logger = logging.getLogger(__name__)
 PHANTOM = "data/phantom"
@@ -32,9 +33,9 @@ def read_probe(
         split: which images of the probe's folder; None takes all.
     """
     if root is not None:
-        return read(dataset, root, **options).subset(split)
+        return _looked_at(indexed(dataset, root, **options).subset(split), root)
     if Path(PHANTOM).is_dir():
-        corpus = read(dataset, PHANTOM, **options).subset(split)
+        corpus = _looked_at(indexed(dataset, PHANTOM, **options).subset(split), PHANTOM)
         if Path(trained[1]).resolve() != Path(PHANTOM).resolve():
             logger.info(
                 "The probe looks at the %d %s images of %s in %s, since `probe_dir` names no folder; a folder of your "
@@ -45,7 +46,7 @@ def read_probe(
                 PHANTOM,
             )
         return corpus
-    corpus = read(trained[0], trained[1], **trained[2])
+    corpus = indexed(trained[0], trained[1], **trained[2])
     held_out = next(name for name in ("test", "val", "train") if any(r.split == name for r in corpus.records))
     logger.info(
         "There is no phantom in %s and `probe_dir` names no folder: the probe looks at %s images of %s, and says "
@@ -55,4 +56,12 @@ def read_probe(
         corpus.name,
         PHANTOM,
     )
-    return corpus.subset(held_out)
+    return _looked_at(corpus.subset(held_out), trained[1])
+
+
+def _looked_at(corpus: Corpus, root: str | os.PathLike[str]) -> Corpus:
+    """Say what the probe alone takes of a folder: it may be the training's, which another line has counted."""
+    splits = Counter(record.split for record in corpus.records)
+    said = ", ".join(f"{count:,} {name}" for name, count in sorted(splits.items()))
+    logger.info("Read %s in %s for the probe: %s.", corpus.name, root, said)
+    return corpus

@@ -9,7 +9,7 @@ from typing import Any
 from ..files.notices import collect_notices
 from ..records import Corpus
 from ..records.corpus import SPLITS
-from .registry import find_reader
+from .registry import find_reader, reader_modules
 from .support.phantom_mark import name_phantoms
 from .support.split_file import apply_split
 
@@ -49,12 +49,36 @@ def read(
         >>> len(corpus), len(corpus.subset("train")), corpus.records[0].image.rpartition("/")[2]
         (10, 6, '0.png')
     """
+    corpus = indexed(dataset, root, split_file, split_part, **options)
+    logger.info("Read %s in %s: %s.", corpus.name, root, counted(corpus, dataset))
+    return corpus
+
+
+def indexed(
+    dataset: str,
+    root: str | os.PathLike[str],
+    split_file: str | None = None,
+    split_part: str | None = None,
+    **options: Any,
+) -> Corpus:
+    """`read` without a word, for who says what the images are for."""
     chosen = find_reader(dataset)
     chosen.refuse_unknown(options, common=("split_file", "split_part"))
     with collect_notices() as notices:
         corpus = name_phantoms(chosen(root, **options))
         if split_file is not None:
             corpus = apply_split(corpus, root, split_file, split_part)
-    splits = Counter(record.split for record in corpus.records)
-    logger.info("Read %s in %s: %s.", corpus.name, root, ", ".join(f"{splits[name]:,} {name}" for name in SPLITS))
     return replace(corpus, notices=tuple(dict.fromkeys((*notices, *corpus.notices))))
+
+
+def counted(corpus: Corpus, dataset: str) -> str:
+    """`48 train, 3 val, 9 test`, or `6 images` where nothing is held out and a split would be a mere word.
+
+    Args:
+        corpus: with one record or more.
+        dataset: its reader, which knows images from volumes.
+    """
+    splits = Counter(record.split for record in corpus.records)
+    if set(splits) <= {"train"}:
+        return f"{len(corpus):,} {'volumes' if '.ct.' in reader_modules()[dataset] else 'images'}"
+    return ", ".join(f"{splits[name]:,} {name}" for name in SPLITS)

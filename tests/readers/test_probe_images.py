@@ -31,6 +31,16 @@ def test_without_a_phantom_the_images_held_out_are_looked_at(images, caplog):
     assert "looks at val images" in caplog.text and "make_phantom.py data/phantom" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("options", "counted"),
+    [(OPTIONS, "6 train, 2 val, 0 test"), ({"val_fraction": 0.0, "test_fraction": 0.0}, "8 images")],
+)
+def test_what_is_read_is_counted_by_split_where_there_are_several(images, caplog, options, counted):
+    caplog.set_level(logging.INFO)
+    read("folder", images, **options)
+    assert caplog.messages == [f"Read images in {images}: {counted}."]
+
+
 def test_where_all_are_trained_on_these_are_looked_at(images):
     options = {"val_fraction": 0.0, "test_fraction": 0.0}
     assert len(read_probe("chestxray14", None, {}, ("folder", str(images), options))) == 8
@@ -46,7 +56,8 @@ def test_a_phantom_where_the_readme_makes_it_is_taken_and_told(images, tmp_path,
     assert told in caplog.text
     caplog.clear()
     read_probe("chestxray14", None, {}, ("chestxray14", "data/phantom", {}))
-    assert "probe" not in caplog.text  # which is what is trained on
+    assert "looks at" not in caplog.text  # which is what is trained on
+    assert f"Read phantom_chestxray14 in data/phantom for the probe: {len(probe)} test." in caplog.text
     assert len(read_probe("chestxray14", None, {}, ("folder", str(images), OPTIONS), split=None)) == 12
 
 
