@@ -73,7 +73,8 @@ class LogExamples(ABC):
             return
         scored = score, item
         self.worst = sorted([*self.worst, scored], key=_score, reverse=not self.high_is_good)[: self.count]
-        self.best = sorted([*self.best, scored], key=_score, reverse=self.high_is_good)[: self.count]
+        # among equals the last, as the worst has the first, so that no image is both
+        self.best = sorted([scored, *self.best], key=_score, reverse=self.high_is_good)[: self.count]
         if len(self.scores) % self._stride == 0:
             self.pool.append(scored)
         if len(self.pool) > POOL:
@@ -81,13 +82,15 @@ class LogExamples(ABC):
         self.scores.append(score)
 
     def chosen(self) -> dict[str, list[Item]]:
-        """Items by kind, none of them twice where there are enough."""
+        """Items by kind, none of them twice: of few images there are fewer of a kind, and of one no worst and best."""
         middle = float(np.median(self.scores))
-        taken = {id(item) for _, item in self.worst + self.best}
+        each = min(self.count, (len(self.scores) + 1) // 3)  # one of two, three or four images is the worst
+        worst, best = self.worst[:each], self.best[:each]
+        taken = {id(item) for _, item in worst + best}
         others = [scored for scored in self.pool if id(scored[1]) not in taken]
-        nearest = sorted(others or self.pool, key=lambda scored: abs(scored[0] - middle))[: self.count]
-        kinds = {"worst": self.worst, f"nearest to the median {middle:.{self.digits}f}": nearest, "best": self.best}
-        return {kind: [item for _, item in scored] for kind, scored in kinds.items()}
+        nearest = sorted(others, key=lambda scored: abs(scored[0] - middle))[: self.count]
+        kinds = {"worst": worst, f"nearest to the median {middle:.{self.digits}f}": nearest, "best": best}
+        return {kind: [item for _, item in scored] for kind, scored in kinds.items() if scored}
 
     def _log(self, engine: Engine) -> None:
         state: Any = engine.state

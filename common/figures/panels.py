@@ -19,8 +19,8 @@ def example_panels(items: Mapping[str, Sequence[Item]], title: str) -> tuple[Fig
         items: by kind, whose name stands above its column.
         title: of the figure.
     """
-    rows = max(map(len, items.values()))
-    figure = Figure(figsize=(SIDE * len(items), (SIDE + 0.5) * rows + 0.7), layout="constrained")
+    rows = max(map(len, items.values()))  # a single column has room for the title all the same
+    figure = Figure(figsize=(SIDE * max(len(items), 2), (SIDE + 0.5) * rows + 0.7), layout="constrained")
     panels = figure.subplots(rows, len(items), squeeze=False)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])

@@ -44,6 +44,20 @@ def test_worst_and_best_follow_from_what_is_good(kind, ends):
     assert sent == [("predictions", chosen, "test split: 5 images by their score")]
 
 
+@pytest.mark.parametrize("kind", [Kept, KeptLow])
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("scores", [list(range(9)), [1.0] * 9, [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0]], ids=str)
+def test_every_image_is_shown_once_at_most(kind, count, scores):
+    for images in range(1, len(scores) + 1):
+        handler = kind(Tracking(), count)
+        evaluated(handler, scores[:images])
+        chosen = handler.chosen()
+        shown = [id(item) for items in chosen.values() for item in items]
+        assert len(shown) == len(set(shown)) == min(images, 3 * count)
+        ends = [len(chosen.get(name, ())) for name in ("worst", "best")]
+        assert ends[0] == ends[1] == min(count, round(images / 3))
+
+
 def test_only_the_best_epoch_is_drawn():
     sent = Tracking()
     evaluated(Kept(sent), [1.0, 2.0], epoch=3, best_epoch=2)
