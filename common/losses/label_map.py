@@ -43,7 +43,7 @@ class LabelMapLoss(nn.Module):
                 f"cross_entropy_weight {cross_entropy_weight} and dice_weight {dice_weight} must not be negative nor "
                 "both 0; to train without segmentation leave the loss out (segmentation: null)."
             )
-        self.weights = {"cross_entropy": cross_entropy_weight, "dice": dice_weight}
+        self.weights = {"cross_entropy": cross_entropy_weight, "dice_loss": dice_weight}
         self.dice: Any = None
         if dice_weight:
             from monai.losses import DiceLoss  # MONAI takes seconds to import
@@ -75,7 +75,7 @@ class LabelMapLoss(nn.Module):
             annotated_B1DHW = annotated_BDHW.unsqueeze(1)
             index_B1DHW = labels_B1DHW.long() * annotated_B1DHW
             truth_BSDHW = torch.zeros_like(logits_BSDHW).scatter_(1, index_B1DHW, 1.0)
-            parts["dice"] = self.dice(logits_BSDHW.softmax(1) * annotated_B1DHW, truth_BSDHW * annotated_B1DHW)
+            parts["dice_loss"] = self.dice(logits_BSDHW.softmax(1) * annotated_B1DHW, truth_BSDHW * annotated_B1DHW)
         loss = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
         with_mask = annotated_BDHW.flatten(1).any(1).to(loss).mean()
         return {"loss": loss, **parts, "with_mask": with_mask}

@@ -26,7 +26,7 @@ class DiceBCE(nn.Module):
         >>> masks = torch.ones(1, 1, 4, 4)
         >>> losses = DiceBCE()(torch.zeros(1, 1, 4, 4), masks)
         >>> {name: round(value.item(), 4) for name, value in losses.items()}  # Dice (16 + 1) / (8 + 16 + 1); log 2
-        {'loss': 1.0131, 'dice': 0.32, 'bce': 0.6931}
+        {'loss': 1.0131, 'dice_loss': 0.32, 'bce': 0.6931}
     """
 
     def __init__(self, dice_weight: float = 1.0, bce_weight: float = 1.0, smooth: float = 1.0):
@@ -52,13 +52,13 @@ class DiceBCE(nn.Module):
         truth_BKHW = (masks_BKHW == 1).float()
         parts: dict[str, Tensor] = {}
         if self.dice_weight:
-            parts["dice"] = self._soft_dice(logits_BKHW.sigmoid() * annotated_BKHW, truth_BKHW)
+            parts["dice_loss"] = self._soft_dice(logits_BKHW.sigmoid() * annotated_BKHW, truth_BKHW)
         if self.bce_weight:
             entropy = F.binary_cross_entropy_with_logits(
                 logits_BKHW, truth_BKHW, weight=annotated_BKHW, reduction="sum"
             )
             parts["bce"] = entropy / annotated_BKHW.sum().clamp_min(1)
-        weights = {"dice": self.dice_weight, "bce": self.bce_weight}
+        weights = {"dice_loss": self.dice_weight, "bce": self.bce_weight}
         return {"loss": torch.stack([weights[name] * part for name, part in parts.items()]).sum(), **parts}
 
     def _soft_dice(self, probability_BKHW: Tensor, truth_BKHW: Tensor) -> Tensor:

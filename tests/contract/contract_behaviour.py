@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -22,8 +22,18 @@ def smoke(runner: BundleRunner) -> list[str]:
         weights = runner.weights("trained")
         problems += [] if weights else ["the run left no weights"]
         problems += [f"{name} is not finite" for name, value in weights.items() if not value.float().isfinite().all()]
-        problems += [] if _runs(runner, "trained") else ["the run was not tracked"]
+        runs = _runs(runner, "trained")
+        problems += [] if runs else ["the run was not tracked"]
+        problems += [problem for run in runs for problem in misnamed_losses(run.data.metrics)]
     return problems
+
+
+def misnamed_losses(tracked: Iterable[str]) -> list[str]:
+    """Losses under the name of a score: side by side in MLflow one falls where the other rises, and means no less."""
+    trained, validated = (
+        {key.removeprefix(prefix) for key in tracked if key.startswith(prefix)} for prefix in ("train/", "validation/")
+    )
+    return [f"train/{name} is a loss and validation/{name} a score" for name in sorted(trained & validated)]
 
 
 def properties(runner: BundleRunner) -> list[str]:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from contract_behaviour import CHECKS, ELSEWHERE, SLOW, checks_of
+from contract_behaviour import CHECKS, ELSEWHERE, SLOW, checks_of, misnamed_losses
 from test_contract_structure import BUNDLES, TOY
 
 from common.export import isolated_environment
@@ -20,6 +20,13 @@ JOBS = [
 def test_bundle_does(check, bundle, runner):
     problems = CHECKS[check](runner(bundle))
     assert not problems, "\n".join(problems)
+
+
+def test_a_loss_under_the_name_of_a_score_is_found():
+    """The toy has no validation in its training that a broken copy could show it with."""
+    keys = ["train/loss", "train/dice", "train/bce", "validation/dice", "validation/dice/lung", "test/bce"]
+    assert misnamed_losses(keys) == ["train/dice is a loss and validation/dice a score"]
+    assert misnamed_losses(["train/dice_loss", *keys[2:]]) == []
 
 
 def test_a_process_started_by_hand_cannot_see_the_repository(tmp_path):

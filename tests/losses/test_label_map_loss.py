@@ -31,8 +31,8 @@ def test_dice_is_over_annotated_voxels_of_the_batch(case):
     y = F.one_hot(masks.flatten()[keep].long(), 4).T.double()
     dice = [1 - (2 * (p[s] * y[s]).sum() + 1e-5) / (p[s].sum() + y[s].sum() + 1e-5) for s in (1, 2, 3)]
     parts = LabelMapLoss(cross_entropy_weight=0.5, dice_weight=2)(logits, masks)
-    assert torch.allclose(parts["dice"], sum(dice) / 3)
-    assert torch.allclose(parts["loss"], 0.5 * parts["cross_entropy"] + 2 * parts["dice"])
+    assert torch.allclose(parts["dice_loss"], sum(dice) / 3)
+    assert torch.allclose(parts["loss"], 0.5 * parts["cross_entropy"] + 2 * parts["dice_loss"])
     assert "cross_entropy" not in LabelMapLoss(cross_entropy_weight=0, dice_weight=1)(logits, masks)
 
 

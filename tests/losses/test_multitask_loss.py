@@ -22,7 +22,7 @@ def test_the_sum_and_its_parts(case):
     segmentation = LabelMapLoss(dice_weight=1)(outputs["segmentation"], targets["mask"])
     assert torch.equal(losses["diagnosis"], diagnosis) and torch.equal(losses["segmentation"], segmentation["loss"])
     assert torch.allclose(losses["loss"], diagnosis + 0.5 * segmentation["loss"])
-    assert set(losses) == {"loss", "diagnosis", "segmentation", "cross_entropy", "dice", "with_mask"}
+    assert set(losses) == {"loss", "diagnosis", "segmentation", "cross_entropy", "dice_loss", "with_mask"}
 
 
 def test_without_segmentation_masks_are_not_looked_at(case):

@@ -2,6 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from common.evaluation import SegmentationReport
+from common.losses import LabelMapLoss
 from common.losses.segmentation import DiceBCE
 
 
@@ -24,8 +26,15 @@ def test_equals_an_independent_implementation(case):
         dice.append(1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1))
         entropies.append(F.binary_cross_entropy(p, y, reduction="none"))
     dice, entropy = torch.stack(dice).mean(), torch.cat(entropies).mean()
-    assert torch.allclose(parts["dice"], dice) and torch.allclose(parts["bce"], entropy)
+    assert torch.allclose(parts["dice_loss"], dice) and torch.allclose(parts["bce"], entropy)
     assert torch.allclose(parts["loss"], 2 * dice + 0.5 * entropy)
+
+
+def test_a_loss_bears_no_score_s_name(case):
+    losses = {*DiceBCE()(*case), *LabelMapLoss(dice_weight=1.0)(case[0], case[1][:, :1])}
+    report = SegmentationReport(["a", "b"])
+    report.update((case[0].sigmoid(), case[1]))
+    assert not losses & report.compute().keys()
 
 
 def test_ignored_pixels_give_no_gradient(case):

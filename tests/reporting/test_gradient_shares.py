@@ -93,7 +93,7 @@ def test_a_loss_inside_another_one_is_not_counted_twice():
     dice, entropy, diagnosis = weight.sum(), 2 * weight.sum(), 6 * weight.sum()
     segmentation = dice + entropy
     losses = {"loss": diagnosis + segmentation, "diagnosis": diagnosis, "segmentation": segmentation}
-    losses |= {"dice": dice, "entropy": entropy}
+    losses |= {"dice_loss": dice, "entropy": entropy}
     assert gradient_shares(losses, [weight]) == pytest.approx({"diagnosis": 2 / 3, "segmentation": 1 / 3})
 
 
