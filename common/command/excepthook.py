@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..files.errors import LeftOut
 from .credentials import without_credentials
 from .terminal import is_verbose, log_file, only_to_log
 
@@ -103,6 +104,9 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         raise SystemExit(128 + signal.SIGINT)
     whole = without_credentials("".join(traceback.format_exception(kind, error, trace)))
     only_to_log(whole)
+    if any(isinstance(each, LeftOut) for each in _chain(error)) and not is_verbose():  # nothing failed: no traceback
+        print(without_credentials(last_line(error).removeprefix(f"{LeftOut.__name__}: ")), file=sys.stderr)
+        return
     place = None if is_verbose() else log or _kept(whole)
     if place is None:
         print(whole, file=sys.stderr)

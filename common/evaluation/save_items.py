@@ -9,11 +9,11 @@ from ignite.engine import Engine, Events
 class SaveItems(ABC):
     """Base of an evaluator's handlers that keep something of every image and write it at the end.
 
-    What was found before an unreadable file ended the run is written too.
+    What was found before an error ended the run is written too.
     """
 
     def attach(self, engine: Engine) -> None:
-        """Collect after every batch and write at the end, also where an unreadable file ends the run."""
+        """Collect after every batch and write at the end, also where an error ends the run."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)

@@ -12,13 +12,14 @@ from .atomic import (
     write_atomically,
     write_durably,
 )
-from .errors import DataNotice, DatasetError, UnreadableImage, Unusable
+from .errors import DataNotice, DatasetError, LeftOut, UnreadableImage, Unusable
 from .locks import claim, locked, locked_if_free
 
 __all__ = [
     "PARTIAL",
     "DataNotice",
     "DatasetError",
+    "LeftOut",
     "UnreadableImage",
     "Unusable",
     "claim",

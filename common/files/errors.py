@@ -1,4 +1,4 @@
-"""The two ways in which data can be wrong, one file or the whole folder, and what is read and deserves a word."""
+"""The ways in which data can be wrong: a file, the whole folder, or a few files of many; and what deserves a word."""
 
 import os
 
@@ -20,6 +20,13 @@ class UnreadableImage(Exception):  # noqa: N818  (named for what it reports)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}. {self.remedy}"
+
+
+class LeftOut(Exception):  # noqa: N818  (named for what it reports)
+    """Files that a finished command left out: what it wrote is whole and can be used, and is not of all files.
+
+    It ends the command with a status that is not 0; its text is all that a person is shown.
+    """
 
 
 class DataNotice(UserWarning):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .items import SeededDataset, as_items
     from .patches import PatchRule
     from .picture_reader import PictureReader
+    from .readable import ReadableImages, ReadableLoader
     from .regions import RegionSource, StoreRegions
     from .transforms import DecodeImaged, DecodeMasksd
 
@@ -21,6 +22,8 @@ LAZY = {
     "DecodeMasksd": "transforms",
     "PatchRule": "patches",
     "PictureReader": "picture_reader",
+    "ReadableImages": "readable",
+    "ReadableLoader": "readable",
     "RegionSource": "regions",
     "SeededDataset": "items",
     "StoreImages": "dataset",
@@ -35,6 +38,8 @@ __all__ = [
     "DecodeMasksd",
     "PatchRule",
     "PictureReader",
+    "ReadableImages",
+    "ReadableLoader",
     "RegionSource",
     "SeededDataset",
     "Store",

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from bundles.image_segmentation.scripts.overlay_figure import dice_of, overlay_f
 from bundles.image_segmentation.scripts.overlays import LogOverlays
 from bundles.image_segmentation.scripts.save_masks import at_size
 from common.command import read_recipe
+from common.command.excepthook import last_line
 from common.files import DatasetError
 from common.networks import build_encoder
 from common.networks.encoder_file import save_encoder
@@ -101,6 +104,15 @@ def test_train_evaluate_and_infer(discs, output_root, tmp_path, capsys):
     assert len(written) == 20
     mask = np.asarray(Image.open(written[0]))
     assert mask.shape == (72, 96) and set(np.unique(mask)) <= {0, 255}
+
+    images = shutil.copytree(discs / "images", tmp_path / "images")
+    (images / "0.png").write_bytes((images / "0.png").read_bytes()[:2000])
+    overrides |= {"dataset_dir": str(images), "output_dir": str(tmp_path / "rest")}
+    again = workflow(files, "infer", ckpt_path=str(run / "model.pt"), num_workers=0, **overrides)
+    with pytest.raises(RuntimeError) as caught:  # MONAI's, of an error of ours
+        again.run()
+    assert re.search(r"1 of 20 images .*0\.png .*other 19", last_line(caught.value))
+    assert {path.name for path in (tmp_path / "rest/disc").iterdir()} == {f"{i}.png" for i in range(1, 20)}
 
 
 def test_from_scratch_or_from_an_encoder_file_is_one_override(tmp_path):

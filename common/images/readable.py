@@ -1,0 +1,95 @@
+"""Inference on a folder in which some files are damaged: all others are looked at, and the damaged ones are named.
+
+Training refuses a damaged image, since it would learn from other data than it says. Here one file of thousands
+shall not cost the answers for all others.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.data import DataLoader, Dataset, list_data_collate
+
+from ..files.errors import LeftOut, UnreadableImage
+from ..files.quarantine import Quarantined, named, nothing_left
+
+logger = logging.getLogger(__name__)
+SAID = 5  # one by one, as they are met; the end counts all
+
+
+class ReadableImages(Dataset):
+    """MONAI's dataset, except that an item whose file cannot be read is a `Quarantined`, which says why."""
+
+    def _transform(self, index: int) -> Any:
+        try:
+            return super()._transform(index)
+        except Exception as error:
+            found: BaseException | None = error
+            while found is not None and not isinstance(found, UnreadableImage):  # a transform's error wraps it
+                found = found.__cause__
+            if found is None:
+                raise
+            return Quarantined(found.path, found.reason, found.remedy)
+
+
+class ReadableLoader(DataLoader):
+    """MONAI's loader for `ReadableImages`: batches of what could be read.
+
+    It stands among the evaluator's handlers too: where a whole batch is missing there are fewer than its length says,
+    and Ignite would begin again to make up for them.
+
+    Args:
+        dataset: whose items may be `Quarantined`.
+        settings: of MONAI's loader, except `collate_fn`.
+    """
+
+    def __init__(self, dataset: Dataset, **settings: Any):
+        super().__init__(dataset, collate_fn=_apart, **settings)
+        self.left_out: list[Quarantined] = []
+
+    def attach(self, engine: Engine) -> None:
+        """End this engine's epoch where the batches end."""
+        engine.add_event_handler(Events.DATALOADER_STOP_ITERATION, engine.terminate_epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Batches; files that are left out are said as they are met, the first few one by one.
+
+        Raises:
+            DatasetError: no file could be read.
+        """
+        self.left_out = []
+        for batch, unreadable in super().__iter__():
+            self._say(unreadable)
+            if batch is not None:
+                yield batch
+        if len(self.left_out) == len(self.dataset):
+            problem = f"none of {len(self.left_out):,} images could be read"
+            raise nothing_left("dataset_dir", problem, self.left_out)
+
+    def tell(self) -> None:
+        """Say at the end of a command what is missing in what it wrote.
+
+        Raises:
+            LeftOut: some files could not be read, so that the command does not end as if all were well.
+        """
+        if self.left_out:
+            count, total = len(self.left_out), len(self.dataset)
+            raise LeftOut(
+                f"{count:,} of {total:,} images could not be read and {'is' if count == 1 else 'are'} left out: "
+                f"{named(self.left_out)}. The other {total - count:,} are written."
+            )
+
+    def _say(self, unreadable: list[Quarantined]) -> None:
+        for file in unreadable:
+            self.left_out.append(file)
+            if len(self.left_out) <= SAID:
+                logger.warning("%s: %s. It is left out.", file.path, file.reason)
+            elif len(self.left_out) == SAID + 1:
+                logger.warning("More files cannot be read; they are counted at the end.")
+
+
+def _apart(items: list[Any]) -> tuple[Any, list[Quarantined]]:
+    """The batch of what was read, None where nothing was, and the rest."""
+    read = [item for item in items if not isinstance(item, Quarantined)]
+    return list_data_collate(read) if read else None, [item for item in items if isinstance(item, Quarantined)]
