@@ -8,7 +8,7 @@ from ignite.engine import Engine, Events
 
 from ..files import save_atomically
 from ..networks import Encoder, save_encoder
-from ..records.data_used import data_used
+from ..records.data_used import DataUsed, data_used
 from ..run_folder import BEST_ENCODER, ENCODER, MODEL
 from .checkpoints import Checkpoints
 from .distributed import rank
@@ -26,8 +26,8 @@ class SaveEncoder:
         encoder: the encoder to transfer, for example the teacher's.
         directory: where both files go.
         method: name of the method, for the file's description.
-        corpora: names of the data sets it is trained on, where the trainer's data loader does not tell. Those that the
-            weights it begins with were made from come first.
+        corpora: names of the data sets it is trained on, where the trainer's data loader does not tell. In the file
+            those that the weights it began with were made from come first.
         checkpoints: judges which weights are best, by its `keep_best`, those before the first epoch included. None
             keeps no best encoder.
     """
@@ -44,15 +44,15 @@ class SaveEncoder:
         self.directory = Path(directory)
         self.method = method
         self.corpora = tuple(corpora)
-        self.seen_before = encoder.description.corpora
+        self.trained_on: tuple[DataUsed, ...] = ()
         self.checkpoints = checkpoints
 
     def attach(self, engine: Engine) -> None:
         """Write on the first process at the end of every epoch, and of every evaluation that is the best so far."""
         # What is read is what counts: a recipe's `dataset` names a reader, which reads phantoms as well.
         loader = getattr(engine, "data_loader", None)
-        read = [used.name for used in data_used(getattr(loader, "dataset", None))]
-        self.corpora = tuple(dict.fromkeys([*self.seen_before, *(read or self.corpora)]))
+        self.trained_on = tuple(data_used(getattr(loader, "dataset", None)))
+        self.corpora = tuple(used.name for used in self.trained_on) or self.corpora
         if rank() == 0:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self)
             if self.checkpoints is not None:
@@ -69,4 +69,12 @@ class SaveEncoder:
             raise OSError(f"Could not write {path}: {error}. Free space, or choose another output_root.") from error
 
     def _save(self, name: str) -> None:
-        save_encoder(self.encoder, self.directory / name, self.method, corpora=self.corpora, commit=commit())
+        before = self.encoder.description  # of the weights that the run began with
+        save_encoder(
+            self.encoder,
+            self.directory / name,
+            self.method,
+            corpora=tuple(dict.fromkeys([*before.corpora, *self.corpora])),
+            commit=commit(),
+            trained_on=tuple(dict.fromkeys([*before.trained_on, *self.trained_on])),
+        )

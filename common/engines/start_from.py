@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..networks.checkpoint_reading import is_safetensors
+from ..networks.checkpoint_reading import UnreadableCheckpointError, is_safetensors
+from ..networks.encoder_file import describe_encoder
+from ..run_folder import ENCODER
 from .errors import CheckpointError
 from .soundness import DamagedCheckpoint, NoCheckpoint, read_checkpoint
 
@@ -47,7 +50,23 @@ class StartFrom:
     def attach(self, engine: Engine) -> None:
         """Load before the first iteration of this trainer."""
         if self.path is not None:
+            self._inherit_origin(self.path)
             engine.add_event_handler(Events.STARTED, self._load)
+
+    def _inherit_origin(self, path: Path) -> None:
+        """Let this run's encoder know the data that the other's saw; of a checkpoint its run's encoder file tells."""
+        encoder = getattr(self.network, "transferred_encoder", None)
+        file = (path.parent.parent if path.is_file() else path) / ENCODER
+        if encoder is None or not file.is_file():
+            return
+        try:
+            before = describe_encoder(file)
+        except UnreadableCheckpointError:  # the weights are in the checkpoint: whether they can be used is found there
+            return
+        if before is not None:
+            encoder.description = replace(
+                encoder.description, method=before.method, corpora=before.corpora, trained_on=before.trained_on
+            )
 
     def _load(self, engine: Engine) -> None:
         if engine.state.iteration:

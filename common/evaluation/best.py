@@ -144,11 +144,10 @@ class KeepBest(StopEarly):
 
 
 def beginning(network: nn.Module) -> dict[str, Any]:
-    """How and from which data sets the encoder's first weights were made; nothing where a training began at random."""
-    described = getattr(getattr(network, "encoder", None), "description", None)
-    if described is None or not (described.method or described.corpora):
-        return {}
-    return {BEGAN_WITH: {"method": described.method, "corpora": list(described.corpora)}}
+    """How and from which data the encoder's first weights were made; nothing where a training began at random."""
+    encoder = getattr(network, "transferred_encoder", None) or getattr(network, "encoder", None)
+    origin = getattr(getattr(encoder, "description", None), "origin", None)
+    return {BEGAN_WITH: origin} if origin else {}
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def export_bundle(
         ) from error
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     images, output = probe_network(network, _input_shape(network, metadata))
-    data = training_data(facts.trained_on, facts.data_names, facts.seen_before)
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on)
     metadata = complete_metadata(
         metadata, images, output, facts.metrics, facts.provenance, facts.classes, data, facts.measured_on
     )

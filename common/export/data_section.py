@@ -9,35 +9,44 @@ from .markdown import plain_text
 UNKNOWN = "not recorded"
 
 
-def training_data(trained: Sequence[DataUsed], names: Sequence[str], before: Sequence[str]) -> dict[str, Any]:
+def training_data(
+    trained: Sequence[DataUsed], names: Sequence[str], before: Sequence[str], pretrained: Sequence[DataUsed] = ()
+) -> dict[str, Any]:
     """The metadata's entry `training_data`.
 
     Args:
         trained: what the run counted.
         names: data sets by name alone, for a run that did not count.
-        before: data sets that the weights it began with were made from.
+        before: names of data sets that the weights it began with were made from, its own among them.
+        pretrained: what the trainings of those weights counted.
     """
     sets = [used.as_dict() for used in trained] or [{"name": name} for name in names]
-    earlier = [name for name in before if name not in {entry["name"] for entry in sets}]
-    return {"sets": sets, "began_with_weights_from": earlier}
+    earlier = [used.as_dict() for used in pretrained]
+    known = {entry["name"] for entry in [*sets, *earlier]}
+    return {
+        "sets": sets,
+        "pretrained_on": earlier + [{"name": name} for name in dict.fromkeys(before) if name not in known],
+    }
 
 
 def as_text(data: Mapping[str, Any]) -> str:
     """One sentence of `training_data`, for the metadata's `data_source`."""
     told = [_sentence(entry) for entry in data.get("sets", ())]
+    told += [f"pre-trained on {_sentence(entry)}" for entry in data.get("pretrained_on", ()) if told]
     return "; ".join(told) or f"{UNKNOWN}: the run's folder does not say what it was trained on"
 
 
 def data_section(data: Mapping[str, Any]) -> str:
     """Markdown of `training_data`; never the data that a bundle gives as an example."""
     sets = data.get("sets", ())
-    if not sets:
-        lines = [f"Training data: {UNKNOWN}."]
-    else:
-        lines = ["Trained on:", "", *(f"- {plain_text(_sentence(entry))}" for entry in sets)]
-    if before := data.get("began_with_weights_from"):
-        lines += ["", f"It began with weights made from: {', '.join(map(plain_text, before))}."]
+    lines = ["Trained on:", "", *_listed(sets)] if sets else [f"Training data: {UNKNOWN}."]
+    if before := data.get("pretrained_on"):
+        lines += ["", "Pre-trained on:", "", *_listed(before)]
     return "\n".join(lines)
+
+
+def _listed(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"- {plain_text(_sentence(entry))}" for entry in sets]
 
 
 def performance(metrics: Mapping[str, Any], measured: Mapping[str, Any]) -> str | None:

@@ -24,13 +24,14 @@ def front_matter(metadata: Mapping[str, Any]) -> str:
     formats = metadata["network_data_format"]
     image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
     names = pred.get("channel_def", {}).values() if pred["format"] != "embedding" else ()
-    data = [entry["name"] for entry in metadata.get("training_data", {}).get("sets", ())]
+    trained = metadata.get("training_data", {})
+    data = dict.fromkeys(entry["name"] for key in ("sets", "pretrained_on") for entry in trained.get(key, ()))
     content = {
         "license": _LICENCE,
         "library_name": "monai",
         "pipeline_tag": _TASKS.get(pred["format"]),
         "tags": ["monai", "medical", *_words(image.get("modality")), *map(str, names)],
-        "datasets": data or None,
+        "datasets": list(data) or None,
         "metrics": list(metadata.get("eval_metrics", {})) or None,
     }
     known = {name: value for name, value in content.items() if value is not None}

@@ -17,7 +17,7 @@ from ..engines.checksums import mismatch
 from ..evaluation.best import BEGAN_WITH
 from ..files import damage
 from ..inert import literal
-from ..records.data_used import DataUsed
+from ..records.data_used import DataUsed, as_data_used
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from ..run_folder import BEST, ENCODER, EVALUATION, MODEL, NETWORK
 from .configs import merge_files
@@ -43,7 +43,8 @@ class RunFacts:
         notices: what had to be assumed.
         trained_on: what the run counted in the data that it read; empty where it did not.
         measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells.
-        seen_before: data sets that the weights it began with were made from.
+        pretrained_on: what the trainings before it counted, where the weights it began with tell.
+        seen_before: names of data sets that the weights it began with were made from.
         unreachable: why MLflow, which knows the run's config, does not answer.
         recipe_alone: nothing told its config, and the recipe was taken as it is.
     """
@@ -58,6 +59,7 @@ class RunFacts:
     notices: list[str]
     trained_on: Sequence[DataUsed] = ()
     measured_on: Mapping[str, Any] = field(default_factory=dict)
+    pretrained_on: list[DataUsed] = field(default_factory=list)
     seen_before: list[str] = field(default_factory=list)
     unreachable: str | None = None
     recipe_alone: bool = False
@@ -101,12 +103,12 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         notices.append("The run's config is not tracked: taken is train.yaml alone. Name its overlays by --config.")
     encoder_file = run / ENCODER if (run / ENCODER).is_file() else None
     encoder = _description(encoder_file)
-    note = DataNote(run).read()
+    note, beginning = DataNote(run).read(), DataNote(run).beginning()
     foreign = weights is not None and weights.resolve() != (run / MODEL).resolve()
     evaluation, doubt = _evaluation(run, weights or run / MODEL, foreign)
     notices.extend([doubt] if doubt else [])
     network, best = _json(run / NETWORK), _json(run / BEST)
-    began = best.get(BEGAN_WITH, {})
+    began = beginning or best.get(BEGAN_WITH, {})  # the former of versions whose encoder files counted images
     try:
         literal(network, str(run / NETWORK))
     except ValueError as error:
@@ -137,6 +139,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         notices=notices,
         trained_on=note[TRAINED],
         measured_on={} if foreign else _measured_on(run, evaluation, note[VALIDATED]),
+        pretrained_on=list(as_data_used(began.get("trained_on", ()))),
         seen_before=[*([] if encoder is None else encoder.corpora), *began.get("corpora", ())],
         unreachable=tracked.unreachable,
         recipe_alone=recipe_alone,

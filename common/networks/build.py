@@ -71,7 +71,7 @@ def build_encoder(
         return _load(file, wanted, drop_path, part, key_map)[0]
     described = describe_encoder(file) if file is not None else None
     if described is not None:
-        described = replace(described, method="", corpora=(), commit="")  # of the weights left behind
+        described = described.without_origin()  # of the weights left behind
     return Encoder(wanted.completed(described, file), drop_path)
 
 

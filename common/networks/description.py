@@ -4,9 +4,10 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..records.data_used import DataUsed, as_data_used
 from .options import check_options
 
 # ACE and PEAC, grey chest X-rays in [0, 1]; every other released encoder of the collection uses ImageNet's.
@@ -31,6 +32,8 @@ class EncoderDescription:
         method: how the weights were made, such as `cxr_ace`; empty for random weights.
         corpora: names of the data sets they were made from.
         commit: version of the code that made them.
+        trained_on: splits and numbers of images of these data sets, in the order of the trainings that the weights went
+            through; files of earlier versions, and of others, tell names alone.
 
     Raises:
         ValueError: a value of another kind than these, which a file's header may hold; an option that is not allowed.
@@ -45,6 +48,7 @@ class EncoderDescription:
     method: str = ""
     corpora: tuple[str, ...] = ()
     commit: str = ""
+    trained_on: tuple[DataUsed, ...] = ()
 
     def __post_init__(self) -> None:
         # One spelling for what JSON gives back (lists) and what a config or code gives (lists, tuples, mappings).
@@ -64,6 +68,7 @@ class EncoderDescription:
         if isinstance(self.corpora, str) or not all(isinstance(name, str) for name in self.corpora):
             raise ValueError(f"corpora = {str(self.corpora)[:80]!r} must be a list of names.")
         object.__setattr__(self, "corpora", tuple(self.corpora))
+        object.__setattr__(self, "trained_on", as_data_used(self.trained_on))
         if not isinstance(self.method, str) or not isinstance(self.commit, str):
             raise ValueError("method and commit must be texts.")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -78,7 +83,22 @@ class EncoderDescription:
 
     def to_json(self) -> str:
         """The description as one JSON object."""
-        return json.dumps(asdict(self), sort_keys=True)
+        content = asdict(self)
+        if not self.trained_on:  # as earlier versions wrote it: what is hashed with it stays the same
+            del content["trained_on"]
+        return json.dumps(content, sort_keys=True)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """How and from which data the weights were made, in plain values; empty for random weights."""
+        if not (self.method or self.corpora):
+            return {}
+        origin: dict[str, Any] = {"method": self.method, "corpora": list(self.corpora)}
+        return origin | ({"trained_on": [used.as_dict() for used in self.trained_on]} if self.trained_on else {})
+
+    def without_origin(self) -> "EncoderDescription":
+        """The same network, whatever its weights were made from."""
+        return replace(self, method="", corpora=(), commit="", trained_on=())
 
     @classmethod
     def from_json(cls, text: str) -> "EncoderDescription":

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import replacing
+from ..records.data_used import DataUsed
 from .checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint, read_header
 from .description import EncoderDescription
 from .encoders import Encoder
@@ -25,6 +26,7 @@ def save_encoder(
     method: str | None = None,
     corpora: Sequence[str] | None = None,
     commit: str | None = None,
+    trained_on: Sequence[DataUsed] | None = None,
 ) -> Path:
     """Write an encoder's weights and description; a file is complete or not there at all.
 
@@ -34,6 +36,7 @@ def save_encoder(
         method: how the weights were made, such as `cxr_ace`; None, here and below, keeps the encoder's own entry.
         corpora: names of the data sets they were made from.
         commit: version of the code that made them.
+        trained_on: splits and numbers of images of these data sets.
 
     Raises:
         OSError: the file cannot be written (no space, no permission); an earlier file of that name is unharmed.
@@ -54,6 +57,7 @@ def save_encoder(
         method=old.method if method is None else method,
         corpora=old.corpora if corpora is None else tuple(corpora),
         commit=old.commit if commit is None else commit,
+        trained_on=old.trained_on if trained_on is None else tuple(trained_on),
     )
     weights = {
         key: value.detach().cpu().float().contiguous() if value.is_floating_point() else value.detach().cpu()

@@ -35,6 +35,27 @@ class DataUsed:
         return asdict(self)
 
 
+KINDS = {"name": str, "split": str, "images": int, "patients": int, "unit": str}
+
+
+def as_data_used(values: Any) -> tuple[DataUsed, ...]:
+    """What `DataUsed.as_dict` wrote, from a file that may hold anything.
+
+    Raises:
+        ValueError: no list of such entries.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{str(values)[:80]!r} must be a list of data sets")
+    found = []
+    for value in values:
+        entry = value.as_dict() if isinstance(value, DataUsed) else value
+        known = isinstance(entry, Mapping) and {"name", "split", "images", "patients"} <= entry.keys() <= KINDS.keys()
+        if not known or any(type(entry[key]) is not KINDS[key] for key in entry):
+            raise ValueError(f"{str(entry)[:80]!r} must have a data set's name and split, and numbers of its images")
+        found.append(DataUsed(**entry))
+    return tuple(found)
+
+
 def data_used(dataset: Any, corpus: Corpus | None = None) -> list[DataUsed]:
     """Count the images of a dataset by data set; empty where it does not tell.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..command.run_files import read_run_files
-from ..records.data_used import DataUsed
+from ..records.data_used import DataUsed, as_data_used
 from ..run_folder import BEST_ENCODER, CONFIG, ENCODER, LOG, MODEL, NETWORK
 from .data_note import TRAINED, VALIDATED, DataNote
 from .durations import clock
@@ -64,6 +64,7 @@ def closing_block(
         lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}{unmoved}"))
     lines += [("note", notice) for notice in [*_notices(evaluator), *_too_few(data[VALIDATED])]]
     lines += [("trained on", str(used)) for used in data[TRAINED]]
+    lines += [("before that", str(used)) for used in as_data_used(DataNote(run_dir).beginning().get(TRAINED, ()))]
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
     lines += [("files", f"{run_dir}/"), ("", ", ".join(there))]

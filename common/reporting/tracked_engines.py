@@ -7,6 +7,7 @@ from ignite.engine import Engine
 from monai.engines import Evaluator
 
 from ..engines import Trainer
+from ..evaluation.best import beginning
 from ..records import Corpus
 from ..records.data_used import DataUsed, data_used
 from . import data_note, flatten, parameters
@@ -59,7 +60,8 @@ class TrackedEngines:
         trained, validated = self.data_used(self.trainer), self.data_used(self.evaluator)
         if self.trainer is None:
             return data_note.tags(evaluated=validated)
-        note.write(trained, validated, goes_on)
+        network = self.trainer.network
+        note.write(trained, validated, goes_on, beginning(getattr(network, "module", network)))  # of a wrapper
         return data_note.tags(trained, validated)
 
     def inputs(self) -> list["DatasetInput"]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +175,7 @@ def _filled(encoder: Encoder, content: Mapping[str, Tensor], file: Path) -> Enco
 
 def _contents(encoder: Encoder) -> str:
     """Hash of what an encoder computes with: one file gives several, by part, key map, options and normalisation."""
-    described = replace(encoder.description, method="", corpora=(), commit="")  # where it comes from changes nothing
+    described = encoder.description.without_origin()  # where it comes from changes nothing
     content = hashlib.sha256(described.to_json().encode())
     for name, value in encoder.state_dict().items():
         content.update(name.encode())

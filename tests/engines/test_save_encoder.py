@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
-from common.engines import Checkpoints, SaveEncoder, Trainer, method_losses
-from common.networks import build_encoder, describe_encoder
+from common.engines import Checkpoints, SaveEncoder, StartFrom, Trainer, method_losses
+from common.evaluation.best import beginning
+from common.networks import build_encoder, describe_encoder, save_encoder
 from common.records import Record
+from common.records.data_used import DataUsed
 from common.sampling import SeededSampler
 
 OPTIONS = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 3, "class_token": False, "global_pool": "avg"}
@@ -117,18 +119,41 @@ class Stored(torch.utils.data.Dataset):
 
 def test_the_file_names_the_data_that_is_read_and_what_the_weights_saw_before(tmp_path):
     method = Method()
-    method.encoder.description = dataclasses.replace(method.encoder.description, corpora=("before",))
+    before = DataUsed("before", "train", 758, 250)
+    method.encoder.description = dataclasses.replace(
+        method.encoder.description, corpora=("before",), trained_on=(before,)
+    )
     saver = SaveEncoder(method.encoder, str(tmp_path), "toy", ["reader"])
     engine = Engine(lambda *_: None)
     engine.data_loader = DataLoader(Stored("phantom_reader"))
     saver.attach(engine)
     engine.run([0])
-    assert describe_encoder(tmp_path / "encoder.safetensors").corpora == ("before", "phantom_reader")
+    written = describe_encoder(tmp_path / "encoder.safetensors")
+    assert written.corpora == ("before", "phantom_reader")
+    assert written.trained_on == (before, DataUsed("phantom_reader", "train", 1, 1))
     other = SaveEncoder(Method().encoder, str(tmp_path), "toy", ["reader"])
     engine = Engine(lambda *_: None)
     other.attach(engine)  # without a loader that tells, the given name stands
     engine.run([0])
     assert describe_encoder(tmp_path / "encoder.safetensors").corpora == ("reader",)
+
+
+class Transferring(Method):
+    transferred_encoder = property(lambda self: self.encoder)
+
+
+def test_a_stage_tells_the_data_of_the_stage_before_also_after_a_resume(tmp_path):
+    used = DataUsed("nih", "train", 758, 250)
+    earlier = Method().encoder
+    save_encoder(earlier, tmp_path / "one" / "encoder.safetensors", "toy", ["nih"], trained_on=[used])
+    for path in (tmp_path / "one", tmp_path / "one" / "checkpoints" / "iteration-4.pt"):
+        if path.suffix:
+            path.parent.mkdir()
+            path.touch()
+        method = Transferring()
+        engine = Engine(lambda *_: None)
+        StartFrom(path, method).attach(engine)  # nothing is loaded yet, and nothing is where a run goes on
+        assert beginning(method)["began_with"]["trained_on"] == [used.as_dict()]
 
 
 def test_without_a_best_epoch_there_is_no_best_encoder(tmp_path):

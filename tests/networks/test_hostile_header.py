@@ -38,6 +38,8 @@ VIT = {"patch_size": 8, "depth": 6, "embed_dim": 48, "num_heads": 3}
         ({"options": VIT | {"qkv_bias": CODE}}, "qkv_bias.*true or false"),
         ({"options": VIT | {"fix_init": {"_target_": "os.mkdir", "path": "trap"}}}, "fix_init"),
         ({"options": VIT | {"mlp_ratio": "@home"}}, "mlp_ratio.*finite number"),
+        ({"trained_on": CODE}, "list of data sets"),
+        ({"trained_on": [{"name": "nih", "split": "train", "images": CODE, "patients": 1}]}, "numbers of its images"),
         ({"options": VIT | {"depth": 10**9}}, "depth.*65536"),
         ({"options": VIT | {"depth": True}}, "depth.*whole number"),
         ({"options": VIT | {"num_heads": []}}, "num_heads"),
