@@ -22,6 +22,7 @@ from .configs import describe_encoders, merge, merge_files, pin_encoders, read_c
 from .data_section import training_data
 from .finished import whole_or_nothing
 from .metadata import complete_metadata, probe_network
+from .network_sentence import described
 from .places import anchored, with_own_code
 from .rewrite import ExportError, rewrite_config
 from .run import CLASSES, RunFacts, read_run
@@ -95,6 +96,7 @@ def export_bundle(
             f"{str(cause(error)).splitlines()[0]} Start the server, or name the run's overlays by --config."
         ) from error
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata["description"] = described(metadata["description"], facts.built_from, facts.start)
     images, output = probe_network(network, _input_shape(network, metadata))
     data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on)
     metadata = complete_metadata(

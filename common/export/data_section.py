@@ -52,19 +52,54 @@ def _listed(sets: Sequence[Mapping[str, Any]]) -> list[str]:
 def performance(metrics: Mapping[str, Any], measured: Mapping[str, Any]) -> str | None:
     """Markdown table of the metrics, each with the data set, the split and the number of images behind it.
 
+    Where the report has them, intervals are beside them, and a second table has a row for each class or structure.
+
     Args:
         metrics: values by name.
-        measured: `data`, `split` and `count`, as far as they are known.
+        measured: `data`, `split`, `count`, `level`, `intervals` and `by_class`, as far as they are known.
     """
     if not metrics:
         return None
     cells = [measured.get(key) for key in ("data", "split", "count")]
     about = " | ".join(UNKNOWN if cell is None else plain_text(cell) for cell in cells)
+    edges = {entry["metric"]: entry["interval"] for entry in measured.get("intervals") or ()}
+    level = f"{100 * (measured.get('level') or 0.95):g} %"
+    title = f" {level} interval |" if edges else ""
     rows = [
-        f"| {plain_text(name)} | {f'{value:.4g}' if isinstance(value, float) else plain_text(value)} | {about} |"
+        f"| {plain_text(name)} | {_number(value)} |{f' {_between(edges.get(name))} |' if edges else ''} {about} |"
         for name, value in metrics.items()
     ]
-    return "\n".join(["| metric | value | data set | split | n |", "| --- | --- | --- | --- | --- |", *rows])
+    table = [f"| metric | value |{title} data set | split | n |", f"|{' --- |' * (6 if edges else 5)}", *rows]
+    notes = [f"Intervals are of {level}, from resampled patients."] if edges else []
+    return "\n".join([*table, *_of_classes(measured.get("by_class") or ()), *(["", *notes] if notes else [])])
+
+
+def _of_classes(by_class: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = list(dict.fromkeys(entry["metric"] for of_one in by_class for entry in of_one["metrics"]))
+    if not names:
+        return []
+    rows = []
+    for of_one in by_class:
+        found = {entry["metric"]: entry for entry in of_one["metrics"]}
+        cells = [plain_text(of_one["name"]), *(_cell(found.get(name, {})) for name in names)]
+        rows.append(f"| {' | '.join(cells)} |")
+    head = " | ".join(["", *map(plain_text, names)])
+    return ["", f"|{head} |", f"|{' --- |' * (1 + len(names))}", *rows]
+
+
+def _cell(entry: Mapping[str, Any]) -> str:
+    interval = entry.get("interval")
+    return _number(entry.get("value")) + (f" ({_between(interval)})" if interval else "")
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:.4g}" if isinstance(value, float) else plain_text(value)
+
+
+def _between(edge: Sequence[float] | None) -> str:
+    return "not known" if edge is None else f"{edge[0]:.4g} to {edge[1]:.4g}"
 
 
 def _sentence(entry: Mapping[str, Any]) -> str:

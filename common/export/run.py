@@ -1,6 +1,5 @@
 """What a training run left behind that an export needs."""
 
-import csv
 import filecmp
 import json
 import zipfile
@@ -21,6 +20,7 @@ from ..records.data_used import DataUsed, as_data_used
 from ..reporting.data_note import TRAINED, VALIDATED, DataNote
 from ..run_folder import BEST, ENCODER, EVALUATION, MODEL, NETWORK
 from .configs import merge_files
+from .measured import measured_on, metrics_of
 from .renamed import present_names
 from .rewrite import ExportError
 from .tracked import read_tracked
@@ -41,8 +41,10 @@ class RunFacts:
         metrics: measured values by name.
         provenance: run name, commit, data fingerprint and the like.
         notices: what had to be assumed.
+        start: what the training began with, in words; empty where nothing tells.
         trained_on: what the run counted in the data that it read; empty where it did not.
-        measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells.
+        measured_on: `data`, `split` and `count` of the metrics, as far as the folder tells; of a report also
+            `intervals` and `by_class`.
         pretrained_on: what the trainings before it counted, where the weights it began with tell.
         seen_before: names of data sets that the weights it began with were made from.
         unreachable: why MLflow, which knows the run's config, does not answer.
@@ -59,6 +61,7 @@ class RunFacts:
     notices: list[str]
     trained_on: Sequence[DataUsed] = ()
     measured_on: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
     pretrained_on: list[DataUsed] = field(default_factory=list)
     seen_before: list[str] = field(default_factory=list)
     unreachable: str | None = None
@@ -69,6 +72,15 @@ class RunFacts:
         """Names of the data sets, where nothing was counted."""
         corpora = [] if self.encoder is None else list(self.encoder.corpora)
         return corpora or [name for name in [self.provenance.get("data")] if name]
+
+    @property
+    def built_from(self) -> dict[str, Any]:
+        """Config keys that the network was built from, in plain values; of an encoder alone its description's."""
+        if self.network:
+            return dict(literal(self.network, NETWORK))
+        if self.encoder is None:
+            return {}
+        return {"architecture": self.encoder.architecture, "encoder_options": self.encoder.options}
 
     @property
     def classes(self) -> list[str] | None:
@@ -128,7 +140,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         weights=state,
         encoder=encoder,
         encoder_file=encoder_file,
-        metrics={} if foreign else _metrics(best, evaluation) or tracked.metrics,
+        metrics={} if foreign else metrics_of(best, evaluation) or tracked.metrics,
         provenance={
             "run": run.name,
             "weights": str(weights.name) if foreign and weights else "",
@@ -138,7 +150,8 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         },
         notices=notices,
         trained_on=note[TRAINED],
-        measured_on={} if foreign else _measured_on(run, evaluation, note[VALIDATED]),
+        measured_on={} if foreign else measured_on(run, evaluation, note[VALIDATED]),
+        start="" if foreign or recipe_alone else _start(config, began),
         pretrained_on=list(as_data_used(began.get("trained_on", ()))),
         seen_before=[*([] if encoder is None else encoder.corpora), *began.get("corpora", ())],
         unreachable=tracked.unreachable,
@@ -220,34 +233,15 @@ def _evaluation(run: Path, weights: Path, foreign: bool) -> tuple[dict[str, Any]
     return {}, f"{run / EVALUATION} {problem}: its numbers are left out. Evaluate the run again."
 
 
-def _metrics(best: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Of the evaluation whose report lies in the folder, or what its best epoch was chosen by; no single classes."""
-    metrics = evaluation.get("metrics", {})
-    if not metrics and best.get("metric"):
-        metrics = {f"{best['metric']} (validation, best epoch)": best["value"]}
-    return {name: value for name, value in metrics.items() if isinstance(value, float) and "/" not in name}
-
-
-def _measured_on(run: Path, said: Mapping[str, Any], validated: Sequence[DataUsed]) -> dict[str, Any]:
-    """Of the evaluation whose report lies in the folder; otherwise of the validation, by which weights are chosen."""
-    if said.get("metrics"):
-        return {"data": said.get("corpus"), "split": said.get("split"), "count": said.get("evaluated", _rows(run))}
-    if not validated:
-        return {}
-    return {
-        "data": "+".join(dict.fromkeys(used.name for used in validated)),
-        "split": "+".join(dict.fromkeys(used.split for used in validated)),
-        "count": sum(used.images for used in validated),
-    }
-
-
-def _rows(run: Path) -> int | None:
-    """Images in the evaluation's table; its report did not always count them."""
-    table = run / "evaluation_images.csv"
-    if not table.is_file():
-        return None
-    with table.open(newline="") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
+def _start(config: Mapping[str, Any], began: Mapping[str, Any]) -> str:
+    """What a training began with: another's weights, a file that tells nothing of itself, or none."""
+    if began.get("method"):
+        return f"the weights of {began['method']}"
+    for key in ("start_from", "encoder_file", "backbone_file"):
+        file = config.get(key) if config.get("load_weights", True) else None
+        if isinstance(file, str) and file and file[0] not in "$@%":
+            return f"the weights in {Path(file).name}"
+    return "random weights"
 
 
 def _of_encoder(description: Any) -> dict[str, str]:
