@@ -6,6 +6,7 @@ A person sees the collection's own lines and every warning; what Ignite, MONAI a
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 from ..engines import rank
@@ -14,6 +15,9 @@ from ..run_folder import LOG
 FULL = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 OWN = __name__.partition(".")[0]
 """The package that holds the collection: `common`, and `scripts` in an exported bundle."""
+OF_NO_USE = "monai.data.nvimgcodec_pydicom_plugin"
+"""Tells that a decoder for GPUs is absent, whenever `LoadImage` is built: files are decoded by our own reader."""
+OF_ITS_READER = "NvImgCodecPydicomReader: "
 TOLD_BY_OURS = "ignite.engine"
 """Whose errors say once more, and shorter, what ends the command anyway."""
 
@@ -32,7 +36,7 @@ class ForPeople(logging.Formatter):
 
 def concise(record: logging.LogRecord) -> bool:
     """Whether a person is shown this line."""
-    if record.name.startswith(TOLD_BY_OURS):
+    if record.name.startswith((TOLD_BY_OURS, OF_NO_USE)):
         return False
     if record.levelno >= logging.WARNING:
         return True
@@ -48,6 +52,8 @@ def set_up(verbose: bool = False) -> None:
     """
     global _verbose
     _verbose = verbose
+    if not verbose:
+        warnings.filterwarnings("ignore", OF_ITS_READER, UserWarning)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             handler.filters = [] if verbose else [concise]

@@ -37,6 +37,20 @@ def test_a_person_sees_our_lines_and_warnings(console):
     assert console.getvalue().splitlines() == ["epoch 1/2", "codes", "Warning: careful"]
 
 
+def test_an_absent_decoder_that_nothing_asks_for_is_no_line(console, recwarn):
+    """MONAI tells of it twice, whenever its transform that loads images is built."""
+    from monai.transforms import LoadImaged
+
+    terminal.set_up()
+    LoadImaged(keys="image")
+    assert not console.getvalue() and not [str(it.message) for it in recwarn if "nvImage" in str(it.message)]
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        terminal.set_up(verbose=True)
+        LoadImaged(keys="image")
+    assert "nvImageCodec" in console.getvalue() and any("nvImage" in str(it.message) for it in shown)
+
+
 def test_verbose_shows_everything(console):
     terminal.set_up(verbose=True)
     talk()
