@@ -31,7 +31,8 @@ class DecodeImaged(MapTransform):
         """Decode; raises UnreadableImage naming the file."""
         item = dict(data)
         for key in self.key_iterator(item):
-            item[key] = torch.from_numpy(read_image(item[key], self.channels)).float() / 255
+            # The one copy that floats need: a decoder's bytes may be read-only, of which PyTorch warns.
+            item[key] = torch.from_numpy(read_image(item[key], self.channels).astype(np.float32)) / 255
         return item
 
 

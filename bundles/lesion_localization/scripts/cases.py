@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -67,5 +68,5 @@ def find_cases(corpus: Corpus, findings: Sequence[str] | None, limit: int | None
 
 def read_square(source: str, side: int, channels: int) -> Tensor:
     """A whole image (C, side, side) in [0, 1], whatever its shape, so that fractions of it stay fractions."""
-    image_BCHW = torch.from_numpy(read_image(source, channels)).float()[None] / 255
+    image_BCHW = torch.from_numpy(read_image(source, channels).astype(np.float32))[None] / 255
     return F.interpolate(image_BCHW, size=(side, side), mode="bilinear", antialias=True, align_corners=False)[0]
