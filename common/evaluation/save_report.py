@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .breakdown import LEVEL, Breakdown, breakdown, patients_of, records_of
 from .report import Outcome, Report
 from .roc import roc_figure
 
+OWN_THRESHOLDS = ("youden_threshold", "best_threshold")  # of a classification, of a detection
 CLASSES, IMAGES, GROUPS = "evaluation_classes.csv", "evaluation_images.csv", "evaluation_groups.csv"
 SHOWN_OF_GROUPS = 5
 """Columns of the groups' table that the terminal shows: whose, how many, and the headline; then what they lack."""
@@ -93,6 +95,7 @@ class SaveReport:
             for file in files:
                 self.tracking.log_artifact(file)
         print(tables[CLASSES].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+        print("".join(f"{line}\n" for line in about_thresholds(tables[CLASSES].columns)), end="")
         if GROUPS in tables:
             groups = tables[GROUPS]
             shown = groups.iloc[:, :SHOWN_OF_GROUPS].assign(
@@ -116,6 +119,17 @@ class SaveReport:
         if self.corpus is None or scorer is None:
             return None
         return breakdown(scorer, [row["source"] for row in outcome.images], self.corpus, self.resamples)
+
+
+def about_thresholds(columns: Collection[str]) -> list[str]:
+    """What the two thresholds of a table are, below it: one is applied here, and one is what others may apply."""
+    own = next((name for name in OWN_THRESHOLDS if name in columns), None)
+    if own is None:
+        return []
+    best = f"{own} is the best of these very images: for another split, since here it would flatter."
+    if "threshold" not in columns:
+        return [f"{best} No threshold is applied."]
+    return [f"threshold was chosen on the validation images, and gives the columns after it; {best}"]
 
 
 def with_intervals(table: pd.DataFrame, parts: Breakdown) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 import json
 
 import pandas as pd
+import pytest
 import torch
 from ignite.engine import Engine
 
 from common.evaluation.classification import ClassificationReport
-from common.evaluation.save_report import SaveReport
+from common.evaluation.save_report import SaveReport, about_thresholds
 
 
 class Figures:
@@ -22,6 +23,15 @@ class Figures:
         return ["mlflow ui"]
 
 
+@pytest.mark.parametrize("own", ["youden_threshold", "best_threshold"])
+def test_each_threshold_is_told_apart_below_the_table(own):
+    (both,) = about_thresholds(["class", "auc", own, "threshold", "sensitivity"])
+    assert both.startswith("threshold was chosen on the validation images") and f"; {own} is the best of these" in both
+    (alone,) = about_thresholds(["class", "auc", own])
+    assert alone.startswith(own) and "No threshold is applied" in alone
+    assert about_thresholds(["structure", "dice"]) == []
+
+
 def test_writes_numbers_tables_and_curves(tmp_path, capsys):
     figures = Figures()
     report = ClassificationReport(["Mass", "Hernia"])
@@ -32,7 +42,9 @@ def test_writes_numbers_tables_and_curves(tmp_path, capsys):
     engine.run([{"pred": pred, "label": label, "source": ["a.png", "b.png"]}])
     content = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert content["split"] == "test" and content["metrics"]["auc"] == 1 and content["metrics"]["auc/Hernia"] is None
-    assert "Hernia" in content["notices"][0] and "Hernia" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Hernia" in content["notices"][0] and "Hernia" in said
+    assert said.splitlines()[3].startswith("youden_threshold is the best of these very images")  # below two rows
     assert pd.read_csv(tmp_path / "out/evaluation_classes.csv")["positives"].tolist() == [1, 0]
     images = pd.read_csv(tmp_path / "out/evaluation_images.csv")
     assert images["source"].tolist() == ["a.png", "b.png"] and images["Mass (label)"].tolist() == [0, 1]
