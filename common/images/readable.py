@@ -47,12 +47,13 @@ class ReadableLoader(DataLoader):
     def __init__(self, dataset: Dataset, **settings: Any):
         super().__init__(dataset, collate_fn=_apart, **settings)
         self.left_out: list[Quarantined] = []
+        self.total = len(dataset)
 
     def attach(self, engine: Engine) -> None:
         """End this engine's epoch where the batches end."""
         engine.add_event_handler(Events.DATALOADER_STOP_ITERATION, engine.terminate_epoch)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # Ignite asks for no more
         """Batches; files that are left out are said as they are met, the first few one by one.
 
         Raises:
@@ -63,7 +64,7 @@ class ReadableLoader(DataLoader):
             self._say(unreadable)
             if batch is not None:
                 yield batch
-        if len(self.left_out) == len(self.dataset):
+        if len(self.left_out) == self.total:
             problem = f"none of {len(self.left_out):,} images could be read"
             raise nothing_left("dataset_dir", problem, self.left_out)
 
@@ -74,7 +75,7 @@ class ReadableLoader(DataLoader):
             LeftOut: some files could not be read, so that the command does not end as if all were well.
         """
         if self.left_out:
-            count, total = len(self.left_out), len(self.dataset)
+            count, total = len(self.left_out), self.total
             raise LeftOut(
                 f"{count:,} of {total:,} images could not be read and {'is' if count == 1 else 'are'} left out: "
                 f"{named(self.left_out)}. The other {total - count:,} are written."
