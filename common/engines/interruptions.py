@@ -14,11 +14,15 @@ ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIG
 GRACE = 5.0
 """Seconds in which further signals are the same request: a launcher passes on what its whole group received."""
 
+PROGRAM = ("<module>", "_run_module_as_main")
+"""The outermost function while a program runs; afterwards the interpreter itself calls what is left to be done."""
+
 _taken_over: set[int] = set()
 """Signals that this process handles here."""
 _left_to_parent: set[int] = set()
 """Signals that this process, a forked one, does not listen to."""
 _acted_at = -GRACE
+_over_since: float | None = None
 
 
 def install() -> None:
@@ -91,7 +95,9 @@ class Interruptions:
         """What a run that raised this ends by: once a signal has come, errors are its doing, as when a peer is gone."""
         return ending(self.received) if self.received is not None and isinstance(error, Exception) else error
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if _in_clean_up(number, frame):
+            return
         first = self.received is None
         if first:
             self.received, self._first_at = number, time.monotonic()
@@ -112,9 +118,35 @@ def _end(number: int) -> None:
     raise ending(number)
 
 
-def _at_once(number: int, _frame: FrameType | None) -> None:
+def _at_once(number: int, frame: FrameType | None) -> None:
+    if _in_clean_up(number, frame):
+        return
     if time.monotonic() - _acted_at >= GRACE:
         _end(number)
+
+
+def _in_clean_up(number: int, frame: FrameType | None) -> bool:
+    """Whether an exception raised here would be printed as ignored, and be lost.
+
+    While an object is removed, the signal is sent again a moment later. When the program is over and Python cleans up,
+    it has nothing left to end, unless that hangs: one that comes `GRACE` after the first ends the process.
+    """
+    global _over_since
+    codes = []
+    while frame is not None:
+        codes.append(frame.f_code)
+        frame = frame.f_back
+    if codes and codes[-1].co_name not in PROGRAM:
+        _over_since = _over_since or time.monotonic()
+        if time.monotonic() - _over_since > GRACE:
+            os._exit(128 + number)
+        return True
+    if any(code.co_name == "__del__" or "weakref" in code.co_filename for code in codes):
+        again = threading.Timer(0.05, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return True
+    return False
 
 
 def _free() -> list[int]:
