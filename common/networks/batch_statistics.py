@@ -60,7 +60,7 @@ class UncountedBatchNorm3d(_Uncounted, nn.BatchNorm3d):
     """For volumes (B, E, d, h, w)."""
 
 
-_WITHOUT_COUNTER = {
+_WITHOUT_COUNTER: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: UncountedBatchNorm1d,
     nn.BatchNorm2d: UncountedBatchNorm2d,
     nn.BatchNorm3d: UncountedBatchNorm3d,

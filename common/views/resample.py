@@ -83,8 +83,8 @@ def crops_resize(
     rows = top_VB.flatten(), bottom_VB.flatten()
     cols = left_VB.T.flatten(), right_VB.T.flatten()  # by image, so that an image's boxes lie side by side
     if images_BCHW.shape[2] == images_BCHW.shape[3] and height == width:  # by as many operations as one axis alone
-        both = [torch.cat(edges) for edges in zip(rows, cols, strict=True)]
-        rows_NSR, cols_NTR = _axis_weights(*both, images_BCHW.shape[2], height, antialias).chunk(2)
+        start, end = (torch.cat(edges) for edges in zip(rows, cols, strict=True))
+        rows_NSR, cols_NTR = _axis_weights(start, end, images_BCHW.shape[2], height, antialias).chunk(2)
     else:
         rows_NSR = _axis_weights(*rows, images_BCHW.shape[2], height, antialias)
         cols_NTR = _axis_weights(*cols, images_BCHW.shape[3], width, antialias)
