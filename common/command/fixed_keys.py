@@ -11,6 +11,7 @@ LENGTH = re.compile(
 IMAGES = re.compile(r"(?:dataset|dataset_dir|dataset_options)(?:#|$)")
 """Further ones by which it has, unless they lead to the same images: a folder may have been moved."""
 NETWORK = re.compile(
+    r"(?:(?:method|network_def)#(?:\w+#)*)?"
     r"(?:architecture|architecture_options|encoder_options|channels|decoder|decoder_channels|hidden|structures|findings"
     r"|landmarks|segment|codes|bank_size|hidden_dim|projection_dim|head_dim)(?:#|$)"
 )

@@ -57,7 +57,7 @@ class StartFrom:
         """Let this run's encoder know the data that the other's saw; of a checkpoint its run's encoder file tells."""
         encoder = getattr(self.network, "transferred_encoder", None)
         file = (path.parent.parent if path.is_file() else path) / ENCODER
-        if encoder is None or not file.is_file():
+        if encoder is None or not file.is_file() or not self._loads(encoder):
             return
         try:
             before = describe_encoder(file)
@@ -67,6 +67,11 @@ class StartFrom:
             encoder.description = replace(
                 encoder.description, method=before.method, corpora=before.corpora, trained_on=before.trained_on
             )
+
+    def _loads(self, encoder: nn.Module) -> bool:
+        """Whether weights of the encoder are among those that are taken."""
+        own = {id(parameter) for parameter in encoder.parameters()}
+        return any(self._is_wanted(name) for name, value in self.network.named_parameters() if id(value) in own)
 
     def _load(self, engine: Engine) -> None:
         if engine.state.iteration:

@@ -33,6 +33,7 @@ class TellProgress:
         if rank() == 0:
             engine.add_event_handler(Events.STARTED, self._begin)
             engine.add_event_handler(Events.COMPLETED, self._end)
+            engine.add_event_handler(Events.EXCEPTION_RAISED, self._raised)
             if self.passes == 1:
                 engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
 
@@ -51,6 +52,10 @@ class TellProgress:
     def _count(self, *_: Any) -> None:
         if self._bar is not None:
             self._bar.update()
+
+    def _raised(self, error: BaseException) -> None:
+        self._end()
+        raise error
 
     def _end(self) -> None:
         if self._hook is not None:

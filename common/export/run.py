@@ -234,13 +234,13 @@ def _evaluation(run: Path, weights: Path, foreign: bool) -> tuple[dict[str, Any]
 
 
 def _start(config: Mapping[str, Any], began: Mapping[str, Any]) -> str:
-    """What a training began with: another's weights, a file that tells nothing of itself, or none."""
+    """What a training began with: another's weights, a file that tells nothing of itself, or none; "" if not known."""
     if began.get("method"):
         return f"the weights of {began['method']}"
     for key in ("start_from", "encoder_file", "backbone_file"):
         file = config.get(key) if config.get("load_weights", True) else None
-        if isinstance(file, str) and file and file[0] not in "$@%":
-            return f"the weights in {Path(file).name}"
+        if isinstance(file, str) and file and file != "$None":
+            return f"the weights in {Path(file).name}" if file[0] not in "$@%" else ""
     return "random weights"
 
 

@@ -242,6 +242,8 @@ class Tracking:
             name = "config.yaml" if known is None else f"config-{self._step:09d}.yaml"
             self.store.keep("log_dict", self.config, name)
         self._system.start(self.store)
+        if self.engines.trainer is not None:  # after the others of this event, one of which writes a checkpoint
+            self.engines.trainer.add_event_handler(RunEvents.ABORTED, whatever_happens(self._figures.finish))
         logger.info("Tracked as %s in %s.", self.run_name, self.store.address)
 
     def _data_tags(self) -> dict[str, str]:
@@ -284,7 +286,8 @@ class Tracking:
         """Mark the run; one that has been marked as finished already may still fail in a handler after this one."""
         if self.store.run_id is not None and (self._is_open or status != "FINISHED"):
             self._is_open = False
-            whatever_happens(self._figures.finish)()
+            if status == "FINISHED":
+                self._figures.finish()
             self._system.stop()
             self.store.close(status)
             if self._parent is not None:

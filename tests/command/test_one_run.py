@@ -96,6 +96,7 @@ def test_another_recipe_is_refused_and_nothing_touched(begin, tmp_path, changes,
         ({"epochs": 60}, "as with more epochs: --resume True"),
         ({"dataset_dir": "data/others"}, "if dataset_dir still gives the same images: --resume True"),
         ({"batch_size": 6}, "the iterations of an epoch (batch_size): with the old value it goes on as it was"),
+        ({"method": {"head": {"hidden_dim": 9}}}, "the shapes of weights (method#head#hidden_dim): with the old value"),
         ({"decoder": "unet"}, "the shapes of weights (decoder): with the old value it goes on as it was"),
         (
             {"batch_size": 6, "dataset_options": {"val_fraction": 0.5}, "structures": ["heart"], "epochs": 60},

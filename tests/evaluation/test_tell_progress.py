@@ -58,6 +58,26 @@ def test_passes_are_said_before_and_counted(evaluate):
     assert "9/9" in lines[-1] and any("4/9" in line for line in lines)  # within a batch
 
 
+def test_an_evaluation_that_fails_leaves_no_hook_behind():
+    network = torch.nn.Linear(2, 1)
+    loader = DataLoader([{"image": torch.ones(3), "label": torch.zeros(1)}])  # three numbers do not fit
+    engine = SupervisedEvaluator("cpu", loader, network, val_handlers=[TellProgress(passes=2)])
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        engine.run()
+    assert not network._forward_hooks
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(ROOT.glob("bundles/*/configs/inference.yaml")), ROOT / "common/recipes/encoder_inference.yaml"]
+)
+def test_every_inference_tells_its_progress_before_handlers_that_print(path):
+    config = yaml.safe_load(path.read_text())
+    if config.get("handlers"):
+        assert config["handlers"][0]["_target_"] == "common.evaluation.TellProgress"
+    else:
+        assert config["base"] == "encoder_inference"
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("bundles/*/configs/evaluate.yaml")), ids=lambda p: p.parts[-3])
 def test_every_evaluation_tells_its_progress(path):
     config = yaml.safe_load(path.read_text())
