@@ -141,7 +141,7 @@ def test_inference_writes_places_in_the_images_own_pixels(spots, tmp_path):
     path = tmp_path / "out" / "landmarks.json"
     parser.update({"image_size": 64, "batch_size": 1, "num_workers": 0, "landmarks": ["spot"]})
     parser.update({"network_def": {"_target_": "torch.nn.Identity"}, "dataset_dir": str(folder)})
-    parser.update({"output_file": str(path), "ckpt_path": "none", "handlers#0#_disabled_": True, "bundle_root": "."})
+    parser.update({"output_file": str(path), "ckpt_path": "none", "handlers#1#_disabled_": True, "bundle_root": "."})
     parser.get_parsed_content("evaluator").run()
     written = json.loads(path.read_text())
     assert set(written) == set(places)

@@ -18,16 +18,16 @@ from common.readers import find_reader
 # it does. Of the lung segmenter's in `common`, 2,600 decode pictures and masks, 2,400 read their folders, 2,100 are
 # encoders and what reads their files, 1,900 train, 1,600 are the command, 1,200 track, 1,100 evaluate.
 LINES = {
-    "ct_diagnosis_classification": 17_750,
-    "cxr_ace": 18_650,
-    "cxr_adam": 18_250,
-    "cxr_adam_v2": 18_600,
-    "cxr_leader": 19_250,
-    "cxr_srhrs": 18_550,
-    "image_classification": 15_950,
-    "image_segmentation": 16_250,
-    "landmark_detection": 16_200,
-    "lesion_detection": 16_450,
+    "ct_diagnosis_classification": 18_250,
+    "cxr_ace": 19_250,
+    "cxr_adam": 18_850,
+    "cxr_adam_v2": 19_200,
+    "cxr_leader": 19_850,
+    "cxr_srhrs": 19_150,
+    "image_classification": 16_600,
+    "image_segmentation": 16_900,
+    "landmark_detection": 16_850,
+    "lesion_detection": 17_000,
 }
 OVERLAYS = {"image_segmentation": ["data/lung_masks"]}  # the others' recipes name a data set that stands for any
 
