@@ -33,7 +33,7 @@ def accelerated(
         checkpointing: compute activations of transformer blocks anew in the backward pass, for larger batches.
 
     Raises:
-        ValueError: checkpointing of a network with batch norm, which would enter every batch into its running statistics twice.
+        ValueError: checkpointing of a network with batch norm, whose running statistics would count every batch twice.
 
     Example:
         >>> from common.networks import build_encoder
