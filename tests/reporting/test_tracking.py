@@ -2,7 +2,6 @@ import json
 import logging
 import subprocess
 import types
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch.utils.data import DataLoader
 from toy_bundle.scripts.children import exit_code, in_child, query
 from toy_bundle.scripts.toy import MeanOutput, Noise
 
-from common.engines import ApplySchedules, Cosine, RunEvents, Trainer, parameter_groups
+from common.engines import ApplySchedules, Cosine, Trainer, parameter_groups
 from common.export.tracked import read_tracked
 from common.records import Corpus, Record
 from common.reporting import Tracking, flatten, store
@@ -108,41 +107,6 @@ def test_an_evaluation_by_itself_is_a_run(output_root):
     assert query(output_root, "select name, status from runs") == [("judged", "FINISHED")]
     assert len(metrics(output_root, "validation/mean")) == 1
     assert len(list(output_root.glob("artifacts/*/artifacts/figures/late-000000000.png"))) == 1
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_of_pictures_that_a_training_offers_the_first_and_the_newest_are_kept_with_their_steps(output_root, fails):
-    tracking = Tracking("toy", "one", output_root)
-    engine = trainer(tracking, epochs=4)
-    drawn = []
-
-    def draw(epoch):
-        drawn.append(epoch)
-        return Figure()
-
-    def offer(engine):
-        tracking.offer_figure("predictions", lambda epoch=engine.state.epoch: draw(epoch))
-        if fails and engine.state.epoch == 3:
-            raise ArithmeticError
-
-    engine.add_event_handler(Events.EPOCH_COMPLETED, offer)
-    engine.add_event_handler(RunEvents.ABORTED, lambda: drawn.append("checkpoint"))
-    with pytest.raises(ArithmeticError) if fails else nullcontext():
-        engine.run()
-    last = 3 if fails else 4
-    assert drawn == ([1, "checkpoint", 3] if fails else [1, 4])  # time is short where a signal ends a run
-    names = sorted(path.name for path in output_root.glob("artifacts/*/artifacts/figures/*"))
-    assert names == [f"predictions-{6 * epoch:09d}.png" for epoch in (1, last)]
-    assert query(output_root, "select status from runs") == [("FAILED" if fails else "FINISHED",)]
-
-
-def test_an_evaluation_by_itself_draws_what_is_offered_at_once(output_root):
-    tracking = Tracking("toy", "judged", output_root)
-    engine = evaluator(tracking)
-    for name in ("worst", "best"):
-        engine.add_event_handler(Events.COMPLETED, lambda _, name=name: tracking.offer_figure(name, Figure))
-    engine.run()
-    assert {path.name[:-14] for path in output_root.glob("artifacts/*/artifacts/figures/*")} == {"worst", "best"}
 
 
 def test_a_failing_evaluation_is_marked(output_root):
