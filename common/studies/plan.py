@@ -182,7 +182,12 @@ def _without_encoder(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with seed and epochs filled in."""
+    """Options with seed and epochs filled in, each of which the command line can carry."""
+    for key, value in options.items():
+        if value is None:
+            raise StudyError(
+                f"{method}: {key} is null, which the command line cannot carry; leave a part out by `{key}#_disabled_: true`"
+            )
 
     def resolve(name: str, key: str | None) -> int | None:
         if name == "seed":

@@ -65,7 +65,7 @@ def commands(cell: Cell, known: Mapping[str, tuple[Cell, Status]], places: Place
         places: of this machine.
 
     Raises:
-        StudyError: a data set without a folder, or an override that the command line cannot carry.
+        StudyError: a data set without a folder.
     """
     own = places.run_dir(*known[cell.id])
 
@@ -91,8 +91,6 @@ def commands(cell: Cell, known: Mapping[str, tuple[Cell, Status]], places: Place
         options = {**fill(step.options, resolve), **fixed}
         command = [*places.command, "--config_file", repr(files), "--bundle_root", f"bundles/{cell.bundle}"]
         for key, value in options.items():
-            if value is None:
-                raise StudyError(f"{cell.id}: {key} is null, which the command line cannot carry; write an overlay")
             command += [f"--{key}", value if isinstance(value, str) else repr(value)]
         made.append(command)
     return made

@@ -120,6 +120,8 @@ def test_only_a_task_takes_the_encoder_it_needs_along(workplace):
         (lambda c: c["methods"]["adam"].pop("views_per_image"), "adam has no views_per_image"),
         (lambda c: c["methods"]["adam"].update(options={"x": "{epochs[end]}"}), "known are none"),
         (lambda c: c["tasks"]["dice"]["steps"][0].update(config=["train"]), "did you mean 'configs'"),
+        (lambda c: c["methods"]["adam"].update(options={"head": None}), "adam: head is null.*`head#_disabled_: true`"),
+        (lambda c: c["tasks"]["dice"]["steps"][0].update(options={"head": None}), "head is null"),
         (lambda c: c.pop("reference"), "the study lacks reference"),
         (lambda c: c.update(reference="rand"), "did you mean 'random'"),
         (
