@@ -13,7 +13,8 @@ from ..engines import rank
 from ..files import outputs
 from ..records import Corpus
 from ..run_folder import EVALUATED_CLASSES, EVALUATED_GROUPS, EVALUATED_IMAGES, EVALUATION
-from .breakdown import LEVEL, Breakdown, breakdown, patients_of, records_of
+from ..scoring.bootstrap import LEVEL
+from ..scoring.breakdown import Breakdown, breakdown, patients_of, records_of
 from .report import Outcome, Report
 from .roc import roc_figure
 
@@ -27,7 +28,7 @@ class SaveReport:
 
     `evaluation.json` holds the metrics (null where undefined), how many images they were `evaluated` on (or studies, of
     several volumes each) and the notices; `evaluation_classes.csv` a row per class or structure;
-    `evaluation_images.csv` a row per image, for paired statistics between runs (`common.evaluation.compare`). With a
+    `evaluation_images.csv` a row per image, for paired statistics between runs (`common.scoring.compare`). With a
     corpus there are `intervals` (95 %, from resampled patients), whom each image is of, and `evaluation_groups.csv`
     with the numbers by view, sex and age group where the labels tell them.
 

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..run_folder import EVALUATED_IMAGES, EVALUATION
-from .bootstrap import few_patients, patient_intervals
-from .breakdown import LEVEL
+from .bootstrap import LEVEL, few_patients, patient_intervals
 from .scorers import Values
 from .tasks import TASKS
 
