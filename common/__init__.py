@@ -23,6 +23,7 @@ LADDER = (
     "engines",
     "command",
     "figures",
+    "scoring",
     "evaluation",
     "reporting",
     "export",

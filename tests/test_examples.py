@@ -41,6 +41,7 @@ NAMES = {
     ),
     "common.teachers": ("MomentumTeacher", "NetworkExpert", "StudentTeacher", "load_expert"),
     "common.engines": ("Checkpoints", "ClipGradients", "Cosine", "Trainer", "parameter_groups"),
+    "common.scoring": ("patient_intervals",),
     "common.evaluation": ("ClassificationReport", "SegmentationReport", "network_sharpness", "probe_metric"),
 }
 LOSSES = import_module("common.losses").__all__

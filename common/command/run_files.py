@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
 
 def _write(text: str, path: Path) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        from ..files import write_atomically  # which imports PyTorch, and takes seconds
+        from ..files import write_atomically  # with filelock, for which what only reads must not wait
 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(text, path)

@@ -1,7 +1,6 @@
 """Measuring what networks know: probes of encoders and metrics of tasks."""
 
 from .best import KeepBest
-from .bootstrap import patient_intervals
 from .classification import ClassificationReport
 from .detection import DetectionReport
 from .encoding import (
@@ -53,7 +52,6 @@ __all__ = [
     "encoding_batch",
     "lower_than",
     "network_sharpness",
-    "patient_intervals",
     "peaks",
     "probe_metric",
     "run_weights",

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score, roc_curve
 from torch import Tensor
 
-from .from_rows import of_classification
-from .grading import GradingScorer
-from .report import Outcome, Report, Row, defined_mean
-from .scorers import Scorer
+from ..scoring.from_rows import Row, of_classification
+from ..scoring.grading import GradingScorer
+from ..scoring.scorers import Scorer
+from .report import Outcome, Report, defined_mean
 
 Values = NDArray[np.float64]
 

@@ -11,10 +11,13 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from .box_matching import Matched, Values, match
+from ..scoring.detection_scorer import AT_THRESHOLD, RANKED, DetectionScorer
+from ..scoring.from_rows import Row
+from ..scoring.matched import Matched
+from ..scoring.scorers import Values
+from .box_matching import match
 from .classification import auc
-from .detection_scorer import AT_THRESHOLD, RANKED, DetectionScorer
-from .report import Outcome, Report, Row, defined_mean
+from .report import Outcome, Report, defined_mean
 
 
 class DetectionReport(Report):

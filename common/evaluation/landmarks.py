@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..images import image_size
 from ..records import Record
-from .from_rows import UNITS, of_landmarks
-from .report import Outcome, Report, Row, defined_mean
-from .scorers import Scorer
+from ..scoring.from_rows import UNITS, Row, of_landmarks
+from ..scoring.scorers import Scorer
+from .report import Outcome, Report, defined_mean
 
 
 def peaks(maps_LHW: Tensor) -> Tensor:

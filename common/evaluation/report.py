@@ -17,9 +17,9 @@ from monai.handlers import from_engine
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
-from .scorers import Scorer
+from ..scoring.from_rows import Row
+from ..scoring.scorers import Scorer
 
-Row = dict[str, Any]
 Item = tuple[str, Tensor, Tensor]
 """(source file, prediction, label) or what a report keeps of them."""
 

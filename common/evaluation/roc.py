@@ -7,7 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..figures import TEXT, as_written, rare_style, styles
-from .report import Outcome, Row
+from ..scoring.from_rows import Row
+from .report import Outcome
 
 FEW = 10
 """Cases below which a curve is a few steps, and its AUC's confidence interval about as wide as half the scale."""

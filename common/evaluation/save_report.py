@@ -12,13 +12,13 @@ from ignite.engine import Engine, Events
 from ..engines import rank
 from ..files import outputs
 from ..records import Corpus
-from ..run_folder import EVALUATION
-from .breakdown import LEVEL, Breakdown, breakdown, patients_of, records_of
+from ..run_folder import EVALUATED_CLASSES, EVALUATED_GROUPS, EVALUATED_IMAGES, EVALUATION
+from ..scoring.bootstrap import LEVEL
+from ..scoring.breakdown import Breakdown, breakdown, patients_of, records_of
 from .report import Outcome, Report
 from .roc import roc_figure
 
 OWN_THRESHOLDS = ("youden_threshold", "best_threshold")  # of a classification, of a detection
-CLASSES, IMAGES, GROUPS = "evaluation_classes.csv", "evaluation_images.csv", "evaluation_groups.csv"
 SHOWN_OF_GROUPS = 5
 """Columns of the groups' table that the terminal shows: whose, how many, and the headline; then what they lack."""
 
@@ -28,7 +28,7 @@ class SaveReport:
 
     `evaluation.json` holds the metrics (null where undefined), how many images they were `evaluated` on (or studies, of
     several volumes each) and the notices; `evaluation_classes.csv` a row per class or structure;
-    `evaluation_images.csv` a row per image, for paired statistics between runs (`common.evaluation.compare`). With a
+    `evaluation_images.csv` a row per image, for paired statistics between runs (`common.scoring.compare`). With a
     corpus there are `intervals` (95 %, from resampled patients), whom each image is of, and `evaluation_groups.csv`
     with the numbers by view, sex and age group where the labels tell them.
 
@@ -74,11 +74,11 @@ class SaveReport:
         notices = [*outcome.notices, *(parts.notices() if parts else [])]
         metrics = without_nan(outcome.metrics)
         content = {**self.about, **counted, **self.report.told(), "metrics": metrics, "notices": notices}
-        tables = {CLASSES: pd.DataFrame(outcome.table), IMAGES: self._images(outcome)}
+        tables = {EVALUATED_CLASSES: pd.DataFrame(outcome.table), EVALUATED_IMAGES: self._images(outcome)}
         if parts is not None:
             content["intervals"] = parts.as_dict()
-            tables[CLASSES] = with_intervals(tables[CLASSES], parts)
-            tables |= {GROUPS: pd.DataFrame(parts.groups)} if parts.groups else {}
+            tables[EVALUATED_CLASSES] = with_intervals(tables[EVALUATED_CLASSES], parts)
+            tables |= {EVALUATED_GROUPS: pd.DataFrame(parts.groups)} if parts.groups else {}
         figure = roc_figure(outcome, self.about) if outcome.curves else None
         files = [self.directory / name for name in (EVALUATION, *tables)]
         with outputs(*files, *([self.directory / "roc.png"] if figure else [])) as [report, *rest]:
@@ -87,17 +87,17 @@ class SaveReport:
                 table.to_csv(path, index=False)
             if figure:
                 figure.savefig(rest[-1], dpi=120, format="png")
-        if GROUPS not in tables:
-            (self.directory / GROUPS).unlink(missing_ok=True)  # of an evaluation before this one
+        if EVALUATED_GROUPS not in tables:
+            (self.directory / EVALUATED_GROUPS).unlink(missing_ok=True)  # of an evaluation before this one
         if self.tracking is not None:
             if figure:
                 self.tracking.log_figure("roc", figure)
             for file in files:
                 self.tracking.log_artifact(file)
-        print(tables[CLASSES].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
-        print("".join(f"{line}\n" for line in about_thresholds(tables[CLASSES].columns)), end="")
-        if GROUPS in tables:
-            groups = tables[GROUPS]
+        print(tables[EVALUATED_CLASSES].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+        print("".join(f"{line}\n" for line in about_thresholds(tables[EVALUATED_CLASSES].columns)), end="")
+        if EVALUATED_GROUPS in tables:
+            groups = tables[EVALUATED_GROUPS]
             shown = groups.iloc[:, :SHOWN_OF_GROUPS].assign(
                 **{"lacks": groups["lacks"]} if any(groups["lacks"]) else {}
             )

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..records import IGNORE
-from .from_rows import of_segmentation
-from .report import Outcome, Report, Row, defined_mean
-from .scorers import JoinedScorer, Rows, Scorer, Values, mean_over_classes
+from ..scoring.from_rows import Row, of_segmentation
+from ..scoring.scorers import JoinedScorer, Rows, Scorer, Values, mean_over_classes
+from .report import Outcome, Report, defined_mean
 
 THRESHOLDS = tuple(step / 20 for step in range(10, 20))  # of `mean_iou`: 0.5, 0.55, ..., 0.95
 POOLED = ("pooled_dice", "pooled_iou")

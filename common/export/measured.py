@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..records.data_used import DataUsed
+from ..run_folder import EVALUATED_IMAGES
 
 
 def metrics_of(best: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, float]:
@@ -56,7 +57,7 @@ def in_detail(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows(run: Path) -> int | None:
     """Images in the evaluation's table; its report did not always count them."""
-    table = run / "evaluation_images.csv"
+    table = run / EVALUATED_IMAGES
     if not table.is_file():
         return None
     with table.open(newline="") as file:

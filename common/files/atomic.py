@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PARTIAL = ".partial"
 """Suffix of a file being written; what a killed process left under it is never read."""
 
@@ -75,6 +73,8 @@ def save_atomically(content: Any, path: str | Path) -> Path:
     Raises:
         OSError: it cannot be written (disk full, no permission); an earlier file of that name is unharmed.
     """
+    import torch  # which takes seconds, and whatever writes other files does without
+
     path = Path(path)
     with replacing(path) as [partial], partial.open("wb") as file:
         torch.save(content, file)

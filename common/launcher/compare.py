@@ -31,8 +31,8 @@ def compare(arguments: Sequence[str]) -> int:
 
     import pandas as pd  # this and what follows takes seconds, for which `help` must not wait
 
-    from ..evaluation.compare import IncomparableError, compare, read_evaluation
     from ..files import outputs
+    from ..scoring.compare import IncomparableError, compare, read_evaluation
 
     try:
         found = compare(read_evaluation(first), read_evaluation(second))

@@ -46,7 +46,7 @@ def _tail(path: Path) -> str:
 
 
 def _held(path: Path) -> bool:
-    """Whether a process has claimed it; as `claimed_elsewhere` of `common.files`, which imports PyTorch."""
+    """Whether a process has claimed it; unlike `claimed_elsewhere` of `common.files` it needs no right to write."""
     try:
         import fcntl
 

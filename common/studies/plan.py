@@ -186,7 +186,8 @@ def _planned(content: Mapping[str, Any], method: str, seed: int, options: Mappin
     for key, value in options.items():
         if value is None:
             raise StudyError(
-                f"{method}: {key} is null, which the command line cannot carry; leave a part out by `{key}#_disabled_: true`"
+                f"{method}: {key} is null, which the command line cannot carry; leave a part out by "
+                f"`{key}#_disabled_: true`"
             )
 
     def resolve(name: str, key: str | None) -> int | None:

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from common.evaluation.bootstrap import few_patients, patient_intervals
 from common.files import DatasetError
 from common.networks import Encoder
 from common.sampling import generator_for
+from common.scoring import few_patients, patient_intervals
 
 from .draw_cosines import parents_figure
 from .found import Found

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from torch import device as Device
 
-from common.evaluation.bootstrap import few_patients
 from common.files import outputs
 from common.records import Corpus
 from common.reporting import Tracking
+from common.scoring import few_patients
 
 from .cases import find_cases, read_square
 from .classifiers import Trained, finding_numbers

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from common.evaluation.bootstrap import bounds, patient_draws
-from common.evaluation.scorers import mean_of_known, mean_over_classes
+from common.scoring.bootstrap import bounds, patient_draws
+from common.scoring.scorers import mean_of_known, mean_over_classes
 
 from .cases import Case
 

@@ -1,6 +1,9 @@
 """Paired differences of two runs: by hand, by another formula, and none where nothing differs."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,10 +11,13 @@ import pytest
 import torch
 
 from common.evaluation import ClassificationReport, DetectionReport, SaveReport, SegmentationReport
-from common.evaluation.bootstrap import few_patients
-from common.evaluation.compare import IncomparableError, compare, read_evaluation
 from common.launcher.main import main
 from common.records import Corpus, Record
+from common.scoring import few_patients
+from common.scoring.compare import IncomparableError, compare, read_evaluation
+
+ROOT = Path(__file__).parents[2]
+SLOW = {"torch", "ignite", "monai", "timm", "mlflow"}
 
 
 def evaluated(folder, report, sources, records=None, **about):
@@ -221,3 +227,15 @@ def test_the_command_prints_a_table_and_writes_the_numbers(tmp_path, capsys, mon
     assert main(["compare", "a", "b", "--out", "c.json"]) == 0 and (tmp_path / "c.json").is_file()
     for words in (["a"], ["a", "b", "c"], ["a", "b", "--ou", "x"]):
         assert main(["compare", *words]) == 2
+
+
+def test_the_command_and_its_room_wait_for_no_library_of_a_training(tmp_path):
+    a, b = (written(tmp_path / name, SCORES, LABELS) for name in "ab")
+    rooms = [f"common.scoring.{path.stem}" for path in sorted((ROOT / "common/scoring").glob("[!_]*.py"))]
+    check = (
+        "import sys, common.__main__ as m; from importlib import import_module; assert m.main(sys.argv[1:]) == 0; "
+        f"[import_module(name) for name in {rooms}]; assert not {SLOW} & set(sys.modules), {SLOW} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", check, "compare", str(a), str(b)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert json.loads((b / "compared_with_a.json").read_text())["images"] == len(SCORES)

@@ -12,6 +12,8 @@ from .grading import GradingScorer
 from .ranking import RankingScorer
 from .scorers import JoinedScorer, MeanScorer, Scorer, Values
 
+Row = dict[str, Any]
+"""Of a table: what a report says of an image, a class or a group, by column."""
 Rows = Sequence[Mapping[str, Any]]
 UNITS = ("px", "image_px", "mm")
 """Of distances: pixels of the network's input, pixels of the image's file, millimetres on the patient."""

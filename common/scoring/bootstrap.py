@@ -6,13 +6,15 @@ import numpy as np
 
 Statistic = Callable[[np.ndarray], Sequence[float] | np.ndarray]
 """From row numbers, some of them several times, to the numbers that the rows give."""
+LEVEL = 0.95
+"""Of the intervals that evaluations and comparisons tell."""
 ENOUGH = 20
 """Patients from which on the interval of a mean is less than a tenth narrower than Student's, rounded: 1.96 times
 sqrt((n - 1) / n) against t with n - 1 degrees of freedom. Of 6 patients it is narrower by 30 %."""
 
 
 def patient_intervals(
-    statistic: Statistic, patients: Sequence[str], resamples: int = 1000, level: float = 0.95, seed: int = 0
+    statistic: Statistic, patients: Sequence[str], resamples: int = 1000, level: float = LEVEL, seed: int = 0
 ) -> np.ndarray:
     """Percentile bootstrap with patients as units: images of one patient are alike, and come and go together.
 
@@ -69,7 +71,7 @@ def few_patients(count: int) -> list[str]:
     ]
 
 
-def bounds(found: np.ndarray, level: float = 0.95) -> np.ndarray:
+def bounds(found: np.ndarray, level: float = LEVEL) -> np.ndarray:
     """Percentiles (2, statistics) of the draws that define a number; nan where too few do to have one beyond each.
 
     Args:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .box_matching import Matched
 from .detection_scorer import DetectionScorer
 from .from_rows import Rows, columns, labels, of_classification, of_landmarks, of_segmentation
+from .matched import Matched
 from .scorers import Scorer, Values
 
 

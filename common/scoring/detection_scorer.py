@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .box_matching import Matched
+from .matched import Matched
 from .ranking import RankingScorer
 from .scorers import Rows, Values, mean_over_classes
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.evaluation import patient_intervals
+from common.scoring import patient_intervals
+from common.scoring.bootstrap import ENOUGH
 
 
 def test_with_one_image_each_it_is_scipys_percentile_interval():
@@ -57,3 +58,9 @@ def test_an_interval_needs_a_draw_beyond_each_of_its_ends():
 def test_one_patient_has_no_interval():
     assert np.isnan(patient_intervals(lambda rows: [1.0], ["a", "a", "a"])).all()
     assert patient_intervals(lambda rows: [1.0], ["a", "b", "a"])[0] == pytest.approx(1.0)
+
+
+def test_an_interval_of_enough_patients_is_at_most_a_tenth_too_narrow():
+    normal, students = stats.norm.ppf(0.975), stats.t.ppf
+    first = next(n for n in range(2, 99) if 1 - normal * np.sqrt((n - 1) / n) / students(0.975, n - 1) < 0.1)
+    assert first <= ENOUGH <= first + 2  # rounded

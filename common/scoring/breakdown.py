@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..records import Corpus, Record
-from .bootstrap import bounds, few_patients, patient_draws
-from .report import Row
+from .bootstrap import LEVEL, bounds, few_patients, patient_draws
+from .from_rows import Row
 from .scorers import Scorer
 
 AGES, AGE_GROUPS = (18, 40, 65), ("0-17", "18-39", "40-64", "65+")
 """Years at which the second and each later group begins, and how they are called."""
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)

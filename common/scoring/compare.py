@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..run_folder import EVALUATION
-from .bootstrap import few_patients, patient_intervals
-from .breakdown import LEVEL
-from .save_report import IMAGES
+from ..run_folder import EVALUATED_IMAGES, EVALUATION
+from .bootstrap import LEVEL, few_patients, patient_intervals
 from .scorers import Values
 from .tasks import TASKS
 
@@ -95,7 +93,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     try:
         said = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
         # as text: an image may be called 001 or NA
-        images = pd.read_csv(folder / IMAGES, converters={"source": str, "patient": str})
+        images = pd.read_csv(folder / EVALUATED_IMAGES, converters={"source": str, "patient": str})
     except FileNotFoundError as error:
         raise IncomparableError(
             f"{folder} holds no {Path(error.filename).name}: it was not evaluated.", again
@@ -106,7 +104,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise IncomparableError(f"The evaluation in {folder} does not say what its images' rows hold.", again)
     if images["source"].duplicated().any():
         twice = images["source"][images["source"].duplicated()].iloc[0]
-        raise IncomparableError(f"{folder / IMAGES} names {twice} twice, so that no pair is certain.", again)
+        raise IncomparableError(f"{folder / EVALUATED_IMAGES} names {twice} twice, so that no pair is certain.", again)
     return Evaluation(folder, said, images.set_index("source", drop=False))
 
 

@@ -4,15 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import norm, t
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from common.evaluation import ClassificationReport, DetectionReport, SaveReport, SegmentationReport
-from common.evaluation.bootstrap import ENOUGH, few_patients
-from common.evaluation.breakdown import breakdown
-from common.evaluation.ranking import RankingScorer
-from common.evaluation.scorers import MeanScorer
 from common.records import Corpus, Record
+from common.scoring.bootstrap import few_patients
+from common.scoring.breakdown import breakdown
+from common.scoring.scorers import MeanScorer
 
 GENERATOR = np.random.default_rng(0)
 
@@ -24,37 +21,6 @@ def corpus_of(count, **facts):
         for n in range(count)
     ]
     return Corpus("toy", tuple(records))
-
-
-def test_numbers_of_chosen_images_are_sklearn_s_with_ties_and_repeats():
-    scores = GENERATOR.integers(0, 5, (40, 2)) / 4.0
-    labels = GENERATOR.integers(0, 2, (40, 2)).astype(float)
-    labels[::7, 1] = np.nan
-    scorer = RankingScorer(["a", "b"], scores, labels)
-    assert scorer.names == (
-        "auc",
-        "auc/a",
-        "auc/b",
-        "average_precision",
-        *("average_precision/a", "average_precision/b"),
-    )
-    tested = RankingScorer(["a", "b"], scores, labels, mean_of=["b"], metrics=["auc"])
-    for _ in range(5):
-        rows = GENERATOR.integers(0, 40, 30)
-        expected = []
-        for measure in (roc_auc_score, average_precision_score):
-            known = [rows[~np.isnan(labels[rows, k])] for k in range(2)]
-            values = [measure(labels[known[k], k], scores[known[k], k]) for k in range(2)]
-            expected += [np.mean(values), *values]
-        assert scorer(rows) == pytest.approx(expected)
-        assert tested(rows) == pytest.approx([expected[2], *expected[1:3]])
-    assert np.isnan(scorer(np.flatnonzero(labels[:, 0] == 1)))[[1, 4]].all()  # one value only
-
-
-def test_means_leave_out_what_is_unknown():
-    values = np.array([[0.2, np.nan, np.nan], [0.6, 1.0, np.nan], [0.6, np.nan, np.nan]])  # nobody knows c
-    scorer = MeanScorer("dice", ["a", "b", "c"], values)
-    assert scorer(np.array([0, 1])).tolist() == pytest.approx([0.7, 0.4, 1.0, np.nan], nan_ok=True)
 
 
 def classified(labels):
@@ -102,34 +68,6 @@ def test_a_mean_over_classes_is_of_all_of_them_or_none(kind):
     assert lacks["F"][1] and "rare" in lacks["F"][0]  # image 3 is of a man
     whole = breakdown(MeanScorer("dice", ["x"], np.ones((24, 1))), [f"{n}" for n in range(24)], corpus, 50)
     assert not whole.draws and not whole.notices() and {row["lacks"] for row in whole.groups} == {""}
-
-
-def test_interval_of_a_mean_is_as_wide_as_its_standard_error_says():
-    """Over patients: two equal images of a patient do not make it narrower."""
-    values = np.repeat(GENERATOR.normal(size=200), 2)[:, None]
-    corpus = corpus_of(400)
-    sources = [record.image for record in corpus.records]
-    found = breakdown(MeanScorer("error", ["x"], values), sources, corpus, resamples=2000)
-    low, high = found.intervals["error"]
-    deviation = values[::2].std(ddof=1) / np.sqrt(200)
-    assert (high - low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
-    assert found.patients == 200 and low < values.mean() < high
-
-
-def test_groups_are_told_apart_by_what_the_labels_say():
-    ages = [17, 18, 39, 40, 64, 65, None, 90]
-    corpus = corpus_of(8, sex=lambda n: "FM"[n % 2], age=ages.__getitem__, view=lambda n: "PA")
-    values = np.arange(8.0)[:, None]
-    rows = breakdown(MeanScorer("dice", ["x"], values), [r.image for r in corpus.records], corpus, 10).groups
-    told = {(row["by"], row["group"]): (row["images"], row["dice"]) for row in rows}
-    assert told == {
-        ("sex", "F"): (4, 3.0),
-        ("sex", "M"): (4, 4.0),
-        ("age", "0-17"): (1, 0.0),
-        ("age", "18-39"): (2, 1.5),
-        ("age", "40-64"): (2, 3.5),
-        ("age", "65+"): (2, 6.0),
-    }  # one view tells nothing apart
 
 
 def test_reports_score_their_images_as_they_report_them():
@@ -206,11 +144,6 @@ def test_intervals_of_few_patients_are_told(tmp_path, capsys, images, told):
     notices = json.loads((tmp_path / "evaluation.json").read_text())["notices"]
     assert [notice for notice in notices if "too narrow" in notice] == few_patients(images // 2)
     assert bool(few_patients(images // 2)) == told == ("of fewer than 20" in capsys.readouterr().out)
-
-
-def test_an_interval_of_enough_patients_is_at_most_a_tenth_too_narrow():
-    first = next(n for n in range(2, 99) if 1 - norm.ppf(0.975) * np.sqrt((n - 1) / n) / t.ppf(0.975, n - 1) < 0.1)
-    assert first <= ENOUGH <= first + 2  # rounded
 
 
 def test_kappa_weighs_by_the_square_of_the_distance():
