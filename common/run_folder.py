@@ -12,6 +12,7 @@ BEST_ENCODER = "encoder_best.safetensors"
 BEST = "best.json"
 EVALUATION = "evaluation.json"
 PROBE = "probe.json"
+DATA = "data.json"  # what it was trained on and judged by
 CONFIG = "config.yaml"
 COMMAND = "command.json"
 LOG = "train.log"
