@@ -7,6 +7,7 @@ LADDER = (
     "records",
     "inert",
     "run_folder",
+    "claims",
     "overlay_readers",
     "files",
     "sampling",

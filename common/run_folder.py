@@ -15,6 +15,7 @@ EVALUATED_CLASSES = "evaluation_classes.csv"
 EVALUATED_IMAGES = "evaluation_images.csv"
 EVALUATED_GROUPS = "evaluation_groups.csv"
 PROBE = "probe.json"
+DATA = "data.json"  # what it was trained on and judged by
 CONFIG = "config.yaml"
 COMMAND = "command.json"
 LOG = "train.log"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..claims import claimed_elsewhere
 from ..engines import rank
-from ..files.locks import claimed_elsewhere
 from ..run_folder import CHECKPOINTS, ENCODER, LOCK, MODEL
 from .changes import NOT_OF_THE_RECIPE
 from .fixed_keys import way_on

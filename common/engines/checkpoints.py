@@ -13,7 +13,8 @@ from monai.engines import Evaluator
 from torch import nn
 from torch.optim import Optimizer
 
-from ..files import claim, sweep
+from ..claims import claim
+from ..files import sweep
 from ..run_folder import LOCK
 from . import distributed
 from .checkpoint_choice import choose, load_states, restore_best

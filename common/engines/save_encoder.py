@@ -1,18 +1,23 @@
 """Deliver the encoder that pre-training made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ignite.engine import Engine, Events
 
 from ..files import save_atomically
 from ..networks import Encoder, save_encoder
 from ..records.data_used import DataUsed, data_used
+from ..records.lineage import Lineage
 from ..run_folder import BEST_ENCODER, ENCODER, MODEL
 from .checkpoints import Checkpoints
 from .distributed import rank
 from .provenance import commit
+
+if TYPE_CHECKING:
+    from ..teachers import Expert
 
 
 class SaveEncoder:
@@ -30,6 +35,7 @@ class SaveEncoder:
             those that the weights it began with were made from come first.
         checkpoints: judges which weights are best, by its `keep_best`, those before the first epoch included. None
             keeps no best encoder.
+        experts: that it learns from; what they were trained on stands in the file, since it has seen that through them.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class SaveEncoder:
         method: str,
         corpora: Sequence[str] = (),
         checkpoints: Checkpoints | None = None,
+        experts: "Iterable[Expert]" = (),
     ):
         self.encoder = encoder
         self.directory = Path(directory)
@@ -46,6 +53,7 @@ class SaveEncoder:
         self.corpora = tuple(corpora)
         self.trained_on: tuple[DataUsed, ...] = ()
         self.checkpoints = checkpoints
+        self.experts = sum((expert.lineage for expert in experts), Lineage())
 
     def attach(self, engine: Engine) -> None:
         """Write on the first process at the end of every epoch, and of every evaluation that is the best so far."""
@@ -77,4 +85,5 @@ class SaveEncoder:
             corpora=tuple(dict.fromkeys([*before.corpora, *self.corpora])),
             commit=commit(),
             trained_on=tuple(dict.fromkeys([*before.trained_on, *self.trained_on])),
+            experts=before.experts + self.experts,
         )

@@ -65,7 +65,11 @@ class StartFrom:
             return
         if before is not None:
             encoder.description = replace(
-                encoder.description, method=before.method, corpora=before.corpora, trained_on=before.trained_on
+                encoder.description,
+                method=before.method,
+                corpora=before.corpora,
+                trained_on=before.trained_on,
+                experts=before.experts,
             )
 
     def _loads(self, encoder: nn.Module) -> bool:

@@ -16,11 +16,11 @@ from ..engines.checksums import FILES, digests, mismatch
 from ..engines.distributed import from_first
 from ..files import damage, free_space, replacing, save_atomically
 from ..inert import inert
+from ..records.lineage import BEGAN_WITH
 from ..run_folder import BEST, MODEL, NETWORK
 from .stop_early import StopEarly
 
 logger = logging.getLogger(__name__)
-BEGAN_WITH = "began_with"
 
 
 class KeepBest(StopEarly):

@@ -98,7 +98,7 @@ def export_bundle(
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     metadata["description"] = described(metadata["description"], facts.built_from, facts.start)
     images, output = probe_network(network, _input_shape(network, metadata))
-    data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on)
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on, facts.experts)
     metadata = complete_metadata(
         metadata, images, output, facts.metrics, facts.provenance, facts.classes, data, facts.measured_on
     )
@@ -135,6 +135,7 @@ def _configs(bundle: Path, facts: RunFacts) -> dict[str, dict[str, Any]]:
     trained = merge(facts.config, facts.network)
     encoders = describe_encoders(trained, facts.encoder)
     facts.seen_before.extend(name for description in encoders.values() for name in description.corpora)
+    facts.experts.extend(description.experts for description in encoders.values())
     notices, data = facts.notices, {*facts.network, *CLASSES}
     configs = {"train": without_machine_paths(pin_encoders(trained, encoders), base, notices, data)}
     for name in ("evaluate", "inference"):

@@ -1,16 +1,22 @@
 """What a model card says about data: what the weights were trained on, and what each number was measured on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..records.data_used import DataUsed
+from ..records.lineage import Lineage
 from .markdown import plain_text
 
 UNKNOWN = "not recorded"
+EXPERTS = "experts_trained_on"
 
 
 def training_data(
-    trained: Sequence[DataUsed], names: Sequence[str], before: Sequence[str], pretrained: Sequence[DataUsed] = ()
+    trained: Sequence[DataUsed],
+    names: Sequence[str],
+    before: Sequence[str],
+    pretrained: Sequence[DataUsed] = (),
+    experts: Iterable[Lineage] = (),
 ) -> dict[str, Any]:
     """The metadata's entry `training_data`.
 
@@ -19,13 +25,19 @@ def training_data(
         names: data sets by name alone, for a run that did not count.
         before: names of data sets that the weights it began with were made from, its own among them.
         pretrained: what the trainings of those weights counted.
+        experts: data of the teachers that any of these trainings learned from: none of it is left out for being among
+            the others, since they may have seen other images of it.
     """
+    taught = sum(experts, Lineage())
+    counted = {used.name for used in taught.trained_on}
     sets = [used.as_dict() for used in trained] or [{"name": name} for name in names]
     earlier = [used.as_dict() for used in pretrained]
     known = {entry["name"] for entry in [*sets, *earlier]}
     return {
         "sets": sets,
         "pretrained_on": earlier + [{"name": name} for name in dict.fromkeys(before) if name not in known],
+        EXPERTS: [used.as_dict() for used in taught.trained_on]
+        + [{"name": name} for name in taught.corpora if name not in counted],
     }
 
 
@@ -33,6 +45,7 @@ def as_text(data: Mapping[str, Any]) -> str:
     """One sentence of `training_data`, for the metadata's `data_source`."""
     told = [_sentence(entry) for entry in data.get("sets", ())]
     told += [f"pre-trained on {_sentence(entry)}" for entry in data.get("pretrained_on", ()) if told]
+    told += [f"taught by experts that were trained on {_sentence(entry)}" for entry in data.get(EXPERTS, ()) if told]
     return "; ".join(told) or f"{UNKNOWN}: the run's folder does not say what it was trained on"
 
 
@@ -42,6 +55,8 @@ def data_section(data: Mapping[str, Any]) -> str:
     lines = ["Trained on:", "", *_listed(sets)] if sets else [f"Training data: {UNKNOWN}."]
     if before := data.get("pretrained_on"):
         lines += ["", "Pre-trained on:", "", *_listed(before)]
+    if taught := data.get(EXPERTS):
+        lines += ["", "Taught by experts that were trained on:", "", *_listed(taught)]
     return "\n".join(lines)
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from ..command.credentials import without_credentials
 from ..command.run_files import read_run_files
 from ..engines.checksums import mismatch
-from ..evaluation.best import BEGAN_WITH
 from ..files import damage
 from ..inert import literal
 from ..records.data_used import DataUsed, as_data_used
-from ..reporting.data_note import TRAINED, VALIDATED, DataNote
+from ..records.lineage import BEGAN_WITH, EXPERTS, TRAINED, Lineage, as_lineage
+from ..reporting.data_note import VALIDATED, DataNote
 from ..run_folder import BEST, ENCODER, EVALUATION, MODEL, NETWORK
 from .configs import merge_files
 from .measured import measured_on, metrics_of
@@ -47,6 +47,7 @@ class RunFacts:
             `intervals` and `by_class`.
         pretrained_on: what the trainings before it counted, where the weights it began with tell.
         seen_before: names of data sets that the weights it began with were made from.
+        experts: data of the teachers that its encoder, or the weights it began with, learned from.
         unreachable: why MLflow, which knows the run's config, does not answer.
         recipe_alone: nothing told its config, and the recipe was taken as it is.
     """
@@ -64,6 +65,7 @@ class RunFacts:
     start: str = ""
     pretrained_on: list[DataUsed] = field(default_factory=list)
     seen_before: list[str] = field(default_factory=list)
+    experts: list[Lineage] = field(default_factory=list)
     unreachable: str | None = None
     recipe_alone: bool = False
 
@@ -154,6 +156,7 @@ def read_run(run: Path, bundle: Path, overlays: Sequence[Path] = (), weights: Pa
         start="" if foreign or recipe_alone else _start(config, began),
         pretrained_on=list(as_data_used(began.get("trained_on", ()))),
         seen_before=[*([] if encoder is None else encoder.corpora), *began.get("corpora", ())],
+        experts=[*([] if encoder is None else [encoder.experts]), as_lineage(began.get(EXPERTS, {}))],
         unreachable=tracked.unreachable,
         recipe_alone=recipe_alone,
     )

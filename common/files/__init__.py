@@ -13,7 +13,7 @@ from .atomic import (
     write_durably,
 )
 from .errors import DataNotice, DatasetError, LeftOut, UnreadableImage, Unusable
-from .locks import claim, locked, locked_if_free
+from .locks import locked, locked_if_free
 
 __all__ = [
     "PARTIAL",
@@ -22,7 +22,6 @@ __all__ = [
     "LeftOut",
     "UnreadableImage",
     "Unusable",
-    "claim",
     "damage",
     "free_space",
     "link_atomically",

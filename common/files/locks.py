@@ -1,7 +1,8 @@
 """One process at a time.
 
-No lock outlives its process, however that ends; lock files stay, since removing them races. Three kinds, because the
-system's locks differ in who shares them: children that were forked, children that were given the file, or nobody.
+No lock outlives its process, however that ends; lock files stay, since removing them races. Two kinds, because the
+system's locks differ in who shares them: children that were forked, or children that were given the file. A third one,
+which no child shares, is `common.claims`.
 """
 
 import contextlib
@@ -9,7 +10,6 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -75,41 +75,3 @@ def shared(path: Path) -> int:
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return descriptor
-
-
-def claim(path: Path) -> IO[str] | None:
-    """Lock a file for this process until it ends, however it ends; None when another process has it.
-
-    `filelock` would refuse the same process a second time, which in a notebook goes on with a training whose objects
-    still live. The system's record locks belong to the process as a whole, and forked data loader workers, which
-    outlive a killed process by some seconds, do not inherit them.
-
-    Args:
-        path: made with its folder when it does not exist.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a")
-    try:
-        import fcntl
-
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.close()
-        return None
-    except (ImportError, OSError):  # a system or file system without such locks
-        pass
-    return file
-
-
-def claimed_elsewhere(path: Path) -> bool:
-    """Whether another process has claimed a file; where there is none, nobody has.
-
-    To ask is to let go of a claim of this process, so it asks before it claims.
-    """
-    if not path.is_file():
-        return False
-    file = claim(path)
-    if file is None:
-        return True
-    file.close()
-    return False

@@ -41,13 +41,14 @@ class ReadableLoader(DataLoader):
 
     Args:
         dataset: whose items may be `Quarantined`.
+        what: the items are, in words.
         settings: of MONAI's loader, except `collate_fn`.
     """
 
-    def __init__(self, dataset: Dataset, **settings: Any):
+    def __init__(self, dataset: Dataset, what: str = "images", **settings: Any):
         super().__init__(dataset, collate_fn=_apart, **settings)
         self.left_out: list[Quarantined] = []
-        self.total = len(dataset)
+        self.total, self.what = len(dataset), what
 
     def attach(self, engine: Engine) -> None:
         """End this engine's epoch where the batches end."""
@@ -65,7 +66,7 @@ class ReadableLoader(DataLoader):
             if batch is not None:
                 yield batch
         if len(self.left_out) == self.total:
-            problem = f"none of {len(self.left_out):,} images could be read"
+            problem = f"none of {len(self.left_out):,} {self.what} could be read"
             raise nothing_left("dataset_dir", problem, self.left_out)
 
     def tell(self) -> None:
@@ -77,7 +78,7 @@ class ReadableLoader(DataLoader):
         if self.left_out:
             count, total = len(self.left_out), self.total
             raise LeftOut(
-                f"{count:,} of {total:,} images could not be read and {'is' if count == 1 else 'are'} left out: "
+                f"{count:,} of {total:,} {self.what} could not be read and {'is' if count == 1 else 'are'} left out: "
                 f"{named(self.left_out)}. The other {total - count:,} are written."
             )
 

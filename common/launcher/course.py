@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from ..claims import claimed_elsewhere
 from ..run_folder import CHECKPOINTS, CONFIG, LOCK, LOG
 
 EVENTS = re.compile(
@@ -32,7 +33,7 @@ def unfinished(folder: Path) -> str:
     done = int(last["done"] or last["before"]) if last is not None else 0
     of = last["of"] if last is not None and last["of"] else planned[1] if planned else None
     epoch = f"epoch {done + 1}" + (f" of {of}" if of else "")
-    return f"in training, {epoch}" if _held(folder / CHECKPOINTS / LOCK) else f"interrupted at {epoch}"
+    return f"in training, {epoch}" if claimed_elsewhere(folder / CHECKPOINTS / LOCK) else f"interrupted at {epoch}"
 
 
 def _tail(path: Path) -> str:
@@ -43,17 +44,3 @@ def _tail(path: Path) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
-
-
-def _held(path: Path) -> bool:
-    """Whether a process has claimed it; unlike `claimed_elsewhere` of `common.files` it needs no right to write."""
-    try:
-        import fcntl
-
-        with path.open("r") as file:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return True
-    except (ImportError, OSError):  # no such file, or a system without such locks
-        pass
-    return False

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..records.data_used import DataUsed, as_data_used
+from ..records.lineage import EXPERTS, Lineage, as_lineage
 from .options import check_options
 
 # ACE and PEAC, grey chest X-rays in [0, 1]; every other released encoder of the collection uses ImageNet's.
@@ -34,6 +35,7 @@ class EncoderDescription:
         commit: version of the code that made them.
         trained_on: splits and numbers of images of these data sets, in the order of the trainings that the weights went
             through; files of earlier versions, and of others, tell names alone.
+        experts: data of the teachers that these trainings learned from, as far as those tell.
 
     Raises:
         ValueError: a value of another kind than these, which a file's header may hold; an option that is not allowed.
@@ -49,6 +51,7 @@ class EncoderDescription:
     corpora: tuple[str, ...] = ()
     commit: str = ""
     trained_on: tuple[DataUsed, ...] = ()
+    experts: Lineage = field(default_factory=Lineage)
 
     def __post_init__(self) -> None:
         # One spelling for what JSON gives back (lists) and what a config or code gives (lists, tuples, mappings).
@@ -69,6 +72,7 @@ class EncoderDescription:
             raise ValueError(f"corpora = {str(self.corpora)[:80]!r} must be a list of names.")
         object.__setattr__(self, "corpora", tuple(self.corpora))
         object.__setattr__(self, "trained_on", as_data_used(self.trained_on))
+        object.__setattr__(self, EXPERTS, as_lineage(self.experts))
         if not isinstance(self.method, str) or not isinstance(self.commit, str):
             raise ValueError("method and commit must be texts.")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -84,8 +88,9 @@ class EncoderDescription:
     def to_json(self) -> str:
         """The description as one JSON object."""
         content = asdict(self)
-        if not self.trained_on:  # as earlier versions wrote it: what is hashed with it stays the same
-            del content["trained_on"]
+        for name in ("trained_on", EXPERTS):
+            if not getattr(self, name):  # as earlier versions wrote it: what is hashed with it stays the same
+                del content[name]
         return json.dumps(content, sort_keys=True)
 
     @property
@@ -94,11 +99,17 @@ class EncoderDescription:
         if not (self.method or self.corpora):
             return {}
         origin: dict[str, Any] = {"method": self.method, "corpora": list(self.corpora)}
-        return origin | ({"trained_on": [used.as_dict() for used in self.trained_on]} if self.trained_on else {})
+        origin |= {"trained_on": [used.as_dict() for used in self.trained_on]} if self.trained_on else {}
+        return origin | ({EXPERTS: self.experts.as_dict()} if self.experts else {})
+
+    @property
+    def lineage(self) -> Lineage:
+        """All data behind the weights: of their own trainings and of those that taught them."""
+        return Lineage(self.corpora, self.trained_on) + self.experts
 
     def without_origin(self) -> "EncoderDescription":
         """The same network, whatever its weights were made from."""
-        return replace(self, method="", corpora=(), commit="", trained_on=())
+        return replace(self, method="", corpora=(), commit="", trained_on=(), experts=Lineage())
 
     @classmethod
     def from_json(cls, text: str) -> "EncoderDescription":

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..files import replacing
 from ..records.data_used import DataUsed
+from ..records.lineage import Lineage
 from .checkpoint_reading import UnreadableCheckpointError, is_safetensors, read_checkpoint, read_header
 from .description import EncoderDescription
 from .encoders import Encoder
@@ -27,6 +28,7 @@ def save_encoder(
     corpora: Sequence[str] | None = None,
     commit: str | None = None,
     trained_on: Sequence[DataUsed] | None = None,
+    experts: Lineage | None = None,
 ) -> Path:
     """Write an encoder's weights and description; a file is complete or not there at all.
 
@@ -37,6 +39,7 @@ def save_encoder(
         corpora: names of the data sets they were made from.
         commit: version of the code that made them.
         trained_on: splits and numbers of images of these data sets.
+        experts: data of the teachers that they learned from.
 
     Raises:
         OSError: the file cannot be written (no space, no permission); an earlier file of that name is unharmed.
@@ -58,6 +61,7 @@ def save_encoder(
         corpora=old.corpora if corpora is None else tuple(corpora),
         commit=old.commit if commit is None else commit,
         trained_on=old.trained_on if trained_on is None else tuple(trained_on),
+        experts=old.experts if experts is None else experts,
     )
     weights = {
         key: value.detach().cpu().float().contiguous() if value.is_floating_point() else value.detach().cpu()

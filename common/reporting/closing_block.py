@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..command.run_files import read_run_files
-from ..records.data_used import DataUsed, as_data_used
+from ..records.data_used import DataUsed
+from ..records.lineage import EXPERTS, TRAINED, as_lineage
 from ..run_folder import BEST_ENCODER, CONFIG, ENCODER, LOG, MODEL, NETWORK
-from .data_note import TRAINED, VALIDATED, DataNote
+from .data_note import VALIDATED, DataNote
 from .durations import clock
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def closing_block(
         lines.append(("best", f"{metric} {value:.4f} at epoch {epoch}{unmoved}"))
     lines += [("note", notice) for notice in [*_notices(evaluator), *_too_few(data[VALIDATED])]]
     lines += [("trained on", str(used)) for used in data[TRAINED]]
-    lines += [("before that", str(used)) for used in as_data_used(DataNote(run_dir).beginning().get(TRAINED, ()))]
+    began = DataNote(run_dir).beginning()
+    lines += [("before that", str(used)) for used in as_lineage(began).trained_on]
+    lines += [("by experts of", str(used)) for used in as_lineage(began.get(EXPERTS, {})).trained_on]
     lines += [("judged by", str(used)) for used in data[VALIDATED]]
     there = [f"{name} ({what})" for name, what in FILES.items() if (run_dir / name).is_file()]
     lines += [("files", f"{run_dir}/"), ("", ", ".join(there))]

@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.best import BEGAN_WITH
 from ..files import write_atomically
-from ..records.data_used import DataUsed, as_data_used
+from ..records.data_used import DataUsed
+from ..records.lineage import BEGAN_WITH, EXPERTS, TRAINED, as_lineage
+from ..run_folder import DATA
 
-DATA = "data.json"
-TRAINED, VALIDATED = "trained_on", "validated_on"
+VALIDATED = "validated_on"
 
 
 class DataNote:
     """`data.json` of a run: lists of data sets with split, images (or volumes) and patients.
 
     `began_with` stands there where the weights that the training began with tell what they were made from: `method`,
-    `corpora` (names of data sets) and, of encoder files that know it, `trained_on`, a list like the run's own.
+    `corpora` (names of data sets) and, of encoder files that know it, `trained_on`, a list like the run's own;
+    `experts` has the two of the teachers that those weights learned from.
 
     Args:
         directory: of the run; made when something is written.
@@ -63,7 +64,7 @@ class DataNote:
         """What is noted of the weights that the run began with; empty where they were random, or nothing is said."""
         try:
             found = json.loads(self.path.read_text())[BEGAN_WITH]
-            as_data_used(found.get("trained_on", []))
+            as_lineage(found), as_lineage(found.get(EXPERTS, {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
         return dict(found)

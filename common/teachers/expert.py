@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..records.lineage import Lineage
+
 Edges = tuple[float, float, float, float]
 
 
@@ -21,9 +23,12 @@ class Expert(nn.Module, ABC):
 
     Attributes:
         embed_dim: K.
+        lineage: what it was trained on, itself and through its own teachers; empty where nothing tells, as of graphs
+            and of tables of embeddings.
     """
 
     embed_dim: int
+    lineage: Lineage = Lineage()
 
     @abstractmethod
     def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:

@@ -20,6 +20,7 @@ from .embedding_table import SUFFIXES
 from .expert import Expert, NetworkExpert
 from .expert_cached import CachedExpert
 from .expert_graphs import onnx_expert, torchscript_expert
+from .expert_lineage import told_by_run
 
 Values = float | Sequence[float]
 KINDS = (
@@ -87,7 +88,7 @@ def load_expert(
     if file.is_dir():
         if (file / NETWORK).is_file() and (file / MODEL).is_file():
             _refuse(file, of_weights | of_input)
-            return encoder_expert(_of_run(file), image_size)
+            return _of_run(file, image_size)
         file = _there(file / ENCODER, key)
     problem = stand_in(file)
     if problem is not None:
@@ -108,7 +109,7 @@ def load_expert(
     if not is_safetensors(file) and key_map is None and _of_classifier(content := read_checkpoint(file)):
         if (file.parent / NETWORK).is_file():
             _refuse(file, of_weights | of_input)
-            return encoder_expert(_of_run(file.parent, file), image_size)
+            return _of_run(file.parent, image_size, file)
         encoder = build_encoder(architecture, channels, image_size, mean, std, options)
         return encoder_expert(_filled(encoder, content, file), image_size)
     encoder, _ = load_encoder(file, architecture, channels, image_size, mean, std, options, part=part, key_map=key_map)
@@ -124,7 +125,9 @@ def encoder_expert(encoder: Encoder, image_size: int | None = None) -> NetworkEx
     """
     described = encoder.description
     size, channels = image_size or described.image_size, described.in_channels
-    return NetworkExpert(encoder, size, channels, weights=_contents(encoder), forward=encoder.embed)
+    expert = NetworkExpert(encoder, size, channels, weights=_contents(encoder), forward=encoder.embed)
+    expert.lineage = described.lineage
+    return expert
 
 
 def seeded_expert(
@@ -145,8 +148,8 @@ def seeded_expert(
     return encoder_expert(encoder)
 
 
-def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
-    """The encoder of a classification run: `network.json` says how it is built."""
+def _of_run(folder: Path, image_size: int | None, weights: Path | None = None) -> NetworkExpert:
+    """The encoder of a classification run: `network.json` says how it is built, `data.json` what it has seen."""
     try:
         said = literal(json.loads((folder / NETWORK).read_text()), str(folder / NETWORK))
         asked = [said[key] for key in ("architecture", "channels", "image_size", "mean", "std", "encoder_options")]
@@ -156,7 +159,9 @@ def _of_run(folder: Path, weights: Path | None = None) -> Encoder:
             "program's. Copy it from the run again."
         ) from error
     file = weights or folder / MODEL
-    return _filled(build_encoder(*asked), read_checkpoint(file), file)
+    expert = encoder_expert(_filled(build_encoder(*asked), read_checkpoint(file), file), image_size)
+    expert.lineage = told_by_run(folder)
+    return expert
 
 
 def _filled(encoder: Encoder, content: Mapping[str, Tensor], file: Path) -> Encoder:

@@ -69,7 +69,9 @@ def cached_expert(
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_name(f".{path.name}.lock")):
         _fill(expert, datasets, path, about, torch.device(device), batch_size, names)
-    return CachedExpert.read([path])
+    cached = CachedExpert.read([path])
+    cached.lineage = expert.lineage
+    return cached
 
 
 def _fill(

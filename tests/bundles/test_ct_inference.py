@@ -1,33 +1,72 @@
-"""A folder of volumes of which one cannot be read."""
+"""A folder of volumes of which some cannot be read."""
+
+from pathlib import Path
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
 from bundles.ct_diagnosis_classification.scripts.transforms import PrepareVolumed, Probabilitiesd
+from common.files import UnreadableImage
 from common.volumes import Preparation
 
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "bundles" / "ct_diagnosis_classification"
 CROP = (16, 32, 32)
+RECIPE = {
+    "architecture": "swin3d_t",
+    "architecture_options": "{'width': 32}",
+    "crop_size": "[16,32,32]",
+    "spacing": "[10.0,8.0,8.0]",
+    "findings": "['one','two']",
+    "num_workers": 0,
+}
 
 
-def test_a_volume_that_cannot_be_read_is_named_and_leaves_the_others_alone(tmp_path, caplog):
+def write(path, spacing=8.0):
     values = np.random.default_rng(0).integers(-900, 300, (40, 40, 20)).astype(np.int16)
-    sound, cut = tmp_path / "sound.nii.gz", tmp_path / "cut.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(values, np.diag([1.5, 1.5, 3.0, 1.0])), sound)
-    cut.write_bytes(sound.read_bytes()[:500])
-    transform = PrepareVolumed("image", Preparation(), CROP, (-1000, 200))
-    images = torch.stack([transform({"image": str(path)})["image"] for path in (sound, cut)])
-    assert images[0].isfinite().all() and images[1].isnan().all()
-    assert "cut.nii.gz" in caplog.text and "gzip data are cut" in caplog.text and "Its row stays blank" in caplog.text
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([spacing, spacing, 10.0, 1.0])), path)
+    return path
+
+
+def test_volumes_that_cannot_be_read_are_named_and_all_others_answered(python, tmp_path):
+    sound = [str(write(tmp_path / f"{name}.nii.gz")) for name in ("a", "z")]
+    (tmp_path / "cut.nii.gz").write_bytes(Path(sound[0]).read_bytes()[:500])
     torch.manual_seed(0)
-    for architecture in ("r3d_18", "mvit_v2_s", "swin3d_t"):
-        network = DiagnosisNetwork(build_backbone(architecture, CROP), 2).eval()
-        with torch.no_grad():
-            both, alone = network(images), network(images[:1])
-        assert both[0].tolist() == pytest.approx(alone[0].tolist(), abs=1e-5) and both[1].isnan().all(), architecture
+    network = DiagnosisNetwork(build_backbone("swin3d_t", CROP, width=32), 2)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    out = tmp_path / "out" / "probabilities.csv"
+    words = ["--config_file", BUNDLE / "configs" / "inference.yaml", "--bundle_root", BUNDLE]
+    flags = {**RECIPE, "ckpt_path": tmp_path / "model.pt", "dataset_dir": tmp_path, "output_file": out}
+    words += [word for key, value in flags.items() for word in (f"--{key}", value)]
+    answer = python("-m", "monai.bundle", "run", *words, cwd=ROOT)
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr, answer.stderr
+    assert answer.stderr.endswith(
+        "1 of 3 volumes could not be read and is left out: cut.nii.gz (its gzip data are cut or corrupt (they end too "
+        "early)). The other 2 are written.\n"
+    )
+    table = pd.read_csv(out)
+    assert table["source"].tolist() == sound and table[["one", "two"]].notna().all(axis=None)
+
+
+def test_a_volume_too_large_for_this_machine_is_one_that_cannot_be_read(tmp_path, monkeypatch):
+    """As one whose header has its spacing in other units."""
+
+    def prepare(*_):
+        raise MemoryError("Unable to allocate 60 GiB")
+
+    transform = PrepareVolumed("image", Preparation(), CROP, (-1000, 200))
+    path = write(tmp_path / "a.nii.gz")
+    assert transform({"image": str(path)})["image"].isfinite().all()
+    monkeypatch.setattr(Preparation, "prepare", prepare)
+    with pytest.raises(
+        UnreadableImage, match=r"a\.nii\.gz: .* not fit in memory \(Unable to allocate 60 GiB\).* spacing"
+    ):
+        transform({"image": str(path)})
 
 
 def test_injuries_exclude_each_other_and_any_of_them_is_their_complement():

@@ -4,6 +4,9 @@ import pytest
 import torch
 from commands import command, train, write_images
 
+from common.networks import describe_encoder
+from common.records.lineage import Lineage
+from common.reporting.data_note import DataNote
 from common.teachers import load_expert
 from common.teachers.embedding_table import read_table
 
@@ -38,7 +41,9 @@ def test_adam_and_a_classifier_are_leader_s_experts(images, output_root):
     assert train("cxr_leader", output_root, images, [], epochs=1, run_name="student", **files) == 0
 
     (run,) = (output_root / "cxr_leader").iterdir()
-    assert (run / "encoder.safetensors").is_file()
+    taught_by = ("image_classification/disease", "cxr_adam/anatomy")
+    seen = [DataNote(output_root / folder).read()["trained_on"] for folder in taught_by]
+    assert all(seen) and describe_encoder(run / "encoder.safetensors").experts == Lineage((), (*seen[0], *seen[1]))
     newest = sorted(run.glob("checkpoints/iteration-*.pt"))[-1]
     weights = torch.load(newest, weights_only=True)["network"]
     heads = {name: len(weights[f"heads.{name}.2.weight"]) for name in WIDTHS}

@@ -9,10 +9,11 @@ import torch
 from checkpointed import Evaluations, make, names
 from toy_bundle.scripts.children import exit_code, in_child
 
+from common.claims import claim
 from common.engines import (
     CheckpointError,
 )
-from common.files import claim, damage, save_atomically
+from common.files import damage, save_atomically
 
 
 def test_full_disk_is_reported_and_loses_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The encoders that a pre-training delivers: the last epoch's, and the best one's where a metric judges."""
 
 import dataclasses
+import json
 import types
 
 import pytest
@@ -16,6 +17,7 @@ from common.evaluation.best import beginning
 from common.networks import build_encoder, describe_encoder, save_encoder
 from common.records import Record
 from common.records.data_used import DataUsed
+from common.records.lineage import Lineage
 from common.sampling import SeededSampler
 
 OPTIONS = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 3, "class_token": False, "global_pool": "avg"}
@@ -138,6 +140,22 @@ def test_the_file_names_the_data_that_is_read_and_what_the_weights_saw_before(tm
     assert describe_encoder(tmp_path / "encoder.safetensors").corpora == ("reader",)
 
 
+def test_the_file_tells_what_its_experts_were_trained_on_beside_its_own_data(tmp_path):
+    data = {name: Lineage((), (DataUsed(name, "train", 758, 250),)) for name in ("disease", "anatomy", "before")}
+    method = Method()
+    method.encoder.description = dataclasses.replace(method.encoder.description, experts=data["before"])
+    experts = [types.SimpleNamespace(lineage=data[name]) for name in ("disease", "anatomy")]
+    saver = SaveEncoder(method.encoder, str(tmp_path), "toy", ["own"], experts=experts)
+    engine = Engine(lambda *_: None)
+    saver.attach(engine)
+    engine.run([0])
+    written = describe_encoder(tmp_path / "encoder.safetensors")
+    assert written.corpora == ("own",) and not written.trained_on
+    assert written.experts == data["before"] + data["disease"] + data["anatomy"]
+    assert written.lineage.corpora == ("own", "before", "disease", "anatomy")
+    assert "experts" not in json.loads(written.without_origin().to_json())  # which a cache of embeddings is named after
+
+
 class Transferring(Method):
     transferred_encoder = property(lambda self: self.encoder)
 
@@ -145,7 +163,8 @@ class Transferring(Method):
 def test_a_stage_tells_the_data_of_the_stage_before_also_after_a_resume(tmp_path):
     used = DataUsed("nih", "train", 758, 250)
     earlier = Method().encoder
-    save_encoder(earlier, tmp_path / "one" / "encoder.safetensors", "toy", ["nih"], trained_on=[used])
+    taught = Lineage(("padchest",))
+    save_encoder(earlier, tmp_path / "one" / "encoder.safetensors", "toy", ["nih"], trained_on=[used], experts=taught)
     for path in (tmp_path / "one", tmp_path / "one" / "checkpoints" / "iteration-4.pt"):
         if path.suffix:
             path.parent.mkdir()
@@ -153,7 +172,8 @@ def test_a_stage_tells_the_data_of_the_stage_before_also_after_a_resume(tmp_path
         method = Transferring()
         engine = Engine(lambda *_: None)
         StartFrom(path, method).attach(engine)  # nothing is loaded yet, and nothing is where a run goes on
-        assert beginning(method)["began_with"]["trained_on"] == [used.as_dict()]
+        began = beginning(method)["began_with"]
+        assert began["trained_on"] == [used.as_dict()] and began["experts"] == taught.as_dict()
 
 
 def test_without_a_best_epoch_there_is_no_best_encoder(tmp_path):

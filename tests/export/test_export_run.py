@@ -13,6 +13,9 @@ from common.export.data_section import training_data
 from common.export.metadata import complete_metadata
 from common.export.rewrite import ExportError
 from common.export.run import read_run
+from common.networks import build_encoder, save_encoder
+from common.records.data_used import DataUsed
+from common.records.lineage import Lineage
 
 METADATA = {
     "task": "t",
@@ -236,6 +239,32 @@ def test_the_card_tells_how_many_images_the_pre_training_saw(bundle, run):
         in text
     )
     assert "- padchest (which split" in text
+
+
+def test_the_card_tells_what_the_experts_of_the_pre_training_saw(bundle, run):
+    """Who tests on these images tests on what the network has learned from, though it was never shown them."""
+    own, taught = used("nih", "train", 800, 790), used("nih", "train", 75312, 24000)
+    began = {"method": "leader", "corpora": ["nih"], "experts": {"corpora": ["padchest"], "trained_on": [taught]}}
+    (run / "data.json").write_text(json.dumps({"trained_on": [own], "validated_on": [], "began_with": began}))
+    facts = read_run(run, bundle)
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on, facts.experts)
+    images, output = torch.zeros(1, 1, 64, 64), torch.zeros(1, 1)
+    metadata = complete_metadata(METADATA, images, output, {}, facts.provenance, None, data)
+    text = model_card(metadata, {}, False)
+    told = "- nih, train: 75,312 images of 24,000 patients\n- padchest (which split"
+    assert f"Taught by experts that were trained on:\n\n{told}" in text
+    assert "datasets:\n- nih\n- padchest\n" in text
+    assert "taught by experts that were trained on nih, train: 75,312 images" in metadata["data_source"]
+
+
+def test_the_card_of_a_pre_training_tells_what_its_experts_saw(bundle, run):
+    taught = Lineage((), (DataUsed("padchest", "train", 90, 80),))
+    encoder = build_encoder("resnet18", image_size=32)
+    save_encoder(encoder, run / "encoder.safetensors", "leader", ["nih"], experts=taught)
+    facts = read_run(run, bundle)
+    data = training_data(facts.trained_on, facts.data_names, facts.seen_before, facts.pretrained_on, facts.experts)
+    assert data["experts_trained_on"] == [used("padchest", "train", 90, 80)]
+    assert data["sets"] == [{"name": "nih"}] and not data["pretrained_on"]
 
 
 def test_files_of_different_evaluations_are_no_network(bundle, run):

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from common.files import claim, locked, locked_if_free
+from common.claims import claim, claimed_elsewhere
+from common.files import locked, locked_if_free
 from common.files.locks import shared
 
 FORK = multiprocessing.get_context("fork")
@@ -100,6 +101,44 @@ def test_what_is_read_by_others_is_not_held(tmp_path):
 def test_one_process_may_claim_again(tmp_path):
     first = claim(tmp_path / ".lock")
     assert first is not None and claim(tmp_path / ".lock") is not None
+
+
+def test_who_has_a_claim_can_be_asked(holder, tmp_path):
+    path = tmp_path / ".lock"
+    assert not claimed_elsewhere(path) and not path.exists()
+    process = holder("claim", path)
+    path.chmod(0o444)
+    assert claimed_elsewhere(path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not claimed_elsewhere(path)
+
+
+def test_who_asks_keeps_nobody_from_claiming(tmp_path):
+    path, asked = tmp_path / ".lock", FORK.Event()
+    path.touch()
+
+    def ask():
+        while True:
+            claimed_elsewhere(path)
+            asked.set()
+
+    asking = FORK.Process(target=ask)
+    asking.start()
+    try:
+        assert asked.wait(30)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            mine = claim(path)
+            assert mine is not None
+            mine.close()
+    finally:
+        asking.kill()
+
+
+def test_asking_waits_for_no_library():
+    code = "import sys, common.launcher.course; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_waiting_is_said(tmp_path, caplog):

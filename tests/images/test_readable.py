@@ -42,6 +42,14 @@ def test_all_others_are_seen_once(tmp_path, damaged, batch_size, num_workers):
         batches.tell()
 
 
+def test_they_are_called_what_they_are(tmp_path):
+    for damaged in ({0}, {0, 1}):
+        batches = ReadableLoader(loader(tmp_path, damaged, 2).dataset, what="volumes")
+        with pytest.raises((LeftOut, DatasetError), match="of 2 volumes could"):
+            looked_at(batches)
+            batches.tell()
+
+
 def test_a_few_are_named_as_they_are_met_and_then_counted(tmp_path, caplog):
     batches = loader(tmp_path, set(range(1, 9)), 10)
     with caplog.at_level(logging.WARNING):

@@ -4,9 +4,11 @@ import re
 import shlex
 
 import pytest
-from readmes import PAGES, commands, smaller
+from readmes import PAGES, ROOT, commands, smaller
 
+from common.command import read_recipe
 from common.launcher.main import main
+from common.readers import read
 
 QUICK = "bundles/image_segmentation/docs/README.md"
 LONG = [page for page in PAGES if page != QUICK and (page == "README.md" or page.startswith("bundles/"))]
@@ -44,6 +46,14 @@ def follow(sandbox, python, capsys):
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
 
     return run
+
+
+def test_what_stands_in_for_a_data_set_bears_its_name_and_boxes(sandbox):
+    """Runs that later commands of a page name are called by the one, and looked at by the other."""
+    corpus = read("chestxray14", sandbox.place("/data/ChestX-ray14"))
+    recipe = read_recipe(ROOT / "bundles" / "lesion_localization" / "configs" / "analyse.yaml")
+    boxed = {box.finding for record in corpus.subset("test").records for box in record.boxes or ()}
+    assert corpus.name == "chestxray14" and boxed and boxed <= set(recipe["findings"])
 
 
 OF_OTHERS = ("scripts/segment_ct.py", "scripts/study.py")

@@ -10,6 +10,7 @@ from common.networks import build_encoder, save_encoder
 from common.records.data_used import DataUsed
 from common.reporting.data_note import DataNote
 
+EXPERTS = '{"began_with": {"corpora": [], "experts": {"corpora": [1]}}}'
 BEFORE, OWN = DataUsed("nih", "train", 75312, 24000), DataUsed("nih", "train", 800, 790)
 
 
@@ -35,6 +36,6 @@ def test_what_the_encoder_file_tells_stays_when_a_run_goes_on(tmp_path, began):
 
 
 def test_a_note_that_cannot_be_read_says_nothing(tmp_path):
-    for text in ("{", "[]", '{"began_with": 3}', '{"began_with": {"trained_on": [{"name": 1}]}}'):
+    for text in ("{", "[]", '{"began_with": 3}', '{"began_with": {"trained_on": [{"name": 1}]}}', EXPERTS):
         DataNote(tmp_path).path.write_text(text)
         assert DataNote(tmp_path).beginning() == {}

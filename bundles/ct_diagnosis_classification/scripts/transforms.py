@@ -1,6 +1,5 @@
 """Inference of files that are in no cache: from a path to a crop, and from logits to probabilities."""
 
-import logging
 from collections.abc import Hashable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -18,14 +17,9 @@ from common.volumes import Preparation
 from common.volumes.resample import cut, scaled
 from common.volumes.task import Task
 
-logger = logging.getLogger(__name__)
-
 
 class PrepareVolumed(MapTransform):
     """Read, resample, crop about the centre and scale a volume, as training and evaluation do.
-
-    A file that cannot be used, such as a cut one or a label map, is named in the log, and its voxels are nan: so are
-    then its probabilities, which leaves its row of a table blank, and the files after it are still looked at.
 
     Args:
         keys: items that hold the path of a file or of the folder of a series.
@@ -46,6 +40,8 @@ class PrepareVolumed(MapTransform):
 
         Raises:
             TypeError: an item is no path.
+            UnreadableImage: a file that cannot be used, such as a cut one or a label map, or whose header makes it too
+                large for this machine.
         """
         item = dict(data)
         for key in self.key_iterator(item):
@@ -57,10 +53,9 @@ class PrepareVolumed(MapTransform):
                 )
             try:
                 values = self.preparation.prepare(Task(str(path))).hounsfield
-            except UnreadableImage as error:
-                logger.warning("%s Its row stays blank.", error)
-                item[key] = _with_path(torch.full((1, *self.crop), float("nan")), path)
-                continue
+            except MemoryError as error:  # by a spacing in other units; the files after it fit
+                reason = f"resampled to {self.preparation.spacing} mm it does not fit in memory ({error})"
+                raise UnreadableImage(path, reason, "Check the spacing in its header, or take more memory") from error
             start = [(have - want) // 2 for have, want in zip(values.shape, self.crop, strict=True)]
             # One unit below the window, so that rounding cannot lift the padding above -1.
             crop = torch.from_numpy(scaled(cut(values, start, self.crop, self.low - 1), self.low, self.high))

@@ -104,7 +104,7 @@ class Analyse:
             name: {
                 "architecture": it.architecture,
                 "method": it.method or "random weights",
-                "trained on": list(it.corpora),
+                "trained on": list(it.lineage.corpora),  # those of its experts too
                 "image size": it.image_size,
             }
             for name, it in described.items()
