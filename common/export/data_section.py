@@ -8,7 +8,8 @@ from ..records.lineage import Lineage
 from .markdown import plain_text
 
 UNKNOWN = "not recorded"
-EXPERTS = "experts_trained_on"
+SETS, PRETRAINED, TAUGHT = "sets", "pretrained_on", "experts_trained_on"
+"""Keys of the metadata's entry `training_data`."""
 
 
 def training_data(
@@ -34,28 +35,28 @@ def training_data(
     earlier = [used.as_dict() for used in pretrained]
     known = {entry["name"] for entry in [*sets, *earlier]}
     return {
-        "sets": sets,
-        "pretrained_on": earlier + [{"name": name} for name in dict.fromkeys(before) if name not in known],
-        EXPERTS: [used.as_dict() for used in taught.trained_on]
+        SETS: sets,
+        PRETRAINED: earlier + [{"name": name} for name in dict.fromkeys(before) if name not in known],
+        TAUGHT: [used.as_dict() for used in taught.trained_on]
         + [{"name": name} for name in taught.corpora if name not in counted],
     }
 
 
 def as_text(data: Mapping[str, Any]) -> str:
     """One sentence of `training_data`, for the metadata's `data_source`."""
-    told = [_sentence(entry) for entry in data.get("sets", ())]
-    told += [f"pre-trained on {_sentence(entry)}" for entry in data.get("pretrained_on", ()) if told]
-    told += [f"taught by experts that were trained on {_sentence(entry)}" for entry in data.get(EXPERTS, ()) if told]
+    told = [_sentence(entry) for entry in data.get(SETS, ())]
+    told += [f"pre-trained on {_sentence(entry)}" for entry in data.get(PRETRAINED, ()) if told]
+    told += [f"taught by experts that were trained on {_sentence(entry)}" for entry in data.get(TAUGHT, ()) if told]
     return "; ".join(told) or f"{UNKNOWN}: the run's folder does not say what it was trained on"
 
 
 def data_section(data: Mapping[str, Any]) -> str:
     """Markdown of `training_data`; never the data that a bundle gives as an example."""
-    sets = data.get("sets", ())
+    sets = data.get(SETS, ())
     lines = ["Trained on:", "", *_listed(sets)] if sets else [f"Training data: {UNKNOWN}."]
-    if before := data.get("pretrained_on"):
+    if before := data.get(PRETRAINED):
         lines += ["", "Pre-trained on:", "", *_listed(before)]
-    if taught := data.get(EXPERTS):
+    if taught := data.get(TAUGHT):
         lines += ["", "Taught by experts that were trained on:", "", *_listed(taught)]
     return "\n".join(lines)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from .data_section import PRETRAINED, SETS, TAUGHT
+
 _TASKS = {
     "classes": "image-classification",
     "segmentation": "image-segmentation",
@@ -12,7 +14,6 @@ _TASKS = {
     "embedding": "image-feature-extraction",
 }
 """The hub's names, by the format of `pred`."""
-_DATA = ("sets", "pretrained_on", "experts_trained_on")
 _LICENCE = "apache-2.0"  # every bundle's LICENSE
 
 
@@ -26,7 +27,7 @@ def front_matter(metadata: Mapping[str, Any]) -> str:
     image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
     names = pred.get("channel_def", {}).values() if pred["format"] != "embedding" else ()
     trained = metadata.get("training_data", {})
-    data = dict.fromkeys(entry["name"] for key in _DATA for entry in trained.get(key, ()))
+    data = dict.fromkeys(entry["name"] for key in (SETS, PRETRAINED, TAUGHT) for entry in trained.get(key, ()))
     content = {
         "license": _LICENCE,
         "library_name": "monai",

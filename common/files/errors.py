@@ -22,6 +22,10 @@ class UnreadableImage(Exception):  # noqa: N818  (named for what it reports)
         return f"{self.path}: {self.reason}. {self.remedy}"
 
 
+class OtherKind(UnreadableImage):
+    """A sound file that is meant for something else, such as a volume's label map: nothing is missing without it."""
+
+
 class LeftOut(Exception):  # noqa: N818  (named for what it reports)
     """Files that a finished command left out: what it wrote is whole and can be used, and is not of all files.
 
@@ -65,3 +69,7 @@ class Unusable(ValueError):  # noqa: N818  (turned into UnreadableImage)
     def __init__(self, reason: str, remedy: str):
         super().__init__(reason)
         self.remedy = remedy
+
+
+class Misplaced(Unusable):
+    """Sound content that is meant for something else."""

@@ -11,11 +11,15 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.data import DataLoader, Dataset, list_data_collate
 
-from ..files.errors import LeftOut, UnreadableImage
+from ..files.errors import LeftOut, OtherKind, UnreadableImage
 from ..files.quarantine import Quarantined, named, nothing_left
 
 logger = logging.getLogger(__name__)
 SAID = 5  # one by one, as they are met; the end counts all
+
+
+class OfOtherKind(Quarantined):
+    """A sound file that asks for no answer."""
 
 
 class ReadableImages(Dataset):
@@ -30,7 +34,8 @@ class ReadableImages(Dataset):
                 found = found.__cause__
             if found is None:
                 raise
-            return Quarantined(found.path, found.reason, found.remedy)
+            kind = OfOtherKind if isinstance(found, OtherKind) else Quarantined
+            return kind(found.path, found.reason, found.remedy)
 
 
 class ReadableLoader(DataLoader):
@@ -48,6 +53,7 @@ class ReadableLoader(DataLoader):
     def __init__(self, dataset: Dataset, what: str = "images", **settings: Any):
         super().__init__(dataset, collate_fn=_apart, **settings)
         self.left_out: list[Quarantined] = []
+        self.set_aside: list[Quarantined] = []
         self.total, self.what = len(dataset), what
 
     def attach(self, engine: Engine) -> None:
@@ -60,14 +66,14 @@ class ReadableLoader(DataLoader):
         Raises:
             DatasetError: no file could be read.
         """
-        self.left_out = []
+        self.left_out, self.set_aside = [], []
         for batch, unreadable in super().__iter__():
             self._say(unreadable)
             if batch is not None:
                 yield batch
-        if len(self.left_out) == self.total:
-            problem = f"none of {len(self.left_out):,} {self.what} could be read"
-            raise nothing_left("dataset_dir", problem, self.left_out)
+        lacking = [*self.left_out, *self.set_aside]
+        if len(lacking) == self.total:
+            raise nothing_left("dataset_dir", f"none of {self.total:,} {self.what} could be read", lacking)
 
     def tell(self) -> None:
         """Say at the end of a command what is missing in what it wrote.
@@ -75,15 +81,27 @@ class ReadableLoader(DataLoader):
         Raises:
             LeftOut: some files could not be read, so that the command does not end as if all were well.
         """
+        total = self.total - len(self.set_aside)
+        if self.set_aside:
+            first = self.set_aside[0]
+            logger.warning(
+                "%s of %s files are no %s and are set aside: %s. %s.",
+                f"{len(self.set_aside):,}",
+                f"{self.total:,}",
+                self.what,
+                named(self.set_aside),
+                first.remedy,
+            )
         if self.left_out:
-            count, total = len(self.left_out), self.total
+            count = len(self.left_out)
             raise LeftOut(
                 f"{count:,} of {total:,} {self.what} could not be read and {'is' if count == 1 else 'are'} left out: "
                 f"{named(self.left_out)}. The other {total - count:,} are written."
             )
 
     def _say(self, unreadable: list[Quarantined]) -> None:
-        for file in unreadable:
+        self.set_aside += [file for file in unreadable if isinstance(file, OfOtherKind)]
+        for file in (file for file in unreadable if not isinstance(file, OfOtherKind)):
             self.left_out.append(file)
             if len(self.left_out) <= SAID:
                 logger.warning("%s: %s. It is left out.", file.path, file.reason)

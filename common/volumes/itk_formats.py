@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files.errors import Unusable
+from ..files.errors import Misplaced, Unusable
 from .geometry import FLIP_LPS
 from .header_names import names_in_nrrd
 from .hounsfield import hounsfield
@@ -23,7 +23,7 @@ def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     header, values, affine = _load(path)
     if names_in_nrrd(header.pairs):
-        raise Unusable("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
+        raise Misplaced("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
     return hounsfield(values, *_intensity(header)), affine
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..files.bounded import gunzip_start
-from ..files.errors import Unusable
+from ..files.errors import Misplaced, Unusable
 from ..images.decode import load_bytes
 from ..images.formats.nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
 from ..records import Calibration
@@ -36,7 +36,7 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
     """
     image, header = open_image(path)
     if names_in_nifti(image.header):
-        raise Unusable("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
+        raise Misplaced("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
     if calibration is None:
         return hounsfield(_three_axes(np.asarray(image.dataobj))), affine_of(image, header)
     stored = _three_axes(np.asarray(image.dataobj))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from ..files.errors import UnreadableImage, Unusable
+from ..files.errors import Misplaced, OtherKind, UnreadableImage, Unusable
 from ..images.formats import format_of
 from ..records import Calibration
 from . import dicom_series, itk_formats, nifti, npz
@@ -96,7 +96,8 @@ def file_errors(path: Path) -> Iterator[None]:
             warnings.simplefilter("always", Doubt)
             yield
     except Unusable as error:
-        raise UnreadableImage(path, str(error), error.remedy) from error
+        kind = OtherKind if isinstance(error, Misplaced) else UnreadableImage
+        raise kind(path, str(error), error.remedy) from error
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from ct_files import label_extension
 
 from bundles.ct_diagnosis_classification.scripts.backbones import build_backbone
 from bundles.ct_diagnosis_classification.scripts.network import DiagnosisNetwork
@@ -33,9 +34,9 @@ def write(path, spacing=8.0):
     return path
 
 
-def test_volumes_that_cannot_be_read_are_named_and_all_others_answered(python, tmp_path):
-    sound = [str(write(tmp_path / f"{name}.nii.gz")) for name in ("a", "z")]
-    (tmp_path / "cut.nii.gz").write_bytes(Path(sound[0]).read_bytes()[:500])
+@pytest.fixture
+def infer(python, tmp_path):
+    """Ask an untrained network about the volumes of `tmp_path`: the answer of the command, and its table."""
     torch.manual_seed(0)
     network = DiagnosisNetwork(build_backbone("swin3d_t", CROP, width=32), 2)
     torch.save(network.state_dict(), tmp_path / "model.pt")
@@ -43,14 +44,36 @@ def test_volumes_that_cannot_be_read_are_named_and_all_others_answered(python, t
     words = ["--config_file", BUNDLE / "configs" / "inference.yaml", "--bundle_root", BUNDLE]
     flags = {**RECIPE, "ckpt_path": tmp_path / "model.pt", "dataset_dir": tmp_path, "output_file": out}
     words += [word for key, value in flags.items() for word in (f"--{key}", value)]
-    answer = python("-m", "monai.bundle", "run", *words, cwd=ROOT)
-    assert answer.returncode == 1 and "Traceback" not in answer.stderr, answer.stderr
+
+    def infer():
+        answer = python("-m", "monai.bundle", "run", *words, cwd=ROOT)
+        assert "Traceback" not in answer.stderr, answer.stderr
+        return answer, pd.read_csv(out)
+
+    return infer
+
+
+def test_volumes_that_cannot_be_read_are_named_and_all_others_answered(infer, tmp_path):
+    sound = [str(write(tmp_path / f"{name}.nii.gz")) for name in ("a", "z")]
+    (tmp_path / "cut.nii.gz").write_bytes(Path(sound[0]).read_bytes()[:500])
+    answer, table = infer()
+    assert answer.returncode == 1
     assert answer.stderr.endswith(
         "1 of 3 volumes could not be read and is left out: cut.nii.gz (its gzip data are cut or corrupt (they end too "
         "early)). The other 2 are written.\n"
     )
-    table = pd.read_csv(out)
     assert table["source"].tolist() == sound and table[["one", "two"]].notna().all(axis=None)
+
+
+def test_a_label_map_beside_its_volume_is_no_error(infer, tmp_path):
+    volume = write(tmp_path / "a.nii.gz")
+    labels = nibabel.Nifti1Image(np.ones((40, 40, 20), np.uint8), np.diag([8.0, 8.0, 10.0, 1.0]))
+    labels.header.extensions.append(label_extension({"liver": 1}))
+    nibabel.save(labels, tmp_path / "b.nii.gz")
+    answer, table = infer()
+    assert answer.returncode == 0 and table["source"].tolist() == [str(volume)]
+    said = "1 of 2 files are no volumes and are set aside: b.nii.gz (its header names labels: it is a label map)."
+    assert said in answer.stdout + answer.stderr
 
 
 def test_a_volume_too_large_for_this_machine_is_one_that_cannot_be_read(tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ from monai.transforms import Compose, LoadImaged
 from PIL import Image
 
 from common.command.excepthook import _report
-from common.files import DatasetError, LeftOut
+from common.files import DatasetError, LeftOut, UnreadableImage
+from common.files.errors import OtherKind
 from common.images import PictureReader, ReadableImages, ReadableLoader
 
 
@@ -40,6 +41,36 @@ def test_all_others_are_seen_once(tmp_path, damaged, batch_size, num_workers):
     assert looked_at(batches) == [f"{number}.png" for number in range(6) if number not in damaged]
     with pytest.raises(LeftOut, match=rf"^{len(damaged)} of 6 images .*{min(damaged)}\.png .*{6 - len(damaged)} are"):
         batches.tell()
+
+
+class OfBothKinds:
+    """Pictures, the first of which is no picture and sound, and as many after it as are asked for damaged."""
+
+    def __init__(self, damaged):
+        self.damaged = damaged
+
+    def __call__(self, item):
+        number = int(item["source"].partition(".")[0])
+        if number > self.damaged:
+            return item
+        raise (UnreadableImage if number else OtherKind)(item["image"], "a reason", "Leave it out")
+
+
+def test_sound_files_of_another_kind_are_told_and_no_error(tmp_path, caplog):
+    batches = loader(tmp_path, set(), 4)
+    batches.dataset.transform = OfBothKinds(0)
+    with caplog.at_level(logging.WARNING):
+        assert looked_at(batches) == ["1.png", "2.png", "3.png"]
+        batches.tell()
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("common.")]
+    assert said == ["1 of 4 files are no images and are set aside: 0.png (a reason). Leave it out."]
+    batches.dataset.transform = OfBothKinds(1)
+    assert looked_at(batches) == ["2.png", "3.png"]
+    with pytest.raises(LeftOut, match=r"^1 of 3 images could not .* 1\.png \(a reason\)\. The other 2 are written"):
+        batches.tell()
+    batches.dataset.transform = OfBothKinds(4)
+    with pytest.raises(DatasetError, match="none of 4 images"):
+        looked_at(batches)
 
 
 def test_they_are_called_what_they_are(tmp_path):
