@@ -21,7 +21,7 @@ PRESETS = {  # label of a row in a bundle's README: metric of studies/presets, d
     "Dice of lungs, heart and clavicles, fine-tuned on 12 labelled phantoms": ("Dice, 12 labels", 3),
 }
 BUNDLES = {
-    "cxr_ace": ("random_8", "ace_500"),
+    "cxr_ace": ("random_8", "ace"),
     "cxr_adam": ("random_16", "moco_v2"),
     "cxr_adam_v2": ("random_16", "adam_v2"),
     "cxr_srhrs": ("random_16", "srhrs"),
@@ -29,7 +29,7 @@ BUNDLES = {
 }
 LEARNING = {
     "random weights, 8 pixels a token": "random_8",
-    "ACE": "ace_500",
+    "ACE": "ace",
     "ACE, 299 steps at a sixth of the rate": "ace",
     "random weights, 16 pixels a token": "random_16",
     "SRHRS": "srhrs",
