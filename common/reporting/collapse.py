@@ -11,6 +11,8 @@ logger = logging.getLogger(__name__)
 LEAST = 0.005
 """Of what codes could tell of images: ACE's small preset has 0.011 after twenty steps and keeps it, and fell to 0.0007
 within fifty while its centre lagged behind the teacher; see docs/learning.md."""
+BEGINNING = 50
+"""Batches that are not judged: a teacher of few steps still is a random network, and a rate that warms up is near 0."""
 
 
 class TellCollapse:
@@ -18,7 +20,8 @@ class TellCollapse:
 
     Such a branch has collapsed, or has not begun to learn: it teaches nothing, while the total falls by the others. Its
     own loss may be high, where all codes are equally likely, or low, where all images get the same one. It is told
-    once, and again when the branch had recovered in between. The first epoch is not judged.
+    once, so is that it has recovered, and a collapse after that is told again. Epochs that end within the first fifty
+    batches are not judged, nor is the first one of all.
 
     Args:
         branch: what it is called by, such as the name of its loss.
@@ -51,7 +54,7 @@ class TellCollapse:
             self._count += 1
 
     def _judge(self, engine: Trainer) -> None:
-        if self._sum is None or engine.state.epoch == 1:
+        if self._sum is None or engine.state.epoch == 1 or engine.state.iteration <= BEGINNING:
             return
         mean = float(self._sum) / self._count
         collapsed = mean < LEAST
@@ -60,6 +63,13 @@ class TellCollapse:
                 "epoch %d: the codes of the %s loss tell %.2g of what they could of their images: this part has "
                 "collapsed or has not begun to learn, and teaches nothing. Fewer codes, a centre that lags less, a "
                 "lower learning rate or more images may help.",
+                engine.state.epoch,
+                self.branch,
+                mean,
+            )
+        if self._told and not collapsed:
+            logger.info(
+                "epoch %d: the codes of the %s loss tell their images apart (%.2g): this part teaches now.",
                 engine.state.epoch,
                 self.branch,
                 mean,

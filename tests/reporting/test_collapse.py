@@ -14,7 +14,7 @@ from common.reporting import TellCollapse
 from common.sampling import SeededSampler
 
 
-def told(caplog, shares, part="told_apart", iterations=2):
+def told(caplog, shares, part="told_apart", iterations=51):
     """What is said of a training whose codes tell these shares, epoch by epoch."""
     values = iter([share for share in shares for _ in range(iterations)])
     network = nn.Linear(2, 1)
@@ -25,16 +25,24 @@ def told(caplog, shares, part="told_apart", iterations=2):
     data = SeededDataset([{"image": torch.ones(2), "label": torch.zeros(1)}] * 2 * iterations, [], seed=0)
     loader = DataLoader(data, batch_size=2, sampler=SeededSampler(len(data), seed=0, batch_size=2))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    with caplog.at_level(logging.WARNING, "common.reporting.collapse"):
+    with caplog.at_level(logging.INFO, "common.reporting.collapse"):
         handlers = [TellCollapse("global")]
         Trainer("cpu", len(shares), loader, network, optimizer, losses, seed=0, train_handlers=handlers).run()
-    return [record.getMessage() for record in caplog.records if "collapsed" in record.getMessage()]
+    return [record.getMessage() for record in caplog.records if record.name == "common.reporting.collapse"]
 
 
 def test_told_when_it_comes_there_and_not_again_until_it_has_left(caplog):
     lines = told(caplog, [0.0, 0.2, 0.004, 0.001, 0.0, 0.1, 0.002])
-    assert [line.partition(":")[0] for line in lines] == ["epoch 3", "epoch 7"]
+    assert [line.partition(":")[0] for line in lines] == ["epoch 3", "epoch 6", "epoch 7"]
     assert "codes of the global loss tell 0.004 of what they could" in lines[0]
+    assert "tell their images apart (0.1)" in lines[1], "the reader of the warning hears that it has passed"
+    assert "collapsed or has not begun" in lines[2]
+
+
+def test_short_epochs_are_not_judged_within_fifty_batches(caplog):
+    """The quickstart has seven batches an epoch: in its third a random teacher is no collapse."""
+    lines = told(caplog, [0.0] * 8 + [0.2], iterations=7)
+    assert [line.partition(":")[0] for line in lines] == ["epoch 8", "epoch 9"], "its 56th batch is the first to tell"
 
 
 def test_the_first_epoch_and_other_parts_are_not_judged(caplog):
