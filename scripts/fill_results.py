@@ -30,7 +30,6 @@ BUNDLES = {
 LEARNING = {
     "random weights, 8 pixels a token": "random_8",
     "ACE": "ace",
-    "ACE, 299 steps at a sixth of the rate": "ace",
     "random weights, 16 pixels a token": "random_16",
     "SRHRS": "srhrs",
     "MoCo v2, Adam's level 0": "moco_v2",
