@@ -2,7 +2,7 @@
 
 from . import torchvision_shim
 from .accelerate import accelerated
-from .batch_statistics import has_batch_norm
+from .batch_statistics import each_apart, has_batch_norm
 from .build import build_encoder, load_encoder
 from .checkpoint_reading import UnreadableCheckpointError
 from .classification import Classifier
@@ -28,6 +28,7 @@ __all__ = [
     "accelerated",
     "build_encoder",
     "describe_encoder",
+    "each_apart",
     "has_batch_norm",
     "load_encoder",
     "save_encoder",

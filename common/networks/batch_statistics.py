@@ -1,7 +1,10 @@
-"""Batch norms: whether a network has any, without their counters, and in training mode without taking notes."""
+"""Batch norms: whether a network has any, without their counters, by views, and in training without taking notes."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -39,13 +42,25 @@ class UnrecordedStatistics:
 
 
 class _Uncounted:
-    """A batch norm that does not count its batches."""
+    """A batch norm that does not count its batches, and can normalise the views in a batch one by one."""
+
+    views = 1
 
     def forward(self: Any, values: Tensor) -> Tensor:
-        """What PyTorch's gives, and the same running statistics."""
+        """What PyTorch's gives of each view in turn, and the same running statistics."""
         self._check_input_dim(values)
-        tensors = self.running_mean, self.running_var, self.weight, self.bias
-        return F.batch_norm(values, *tensors, self.training, self.momentum, self.eps)
+        if self.views == 1 or not self.training:
+            return self._normalised(values, self.weight, self.bias)
+        each = zip(values.chunk(self.views), *map(self._for_views, (self.weight, self.bias)), strict=True)
+        return torch.cat([self._normalised(*view) for view in each])
+
+    def _for_views(self: Any, parameter: Tensor | None) -> Sequence[Tensor | None]:
+        # By one expansion: its backward pass adds the views' gradients at once.
+        return [None] * self.views if parameter is None else parameter.expand(self.views, -1).unbind()
+
+    def _normalised(self: Any, values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(values, *statistics, weight, bias, self.training, self.momentum, self.eps)
 
 
 class UncountedBatchNorm1d(_Uncounted, nn.BatchNorm1d):
@@ -79,3 +94,38 @@ def without_counters(network: nn.Module) -> None:
         uncounted = _WITHOUT_COUNTER.get(type(module))
         if uncounted is not None and module.momentum is not None and module.track_running_stats:
             module.__class__ = uncounted
+
+
+def each_apart(network: nn.Module, call: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
+    """What a network gives of several views, none of which is normalised by another's statistics.
+
+    One pass of all where its norms can keep them apart, else a pass for each: norms with their counters, or that share
+    statistics over processes. Either gives the same up to rounding, and the same running statistics.
+
+    Args:
+        network: whose batch norms see the views.
+        call: the network, or one of its methods: from (B, ...) to (B, ...).
+        views: V of one shape (B, ...), with as many images each.
+
+    Example:
+        >>> norm = nn.Sequential(nn.BatchNorm1d(1))
+        >>> without_counters(norm)
+        >>> [view.flatten().tolist() for view in each_apart(norm, norm, [torch.ones(2, 1), torch.zeros(2, 1)])]
+        [[0.0, 0.0], [0.0, 0.0]]
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if not all(isinstance(norm, _Uncounted) for norm in norms):
+        return [call(view) for view in views]
+    with _by_views(norms, len(views)):
+        return list(call(torch.cat(list(views))).chunk(len(views)))
+
+
+@contextmanager
+def _by_views(norms: Sequence[Any], views: int) -> Iterator[None]:
+    for norm in norms:
+        norm.views = views
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.views = 1

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from common.networks.batch_statistics import UnrecordedStatistics, without_counters
+from common.networks.batch_statistics import UnrecordedStatistics, each_apart, without_counters
 
 
 def network(momentum=0.1):
@@ -110,3 +110,52 @@ def test_processes_share_the_statistics_of_a_norm_without_counter():
     module = network()
     without_counters(module)
     assert isinstance(nn.SyncBatchNorm.convert_sync_batchnorm(module)[1], nn.SyncBatchNorm)
+
+
+def convolutions():
+    layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2, affine=False)
+    return nn.Sequential(*layers)
+
+
+class Calls:
+    """Counts the passes of a network."""
+
+    def __init__(self, network):
+        self.network, self.count = network, 0
+
+    def __call__(self, x):
+        self.count += 1
+        return self.network(x)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_one_pass_of_views_gives_what_a_pass_for_each_gives(training):
+    """Outputs, gradients and running statistics, of views whose means are far apart."""
+    torch.manual_seed(0)
+    views = [torch.randn(3, 1, 7, 7) * scale + shift for scale, shift in ((1, 0), (5, 9), (0.1, -4))]
+    plain = convolutions().train(training)
+    joined = copy.deepcopy(plain)
+    without_counters(joined)
+    apart, together = Calls(plain), Calls(joined)
+    expected, found = each_apart(plain, apart, views), each_apart(joined, together, views)
+    assert (apart.count, together.count) == (3, 1)
+    for network_, outputs in ((plain, expected), (joined, found)):
+        sum(output.pow(3).mean() for output in outputs).backward()
+        assert all(parameter.grad is not None for parameter in network_.parameters())
+    assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(expected, found, strict=True))
+    gradients = zip(plain.parameters(), joined.parameters(), strict=True)
+    assert all(torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-5) for one, other in gradients)
+    for name in ("running_mean", "running_var"):
+        assert torch.allclose(getattr(plain[1], name), getattr(joined[1], name), rtol=1e-5)
+    assert torch.allclose(joined(views[1]), plain(views[1]), atol=1e-5), "a pass after it knows of no views"
+
+
+def test_norms_that_share_statistics_over_processes_take_a_pass_for_each_view():
+    calls = Calls(nn.SyncBatchNorm.convert_sync_batchnorm(convolutions()).eval())
+    assert len(each_apart(calls.network, calls, [torch.ones(2, 1, 7, 7)] * 2)) == 2 and calls.count == 2
+
+
+def test_a_network_without_batch_norm_takes_one_pass():
+    calls = Calls(nn.Linear(2, 3))
+    views = each_apart(calls.network, calls, [torch.zeros(4, 2), torch.ones(4, 2)])
+    assert calls.count == 1 and [view.shape for view in views] == [(4, 3)] * 2

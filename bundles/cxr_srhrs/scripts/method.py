@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from bundles.cxr_srhrs.scripts.targets import quarter_maps
 from bundles.cxr_srhrs.scripts.views import Patches
 from common.losses import InBatchInfoNCE, LocationScale
-from common.networks import Encoder, has_batch_norm
+from common.networks import Encoder, each_apart
 from common.teachers import StudentTeacher
 from common.views import QUARTERS
 
@@ -39,24 +39,18 @@ class EncoderWithProjector(nn.Module):
     def forward(self, images_BCSS: Tensor, quarters: bool = False) -> tuple[Tensor, Tensor | None]:
         """Vectors (B, E) of images; with `quarters` also those of the quarters of their maps, (B, 4, E).
 
-        The projector is called for each place by itself, as `SRHRS.losses` calls both.
+        Each place is normalised by itself, as `SRHRS.losses` wants it.
         """
         map_BChw = self.encoder.tokens(images_BCSS)
         whole_BE = self.projector(map_BChw)
         if not quarters:
             return whole_BE, None
         places = quarter_maps(map_BChw).unflatten(0, (-1, 4)).unbind(1)
-        return whole_BE, torch.stack([self.projector(place_BChw) for place_BChw in places], dim=1)
+        return whole_BE, torch.stack(each_apart(self.projector, self.projector, places), dim=1)
 
     def each(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Vectors (B, E) of several views (B, C, S, S), none of which is normalised by another's statistics.
-
-        An encoder that normalises every image by itself codes them in one pass, which gives the same.
-        """
-        if has_batch_norm(self.encoder):
-            return [self(view_BCSS)[0] for view_BCSS in views]
-        maps = self.encoder.tokens(torch.cat(list(views))).chunk(len(views))
-        return [self.projector(map_BChw) for map_BChw in maps]
+        """Vectors (B, E) of several views (B, C, S, S), none of which is normalised by another's statistics."""
+        return each_apart(self.projector, self.projector, each_apart(self.encoder, self.encoder.tokens, views))
 
 
 class SRHRS(StudentTeacher):
@@ -115,9 +109,9 @@ class SRHRS(StudentTeacher):
 
     def losses(self, views: Mapping[str, Tensor], targets_B3: Tensor) -> dict[str, Tensor]:
         """Losses by name for rendered views in [0, 1]; `loss` is the total to differentiate."""
-        # One pass for each place, as the release: what all quarters of a place have in common is then taken away by
-        # batch norm. In one pass of all four it would tell them apart without anything of the patch. Nor may the
-        # patch join them, for the teacher's patch is normalised by patches alone.
+        # Each place is normalised by itself, as in the release: what all quarters of a place have in common is then
+        # taken away by batch norm. By statistics of all four it would tell them apart without anything of the patch.
+        # Nor may the patch share theirs, for the teacher's patch is normalised by patches alone.
         quarters = QUARTERS if self.decomposition is not None else ()
         student_BE, *quarters_BE = self.student.each([views[name] for name in ("student", *quarters)])
         teacher_BE, teacher_B4E = self.teacher(views["teacher"], quarters=self.decomposition is not None)
