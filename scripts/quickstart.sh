@@ -34,7 +34,7 @@ if [ ! -f "$phantom/test_list.txt" ]; then
 fi
 
 step "2/5 ACE pre-training on them, without labels"
-python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --steps 300 --val_interval 8
+python -m common run cxr_ace small --dataset_dir "$phantom" --probe_dir "$phantom" --run_name quickstart --steps 200 --val_interval 8
 
 step "3/5 Segmentation from 12 labelled images, three times from the ACE encoder and three times from scratch"
 mkdir -p runs/logs
