@@ -100,12 +100,16 @@ def each_apart(network: nn.Module, call: Callable[[Tensor], Tensor], views: Sequ
     """What a network gives of several views, none of which is normalised by another's statistics.
 
     One pass of all where its norms can keep them apart, else a pass for each: norms with their counters, or that share
-    statistics over processes. Either gives the same up to rounding, and the same running statistics.
+    statistics over processes. Either gives the same running statistics, and the same up to rounding but for random
+    layers. Not under activation checkpointing, which computes anew when the views are forgotten.
 
     Args:
         network: whose batch norms see the views.
         call: the network, or one of its methods: from (B, ...) to (B, ...).
-        views: V of one shape (B, ...), with as many images each.
+        views: V of one shape (B, ...).
+
+    Raises:
+        ValueError: views of unequal numbers of images.
 
     Example:
         >>> norm = nn.Sequential(nn.BatchNorm1d(1))
@@ -113,6 +117,8 @@ def each_apart(network: nn.Module, call: Callable[[Tensor], Tensor], views: Sequ
         >>> [view.flatten().tolist() for view in each_apart(norm, norm, [torch.ones(2, 1), torch.zeros(2, 1)])]
         [[0.0, 0.0], [0.0, 0.0]]
     """
+    if len(sizes := {len(view) for view in views}) > 1:
+        raise ValueError(f"views have {sorted(sizes)} images, and would be parted elsewhere: give each as many.")
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not all(isinstance(norm, _Uncounted) for norm in norms):
         return [call(view) for view in views]

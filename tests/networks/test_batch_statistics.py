@@ -155,6 +155,11 @@ def test_norms_that_share_statistics_over_processes_take_a_pass_for_each_view():
     assert len(each_apart(calls.network, calls, [torch.ones(2, 1, 7, 7)] * 2)) == 2 and calls.count == 2
 
 
+def test_views_of_unequal_size_are_refused():
+    with pytest.raises(ValueError, match=r"views have \[2, 4\] images"):
+        each_apart(nn.Identity(), nn.Identity(), [torch.ones(4, 2), torch.ones(2, 2)])
+
+
 def test_a_network_without_batch_norm_takes_one_pass():
     calls = Calls(nn.Linear(2, 3))
     views = each_apart(calls.network, calls, [torch.zeros(4, 2), torch.ones(4, 2)])

@@ -14,7 +14,7 @@ from common.reporting import TellCollapse
 from common.sampling import SeededSampler
 
 
-def told(caplog, shares, part="told_apart", iterations=51):
+def told(caplog, shares, part="told_apart", iterations=51, accumulation_steps=1):
     """What is said of a training whose codes tell these shares, epoch by epoch."""
     values = iter([share for share in shares for _ in range(iterations)])
     network = nn.Linear(2, 1)
@@ -27,7 +27,8 @@ def told(caplog, shares, part="told_apart", iterations=51):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     with caplog.at_level(logging.INFO, "common.reporting.collapse"):
         handlers = [TellCollapse("global")]
-        Trainer("cpu", len(shares), loader, network, optimizer, losses, seed=0, train_handlers=handlers).run()
+        options = {"seed": 0, "train_handlers": handlers, "accumulation_steps": accumulation_steps}
+        Trainer("cpu", len(shares), loader, network, optimizer, losses, **options).run()
     return [record.getMessage() for record in caplog.records if record.name == "common.reporting.collapse"]
 
 
@@ -43,6 +44,8 @@ def test_short_epochs_are_not_judged_within_fifty_batches(caplog):
     """The quickstart has seven batches an epoch: in its third a random teacher is no collapse."""
     lines = told(caplog, [0.0] * 8 + [0.2], iterations=7)
     assert [line.partition(":")[0] for line in lines] == ["epoch 8", "epoch 9"], "its 56th batch is the first to tell"
+    caplog.clear()
+    assert not told(caplog, [0.0] * 8, iterations=7, accumulation_steps=2), "28 steps of the optimiser"
 
 
 def test_the_first_epoch_and_other_parts_are_not_judged(caplog):
