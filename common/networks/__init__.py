@@ -2,7 +2,7 @@
 
 from . import torchvision_shim
 from .accelerate import accelerated
-from .batch_statistics import each_apart, has_batch_norm
+from .batch_statistics import each_apart
 from .build import build_encoder, load_encoder
 from .checkpoint_reading import UnreadableCheckpointError
 from .classification import Classifier
@@ -29,7 +29,6 @@ __all__ = [
     "build_encoder",
     "describe_encoder",
     "each_apart",
-    "has_batch_norm",
     "load_encoder",
     "save_encoder",
     "torchvision_shim",
