@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from ..files.errors import Unusable
+from ..files.errors import Misplaced, Unusable
 
 SIDECAR = "labels.json"
 REMEDY = f"Segment it again, or write {SIDECAR} and remove them from the header"
@@ -54,6 +54,16 @@ def names_in_nifti(header: Any) -> dict[str, int]:
         text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
         found |= names_in_extension(text.strip("\0 \n"))
     return found
+
+
+def refuse_label_map(names: Mapping[str, int]) -> None:
+    """Raise Misplaced where a volume was wanted, and its header names labels.
+
+    Args:
+        names: name -> id that the header tells.
+    """
+    if names:
+        raise Misplaced("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
 
 
 def checked(names: Mapping[str, int], count: int) -> dict[str, int]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files.errors import Misplaced, Unusable
+from ..files.errors import Unusable
 from .geometry import FLIP_LPS
-from .header_names import names_in_nrrd
+from .header_names import names_in_nrrd, refuse_label_map
 from .hounsfield import hounsfield
 from .itk_geometry import check_geometry, check_letters, in_millimetres, unit_told
 from .itk_headers import TextHeader, check_size, read_header
@@ -22,8 +22,7 @@ def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
         Unusable: as `load_labels`; or a label map that names its labels.
     """
     header, values, affine = _load(path)
-    if names_in_nrrd(header.pairs):
-        raise Misplaced("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
+    refuse_label_map(names_in_nrrd(header.pairs))
     return hounsfield(values, *_intensity(header)), affine
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..files.bounded import gunzip_start
-from ..files.errors import Misplaced, Unusable
+from ..files.errors import Unusable
 from ..images.decode import load_bytes
 from ..images.formats.nifti_bytes import GZIP, HEADER_BYTES, nifti_bytes, raw_header
 from ..records import Calibration
 from .doubts import doubt
 from .geometry import FLIP_LPS
-from .header_names import names_in_nifti
+from .header_names import names_in_nifti, refuse_label_map
 from .hounsfield import hounsfield
 from .nifti_geometry import affine_of
 from .plausible_size import check_voxels
@@ -35,8 +35,7 @@ def load(path: Path, calibration: Calibration | None = None) -> tuple[np.ndarray
             orientation.
     """
     image, header = open_image(path)
-    if names_in_nifti(image.header):
-        raise Misplaced("its header names labels: it is a label map", "Give its folder as `masks`, or leave it out")
+    refuse_label_map(names_in_nifti(image.header))
     if calibration is None:
         return hounsfield(_three_axes(np.asarray(image.dataobj))), affine_of(image, header)
     stored = _three_axes(np.asarray(image.dataobj))
