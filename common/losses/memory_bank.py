@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-PIECE = 1024  # keys compared at a time: the cosines of 256 anchors with them stay in the cache of one core
+COSINES = {"cpu": 2**18, "cuda": 2**24}
+"""Made at a time: on a CPU what the cache of one core holds, 256 anchors with 1,024 keys; on a GPU 64 MiB, in which
+256 anchors meet a whole bank of 65,536 keys by one launch of each kernel."""
 LOWEST_TEMPERATURE = 0.02  # float32 holds sums of exp(1 / 0.02) over any bank
 
 
@@ -120,6 +122,11 @@ class MemoryBank(nn.Module):
             )
 
 
+def keys_at_a_time(query_BE: Tensor, bank_EK: Tensor) -> int:
+    """Keys of the bank whose cosines with all queries are made at a time."""
+    return min(bank_EK.shape[1], max(1, COSINES.get(query_BE.device.type, COSINES["cpu"]) // len(query_BE)))
+
+
 class _Negatives(torch.autograd.Function):
     """Log of the sum of exp(cosine / temperature) over the keys that an anchor keeps, and the share it does not.
 
@@ -134,9 +141,10 @@ class _Negatives(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         total_B, weighted_BE = query_BE.new_zeros(len(query_BE)), torch.zeros_like(query_BE)
         kept = query_BE.new_zeros(())
+        piece = keys_at_a_time(query_BE, bank_EK)
         # memory of one piece for all: asking for it anew each time costs as much as pruning
-        cosines, keeps = (query_BE.new_empty(len(query_BE) * min(PIECE, bank_EK.shape[1])) for _ in range(2))
-        for bank_EC in bank_EK.split(PIECE, dim=1):
+        cosines, keeps = (query_BE.new_empty(len(query_BE) * piece) for _ in range(2))
+        for bank_EC in bank_EK.split(piece, dim=1):
             shape = len(query_BE), bank_EC.shape[1]
             cosine_BC = torch.mm(query_BE, bank_EC, out=cosines[: math.prod(shape)].view(shape))
             kept_BC = keeps[: math.prod(shape)].view(shape)

@@ -15,6 +15,7 @@ from .prefixes import take_prefix
 from .resample import crops_resize, rotate
 
 VIEW = "view"  # of one crop by itself
+GEOMETRY = ("box", "flip", "angle")  # of a crop; what else it draws is its photometric augmentation's
 
 
 class ChangesIntensities(Protocol):
@@ -144,7 +145,7 @@ def render_together(
     views: dict[str, Tensor] = {}
     for names in _alike(crops):
         own = [take_prefix(params, f"{name}_") for name in names]
-        boxes_VB4, flip_VB, angle_VB = (torch.stack([one[key] for one in own]) for key in ("box", "flip", "angle"))
+        boxes_VB4, flip_VB, angle_VB = (torch.stack([one[key] for one in own]) for key in GEOMETRY)
         crop = crops[names[0]]
         rotated = sum(crops[name].rotation > 0 for name in names)
         crops_VBCSS = crops_resize(images_BCHW, boxes_VB4, crop.size, flip_VB, crop.antialias)
@@ -162,7 +163,7 @@ def change_together(
     photometric: ChangesIntensities, crops_VBCSS: Tensor, own: Sequence[Mapping[str, Tensor]]
 ) -> Tensor:
     """Change V crops of every image, each by its own stacked parameters, as one batch."""
-    together = {key: torch.cat([one[key] for one in own]) for key in own[0]}
+    together = {key: torch.cat([one[key] for one in own]) for key in own[0] if key not in GEOMETRY}
     return photometric.apply(crops_VBCSS.flatten(0, 1), together).unflatten(0, crops_VBCSS.shape[:2])
 
 

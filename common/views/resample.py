@@ -79,15 +79,15 @@ def crops_resize(
         )
     height, width = (size, size) if isinstance(size, int) else size
     count, batch = boxes_VB4.shape[:2]
-    top_VB, left_VB, bottom_VB, right_VB = boxes_VB4.to(images_BCHW.device, torch.float32).unbind(2)
-    rows = top_VB.flatten(), bottom_VB.flatten()
-    cols = left_VB.T.flatten(), right_VB.T.flatten()  # by image, so that an image's boxes lie side by side
+    boxes_VB4 = boxes_VB4.to(images_BCHW.device, torch.float32)
+    rows_N2 = boxes_VB4[..., 0::2].flatten(0, 1)
+    cols_N2 = boxes_VB4[..., 1::2].transpose(0, 1).flatten(0, 1)  # by image: an image's boxes lie side by side
     if images_BCHW.shape[2] == images_BCHW.shape[3] and height == width:  # by as many operations as one axis alone
-        start, end = (torch.cat(edges) for edges in zip(rows, cols, strict=True))
-        rows_NSR, cols_NTR = _axis_weights(start, end, images_BCHW.shape[2], height, antialias).chunk(2)
+        edges_N2 = torch.cat([rows_N2, cols_N2])
+        rows_NSR, cols_NTR = _axis_weights(edges_N2, images_BCHW.shape[2], height, antialias).chunk(2)
     else:
-        rows_NSR = _axis_weights(*rows, images_BCHW.shape[2], height, antialias)
-        cols_NTR = _axis_weights(*cols, images_BCHW.shape[3], width, antialias)
+        rows_NSR = _axis_weights(rows_N2, images_BCHW.shape[2], height, antialias)
+        cols_NTR = _axis_weights(cols_N2, images_BCHW.shape[3], width, antialias)
     rows_VBSR, cols_BVTR = rows_NSR.unflatten(0, (count, batch)), cols_NTR.unflatten(0, (batch, count))
     if flip_VB is not None:
         cols_BVTR = torch.where(flip_VB.T.to(cols_BVTR.device)[:, :, None, None], cols_BVTR.flip(2), cols_BVTR)
@@ -127,8 +127,9 @@ def rotate(images_BCHW: Tensor, angle_B: Tensor) -> Tensor:
         return F.grid_sample(images_BCHW, grid_BHW2, padding_mode="zeros", align_corners=False)
 
 
-def _axis_weights(start_B: Tensor, end_B: Tensor, length: int, size: int, antialias: bool) -> Tensor:
-    """Weights (B, size, length) that map the input pixels of one axis to the output pixels."""
+def _axis_weights(edges_B2: Tensor, length: int, size: int, antialias: bool) -> Tensor:
+    """Weights (B, size, length) that map the input pixels of one axis to the output pixels between two edges."""
+    start_B, end_B = edges_B2.unbind(1)
     step_B1 = ((end_B - start_B) / size)[:, None]
     centres_BS = start_B[:, None] + (torch.arange(size, device=start_B.device) + 0.5) * step_B1
     reach_B1 = step_B1.clamp(min=1.0) if antialias else torch.ones_like(step_B1)

@@ -6,10 +6,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.losses import MemoryBank
-from common.losses.memory_bank import LOWEST_TEMPERATURE, PIECE
+from common.losses import MemoryBank, memory_bank
+from common.losses.memory_bank import LOWEST_TEMPERATURE, keys_at_a_time
 
 TEMPERATURE = 0.2
+CACHE = 100  # cosines
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """A cache that holds a few keys, so that banks of tests are read in several pieces, the last one smaller."""
+    monkeypatch.setitem(memory_bank.COSINES, "cpu", CACHE)
 
 
 def unit(*shape, seed=0):
@@ -29,8 +36,8 @@ def per_anchor(query, key, bank, threshold, temperature=TEMPERATURE):
 
 
 @pytest.mark.parametrize("threshold", [None, 0.8, 0.3, -0.5])
-@pytest.mark.parametrize("size", [7, PIECE + 3])
-def test_loss_and_gradient_equal_a_loop_over_anchors(threshold, size):
+@pytest.mark.parametrize("size", [7, 203])
+def test_loss_and_gradient_equal_a_loop_over_anchors(threshold, size, small_pieces):
     query, key = unit(5, 3).requires_grad_(), unit(5, 3, seed=1).requires_grad_()
     torch.manual_seed(0)  # of the bank, of which 0.8 must prune something
     contrast = MemoryBank(3, size, TEMPERATURE, threshold)
@@ -47,14 +54,28 @@ def test_loss_and_gradient_equal_a_loop_over_anchors(threshold, size):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_higher_cosine_in_a_later_piece_of_the_bank_loses_nothing_of_the_earlier_ones(order):
+def test_a_higher_cosine_in_a_later_piece_of_the_bank_loses_nothing_of_the_earlier_ones(order, small_pieces):
     query = torch.tensor([[1.0, 0.0]], requires_grad=True)
-    contrast = given((torch.linspace(-0.99, 0.99, 2 * PIECE) * order).tolist(), threshold=0.9)
+    contrast = given((torch.linspace(-0.99, 0.99, 2 * CACHE) * order).tolist(), threshold=0.9)
     expected, _ = per_anchor(query, query.detach(), contrast.bank, 0.9)
     loss, _ = contrast(query, query)
     torch.testing.assert_close(loss, expected)
     slope, other = (torch.autograd.grad(value, query)[0] for value in (loss, expected))
     torch.testing.assert_close(slope, other)
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "device", "expected"),
+    [
+        (256, 65536, "cpu", 1024),
+        (32, 4096, "cpu", 4096),  # never more than there are
+        (256, 65536, "meta", 1024),  # any other device as a CPU
+        (2**20, 4096, "cpu", 1),  # however many the queries
+    ],
+)
+def test_the_fewer_the_queries_the_more_keys_at_a_time(queries, keys, device, expected):
+    query, bank = torch.empty(queries, 1, device=device), torch.empty(1, keys, device=device)
+    assert keys_at_a_time(query, bank) == expected
 
 
 @pytest.mark.parametrize("cosine", [-1.0, 0.0, 1.0])

@@ -75,7 +75,8 @@ class Patches:
         self.reference, self.mirror_targets = reference, mirror_targets
         self.flip, self.vertical_flip, self.quarters = flip, vertical_flip, quarters
         self.whole = AugmentedCrop(size, area=None, rotation=rotation, photometric=photometric, rotate_first=True)
-        self.quarter = AugmentedCrop(size, area=None, photometric=photometric)
+        # never rotated, so that an order is nothing to it: of the wholes' it is rendered in one batch with them
+        self.quarter = AugmentedCrop(size, area=None, photometric=photometric, rotate_first=True)
 
     def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
         """Draw one image's patch.
