@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from common.networks import accelerated, build_encoder
+from common.networks import accelerated, build_encoder, each_apart
 from common.teachers import StudentTeacher
 
 VIT = {"architecture": "vit_tiny_patch16_224", "image_size": 32, "options": {"depth": 2, "patch_size": 8}}
@@ -89,3 +89,24 @@ def test_nothing_is_the_default(compiled_functions):
     method = accelerated(Method(**RESNET))
     assert not compiled_functions
     assert all(parameter.is_contiguous() for parameter in method.parameters())
+
+
+def test_compiled_passes_of_views_normalise_each_by_itself(compiled_functions):
+    """And so does a pass of another count of them: what was compiled for one is not taken for the other."""
+    batch = torch.rand(2, 4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    plain = accelerated(Method(**RESNET)).student
+    compiled = accelerated(copy.deepcopy(plain), compile=True)
+    for count in (2, 1):
+        expected, found = (views_embedded(network.encoder, batch[:count]) for network in (plain, compiled))
+        assert same(expected, found)
+    before, after = (list(network.buffers()) for network in (plain, compiled))
+    assert before and same(before, after)
+    assert compiled_functions
+
+
+def views_embedded(encoder, views):
+    """Embeddings of each view, and the gradient of the first weight."""
+    encoder.zero_grad()
+    embeddings = each_apart(encoder, encoder.embed, list(views))
+    torch.stack(embeddings).square().sum().backward()
+    return [*(embedding.detach() for embedding in embeddings), next(encoder.parameters()).grad.clone()]
