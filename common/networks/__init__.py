@@ -4,6 +4,7 @@ from . import torchvision_shim
 from .accelerate import accelerated
 from .batch_statistics import each_apart
 from .build import build_encoder, load_encoder
+from .cast_weights import CastWeights
 from .checkpoint_reading import UnreadableCheckpointError
 from .classification import Classifier
 from .description import EncoderDescription
@@ -15,6 +16,7 @@ from .segmentation import SegmentationNetwork
 from .weight_matching import LoadReport, PoorMatchError
 
 __all__ = [
+    "CastWeights",
     "Classifier",
     "DetectionNetwork",
     "Encoder",

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..networks import CastWeights
 from ..records.lineage import Lineage
 
 Edges = tuple[float, float, float, float]
@@ -92,7 +93,7 @@ class NetworkExpert(Expert):
         self._held = (network.eval(),)
         for parameter in network.parameters():  # TorchScript has no requires_grad_ for all
             parameter.requires_grad_(False)
-        self._call = forward
+        self._call, self._cast_weights = forward, CastWeights(network)
         self.image_size, self.channels = image_size, channels
         self.mean, self.std = _values(mean, "mean", channels, 0.0), _values(std, "std", channels, 1.0)
         prepared = self.image_size, self.channels, self.mean.flatten().tolist(), self.std.flatten().tolist()
@@ -108,7 +109,8 @@ class NetworkExpert(Expert):
     @torch.no_grad()
     def embed(self, images_BCHW: Tensor, batch: Mapping[str, Any]) -> Tensor:
         """Embeddings (B, K) of images (B, C, H, W) in [0, 1]; `batch` is not looked at."""
-        found = (self._call or self.network)(self._prepared(images_BCHW))
+        with self._cast_weights.in_use():
+            found = (self._call or self.network)(self._prepared(images_BCHW))
         if not isinstance(found, Tensor) or found.ndim != 2:
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..networks import CastWeights
+
 
 class MomentumTeacher(nn.Module):
     """An exponential moving average of a student, called like the student and without gradient.
@@ -34,6 +36,7 @@ class MomentumTeacher(nn.Module):
         super().__init__()
         self.copy_buffers = copy_buffers
         self.network = copy.deepcopy(student).requires_grad_(False)
+        self._cast_weights = CastWeights(self.network)
         self.train(student.training)
 
     def train(self, mode: bool = True) -> "MomentumTeacher":
@@ -53,7 +56,8 @@ class MomentumTeacher(nn.Module):
             ValueError: somebody made a parameter trainable.
         """
         self._check_frozen()
-        return self.network(*args, **kwargs)
+        with self._cast_weights.in_use():
+            return self.network(*args, **kwargs)
 
     @torch.no_grad()
     def update(self, student: nn.Module, momentum: float) -> None:
