@@ -65,7 +65,11 @@ class Launches(TorchDispatchMode):
 
 
 def measure_launches(
-    bundle: str, overlays: Sequence[str], batch: int = 32, overrides: Mapping[str, Any] | None = None
+    bundle: str,
+    overlays: Sequence[str],
+    batch: int = 32,
+    overrides: Mapping[str, Any] | None = None,
+    mixed_precision: bool = False,
 ) -> dict[str, Any]:
     """Count the operations of one step of a recipe.
 
@@ -74,15 +78,18 @@ def measure_launches(
         overlays: of its recipe, such as ["small"].
         batch: images per step; enough that every change of intensities is drawn for one of them.
         overrides: values by key.
+        mixed_precision: as on a GPU, with the casts that it needs.
 
     Returns:
         operations and waits by part, and their sums.
     """
-    step = one_step(bundle, overlays, batch, overrides)
+    precision = {"amp_dtype": torch.bfloat16} if mixed_precision else {}
+    step = one_step(bundle, overlays, batch, {**(overrides or {}), **precision})
     step()  # what is made once is made here
     counts = count(step)
     return {
         "recipe": f"{bundle}: " + "+".join(["train", *overlays]),
+        "mixed_precision": mixed_precision,
         "launches": counts.launched.total(),
         "waits": counts.waits.total(),
         **{f"{part}_launches": counts.launched[part] for part in PARTS},

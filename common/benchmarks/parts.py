@@ -61,8 +61,12 @@ def step() -> list[dict[str, Any]]:
 
 
 def launches() -> list[dict[str, Any]]:
-    """Operations of each method's step, and those that the host would wait for: the small presets."""
-    return [measure_launches(bundle, ["small"], overrides=overrides) for bundle, overrides in METHODS.items()]
+    """Operations of each method's step, and those that the host would wait for: small presets, both precisions."""
+    return [
+        measure_launches(bundle, ["small"], overrides=overrides, mixed_precision=mixed)
+        for mixed in (False, True)
+        for bundle, overrides in METHODS.items()
+    ]
 
 
 def loss() -> list[dict[str, Any]]:

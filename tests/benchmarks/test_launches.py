@@ -30,3 +30,13 @@ def test_a_step_of_the_small_presets_launches_no_more_than_it_did(bundle):
     assert sum(parts.values()) == found["launches"] <= MOST[bundle], parts
     assert min(parts.values()) > 0
     assert found["waits"] <= 8
+
+
+def test_mixed_precision_adds_its_casts():
+    """Two for each of Adam's 21 convolutions, of the student's weight and its gradient, and none of the teacher's."""
+    plain, mixed = (
+        measure_launches("cxr_adam", ["small"], overrides=METHODS["cxr_adam"], mixed_precision=on)
+        for on in (False, True)
+    )
+    more = {key: mixed[key] - plain[key] for key in plain if key.endswith("_launches")}
+    assert 21 <= more["encoders_launches"] <= 25 and 21 <= more["backward_launches"] <= 25, more
