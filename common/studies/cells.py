@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ class Status:
         spec: everything that decides its result and is written in files of configs or of the study.
         digest: of `spec`.
         record: what was measured, if it was.
+        encoders: digest of the weights, as they are now, of what it reads, by id of the pre-training; `weights` of its
+            record.
         fault: why the cell's file cannot be used; such a cell counts as neither finished nor open.
     """
 
@@ -89,14 +91,20 @@ class Status:
     digest: str
     record: Record | None
     fault: str | None = None
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> list[str]:
-        """Which parts of the config are not what the record was measured with; empty without a record."""
-        if self.record is None or self.record["digest"] == self.digest:
+        """What is not as the record was measured with: parts of the config, weights; empty without a record."""
+        if self.record is None:
             return []
+        read = self.record.get("encoders", {})  # records from before it was written have none
+        anew = [f"weights of {name}" for name, now in self.encoders.items() if read.get(name, now) != now]
+        if self.record["digest"] == self.digest:
+            return anew
         before, now = _flat(self.record["spec"]), _flat(self.spec)
-        return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)) or ["digest"]
+        config = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
+        return sorted([*config, *anew]) or ["digest"]
 
     @property
     def finished(self) -> bool:
@@ -117,11 +125,13 @@ def statuses(study: str, cells: Sequence[Cell], ledger: Ledger, recompute: bool 
     for cell in cells:
         spec = _spec(cell, {need: found[need].run_name for need in cell.needs})
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-        planned = Status(f"{study}-{cell.id}-{digest[:8]}", spec, digest, *_read(ledger, study, cell.id))
+        record, fault = _read(ledger, study, cell.id)
+        encoders = {need: weights for need in cell.needs if (weights := (found[need].record or {}).get("weights"))}
+        planned = Status(f"{study}-{cell.id}-{digest[:8]}", spec, digest, record, fault, encoders)
         if recompute and (planned.changed or planned.fault):
-            planned = Status(planned.run_name, spec, digest, None)
-        elif planned.record is not None:
-            planned = Status(planned.record["run_name"], spec, digest, planned.record)
+            planned = replace(planned, record=None, fault=None)
+        elif record is not None:
+            planned = replace(planned, run_name=record["run_name"])
         found[cell.id] = planned
     return found
 
@@ -138,7 +148,8 @@ def accept(ledger: Ledger, status: Status) -> None:
     if status.record is None or not status.changed:
         raise StudyError("only a finished cell whose config changed can be accepted")
     accepted = [*status.record.get("accepted", []), {"changed": status.changed, "digest": status.record["digest"]}]
-    ledger.write({**status.record, "digest": status.digest, "spec": status.spec, "accepted": accepted})
+    now = {"digest": status.digest, "spec": status.spec, "encoders": dict(status.encoders)}
+    ledger.write({**status.record, **now, "accepted": accepted})
 
 
 def numbers(content: Any, prefix: str = "") -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Run one cell of a study: a child process for each of its steps, then its numbers."""
 
+import hashlib
 import json
 import os
 import platform
@@ -134,6 +135,8 @@ def run_cell(
         "numbers": files,
         "facts": facts,
         **curve,
+        **_weights(cell, run_dir),
+        "encoders": dict(status.encoders),
         "seconds": round(time.monotonic() - begin, 1),
         "cpu_seconds": round(children_cpu() - cpu, 2),
         "resumed": resumed,
@@ -221,6 +224,17 @@ def _curve(cell: Cell, run_dir: Path, output_root: Path) -> Curve:
         return read_curve(Path(encoder_file(cell, run_dir)).parent, output_root, cell.curve)
     except ValueError as error:
         raise CellFailedError(f"{error}; correct `curve` in the study") from None
+
+
+def _weights(cell: Cell, run_dir: Path) -> dict[str, str]:
+    """Digest of the encoder that a pre-training left: cells that were measured with other weights are told by it."""
+    if not cell.encoder:
+        return {}
+    path = Path(encoder_file(cell, run_dir))
+    with path.open("rb") as file:
+        if path.suffix == ".safetensors":  # whose header names the commit, and changes with it
+            file.seek(int.from_bytes(file.read(8), "little"), os.SEEK_CUR)
+        return {"weights": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
 
 
 def _at(content: Any, key: str) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 from study_cells import only_one_seed, record
 
@@ -90,3 +91,27 @@ def test_a_recipe_that_changes_while_a_study_runs_is_noticed(workplace):
     os.utime(recipe, ns=(0, recipe.stat().st_mtime_ns + 1_000_000_000))  # a clock of files may be coarse
     after = digests()
     assert after[0] != before[0] and after[1] != before[1], "and what reads from it"
+
+
+def test_numbers_of_other_weights_are_not_mixed_with_those_of_now(workplace, capsys, monkeypatch):
+    only_one_seed(workplace)
+    workplace.content["methods"].pop("leader")
+    assert workplace.run() == 0
+    weights = record(workplace, "adam-pretraining-seed1")["weights"]
+    assert record(workplace, "adam-dice-seed1")["encoders"] == {"adam-pretraining-seed1": weights}
+
+    shutil.rmtree(workplace.output)  # as on another machine, of which a further task wants the encoder
+    workplace.content["tasks"]["more"] = workplace.content["tasks"]["dice"]
+    assert workplace.run() == 0 and workplace.journal().count("adam-pretraining-seed1") == 1
+
+    shutil.rmtree(workplace.output)
+    workplace.content["tasks"]["third"] = workplace.content["tasks"]["dice"]
+    monkeypatch.setenv("ROUNDING", "0.001")  # of another processor
+    capsys.readouterr()
+    assert workplace.run() == 1
+    said = capsys.readouterr().out
+    for task in ("dice", "more"):
+        assert f"adam-{task}-seed1 was measured with another config (weights of adam-pretraining-seed1)" in said
+    assert "random-dice-seed1 was measured" not in said and record(workplace, "adam-third-seed1")
+    assert workplace.run("--accept") == 0 and record(workplace, "adam-more-seed1")["accepted"]
+    assert "declared immaterial: adam-dice-seed1, adam-more-seed1" in (workplace.cells.parent / "table.md").read_text()
