@@ -3,10 +3,10 @@
     python scripts/study.py studies/comparison/study.yaml --data chestxray14=/data/nih --data lung_masks=/data/v7
 
 Finished cells are remembered in `cells/` beside the study file, numbers only, and are not repeated. Killed and started
-again, it goes on in the middle of the run where it was; two of them share the work. A cell whose config, or the weights
-that it reads, changed since it was measured is named and left out of the table, and what reads from it waits, until `--recompute` or `--accept`. A
-cell that fails is listed with the end of its log, and the others go on; so is one whose file in `cells/` is torn, of
-another study, or of a newer format. A folder of `data` in the study file is also
+again, it goes on in the middle of the run where it was; two of them share the work. A cell whose config, or the
+weights that it reads, changed since it was measured is named and left out of the table, and what reads from it waits,
+until `--recompute` or `--accept`. A cell that fails is listed with the end of its log, and the others go on; so is one
+whose file in `cells/` is torn, of another study, or of a newer format. A folder of `data` in the study file is also
 looked for below the environment variable CXR_DATA; a method whose `only_with` names a file that is not given is left
 out, and said to be. Exit status 1: a cell failed, is changed or has a file that cannot be used; 2: a mistake in the
 study file or the arguments.
