@@ -78,13 +78,13 @@ def measure_launches(
         overlays: of its recipe, such as ["small"].
         batch: images per step; enough that every change of intensities is drawn for one of them.
         overrides: values by key.
-        mixed_precision: as on a GPU, with the casts that it needs.
+        mixed_precision: in bfloat16; a CPU's autocast casts other operations than a GPU's.
 
     Returns:
         operations and waits by part, and their sums.
     """
-    precision = {"amp_dtype": torch.bfloat16} if mixed_precision else {}
-    step = one_step(bundle, overlays, batch, {**(overrides or {}), **precision})
+    precision = torch.bfloat16 if mixed_precision else None
+    step = one_step(bundle, overlays, batch, {**(overrides or {}), "amp_dtype": precision})
     step()  # what is made once is made here
     counts = count(step)
     return {

@@ -30,7 +30,7 @@ EXPERT |= {"options": {"patch_size": 8, "class_token": False, "global_pool": "av
 EXPERTS = {"disease_network": {**EXPERT, "seed": 1}, "anatomy_expert": {**EXPERT, "seed": 2}}
 METHODS: dict[str, dict[str, Any]] = {
     "cxr_ace": {},
-    "cxr_adam": {"bank_size": 4096},
+    "cxr_adam": {},
     "cxr_srhrs": {},
     "cxr_leader": EXPERTS,
     "cxr_adam_v2": {},

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 COSINES = {"cpu": 2**18, "cuda": 2**24}
-"""Made at a time: on a CPU what the cache of one core holds, 256 anchors with 1,024 keys; on a GPU 64 MiB, in which
-256 anchors meet a whole bank of 65,536 keys by one launch of each kernel."""
+"""Made at a time, at most: on a CPU what the cache of one core holds, 256 anchors with 1,024 keys; on a GPU 64 MiB, in
+which 256 anchors meet a whole bank of 65,536 keys by one launch of each kernel."""
 LOWEST_TEMPERATURE = 0.02  # float32 holds sums of exp(1 / 0.02) over any bank
+LOWEST_TOTAL = 1e-30  # below exp(-1 / 0.02), the least that one kept key adds
 
 
 class MemoryBank(nn.Module):
@@ -110,7 +111,7 @@ class MemoryBank(nn.Module):
         # a run that goes on with another batch finds the pointer where no batch of its own would end
         places_N = (self.pointer + torch.arange(len(key_NE), device=self.pointer.device)) % self.bank.shape[1]
         self.bank.index_copy_(1, places_N, key_NE.T)
-        self.pointer.copy_((places_N[-1] + 1) % self.bank.shape[1])
+        self.pointer.add_(len(key_NE)).remainder_(self.bank.shape[1])
 
     def _check(self, keys: int) -> None:
         size = self.bank.shape[1]
@@ -124,15 +125,16 @@ class MemoryBank(nn.Module):
 
 def keys_at_a_time(query_BE: Tensor, bank_EK: Tensor) -> int:
     """Keys of the bank whose cosines with all queries are made at a time."""
-    return min(bank_EK.shape[1], max(1, COSINES.get(query_BE.device.type, COSINES["cpu"]) // len(query_BE)))
+    return min(bank_EK.shape[1], max(1, COSINES.get(query_BE.device.type, COSINES["cpu"]) // max(1, len(query_BE))))
 
 
 class _Negatives(torch.autograd.Function):
     """Log of the sum of exp(cosine / temperature) over the keys that an anchor keeps, and the share it does not.
 
-    The bank is read once, in pieces that fit a processor's cache; the weighted sum of the bank, which is the gradient,
-    is made on the way. No (B, K) matrix is ever made, and the backward pass does not need the bank, which may be
-    written in between. Cosines are at most 1, so that no running maximum is needed for the exponentials to stay finite.
+    The bank is read once, in pieces of `keys_at_a_time`; the weighted sum of the bank, which is the gradient, is made
+    on the way. However large the bank, no more than a piece of the (B, K) matrix is made, and the backward pass does
+    not need the bank, which may be written in between. Cosines are at most 1, so that no running maximum is needed for
+    the exponentials to stay finite.
     """
 
     @staticmethod
@@ -143,7 +145,8 @@ class _Negatives(torch.autograd.Function):
         kept = query_BE.new_zeros(())
         piece = keys_at_a_time(query_BE, bank_EK)
         # memory of one piece for all: asking for it anew each time costs as much as pruning
-        cosines, keeps = (query_BE.new_empty(len(query_BE) * piece) for _ in range(2))
+        cosines = query_BE.new_empty(len(query_BE) * piece)
+        keeps = torch.empty_like(cosines) if threshold is not None else cosines
         for bank_EC in bank_EK.split(piece, dim=1):
             shape = len(query_BE), bank_EC.shape[1]
             cosine_BC = torch.mm(query_BE, bank_EC, out=cosines[: math.prod(shape)].view(shape))
@@ -156,7 +159,7 @@ class _Negatives(torch.autograd.Function):
                 weight_BC.mul_(kept_BC)
             total_B += weight_BC.sum(1)
             weighted_BE.addmm_(weight_BC, bank_EC.T)
-        total_B1 = torch.where(total_B > 0, total_B, 1.0)[:, None]  # an anchor may keep none, and 0 / 1 is 0
+        total_B1 = total_B.clamp_min(LOWEST_TOTAL)[:, None]  # an anchor may keep none, and 0 / 0 is no gradient
         ctx.save_for_backward(weighted_BE / (total_B1 * temperature))
         share = 1 - kept / (len(query_BE) * bank_EK.shape[1]) if threshold is not None else kept
         ctx.mark_non_differentiable(share)

@@ -1,7 +1,8 @@
-"""Weights of frozen encoders in the type of mixed precision: cast once, and not in every pass."""
+"""Weights of frozen encoders in the type of mixed precision, cast together and not one by one in every pass."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,12 @@ class CastWeights:
     """Copies of a frozen network's weights in autocast's type, which its encoders hold while they are in use.
 
     Autocast casts a trainable weight once in a step, and one without gradient in every pass: a launch for each weight,
-    some sixty of a Swin-B. With the copies a network gives the same to the bit. They are made when first needed and
-    anew where a weight has changed, and are in no state dict. Without autocast nothing happens.
+    197 of a Swin-B. With the copies a network gives the same to the bit. They are made when first needed, renewed by
+    one call where a weight has changed (a teacher's in each step, an expert's never), are in no state dict and take two
+    bytes a weight. Without autocast nothing happens.
+
+    While in use its encoders must not be called with autocast switched off, nor from two threads. A change is seen by
+    PyTorch's counter of writes, which writes through `.data` evade.
 
     Args:
         network: whose encoders' linear layers and convolutions are meant; its heads keep what they have, since some of
@@ -42,34 +47,44 @@ class CastWeights:
             if type(layer) in CAST_BY_AUTOCAST
             for name, _ in layer.named_parameters(recurse=False)
         ]
-        self._copies: list[Tensor] = []
+        self._copies: list[nn.Parameter] = []
         self._memory: list[tuple[int, torch.dtype]] = []
         self._versions: list[int] = []
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Passes within, and under autocast, cast none of these weights."""
-        weights = [getattr(layer, name) for layer, name in self._places]
-        device = weights[0].device.type if weights else "cpu"
-        if not weights or not torch.is_autocast_enabled(device):
+        weights = [cast(nn.Parameter, layer._parameters[name]) for layer, name in self._places]
+        dtype = _autocast_type(weights)
+        if dtype is None:
             yield
             return
-        self._put(self._current(weights, torch.get_autocast_dtype(device)))
         try:
+            self._put(self._current(weights, dtype))
             yield
         finally:
             self._put(weights)
 
-    def _current(self, weights: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    def _current(self, weights: Sequence[Tensor], dtype: torch.dtype) -> list[nn.Parameter]:
         memory, versions = [(weight.data_ptr(), dtype) for weight in weights], [weight._version for weight in weights]
         with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be written later
             if memory != self._memory:
                 self._copies = [nn.Parameter(weight.to(dtype), requires_grad=False) for weight in weights]
             elif versions != self._versions:  # where they are, as graphs of a GPU remember places
-                torch._foreach_copy_(self._copies, list(weights))
+                torch._foreach_copy_(list(self._copies), list(weights))
         self._memory, self._versions = memory, versions
         return self._copies
 
-    def _put(self, weights: Sequence[Tensor]) -> None:
+    def _put(self, weights: Sequence[nn.Parameter]) -> None:
         for (layer, name), weight in zip(self._places, weights, strict=True):
-            setattr(layer, name, weight)
+            layer._parameters[name] = weight  # what setattr does, without asking what else it could be: each pass pays
+
+
+def _autocast_type(weights: Sequence[Tensor]) -> torch.dtype | None:
+    """What autocast would cast these weights to; None where it would not, or where their changes cannot be seen."""
+    if not weights or any(weight.dtype != torch.float32 or weight.is_inference() for weight in weights):
+        return None
+    device = weights[0].device.type
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)

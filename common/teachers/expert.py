@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..networks import CastWeights
+from ..networks import CastWeights, Encoder
 from ..records.lineage import Lineage
 
 Edges = tuple[float, float, float, float]
@@ -93,7 +93,10 @@ class NetworkExpert(Expert):
         self._held = (network.eval(),)
         for parameter in network.parameters():  # TorchScript has no requires_grad_ for all
             parameter.requires_grad_(False)
-        self._call, self._cast_weights = forward, CastWeights(network)
+        self._call = forward
+        owner = getattr(forward, "__self__", None) if forward else network
+        # what else is called may leave mixed precision, where cast weights would not do
+        self._cast_weights = CastWeights(owner if isinstance(owner, Encoder) else nn.Module())
         self.image_size, self.channels = image_size, channels
         self.mean, self.std = _values(mean, "mean", channels, 0.0), _values(std, "std", channels, 1.0)
         prepared = self.image_size, self.channels, self.mean.flatten().tolist(), self.std.flatten().tolist()

@@ -1,6 +1,7 @@
 """Cut boxes out of every image of a batch and resize them, in one resampling; rotate a batch.
 
-Shapes: B images, V boxes of each, C channels, H W image, S T output rows and columns, R input pixels along one axis.
+Shapes: B images, V boxes of each, N of all, C channels, H W image, S T output rows and columns, R input pixels along
+one axis.
 """
 
 import torch
@@ -120,7 +121,7 @@ def rotate(images_BCHW: Tensor, angle_B: Tensor) -> Tensor:
     zero_B = torch.zeros_like(cos_B)
     # rows of x and y read from (x, y), each in units of half its own side
     theta_B23 = torch.stack(
-        [cos_B, -sin_B * height / width, zero_B, sin_B * width / height, cos_B, zero_B], dim=1
+        [cos_B, sin_B * (-height / width), zero_B, sin_B * (width / height), cos_B, zero_B], dim=1
     ).unflatten(1, (2, 3))
     with torch.autocast(images_BCHW.device.type, enabled=False):
         grid_BHW2 = F.affine_grid(theta_B23, list(images_BCHW.shape), align_corners=False)
@@ -131,9 +132,9 @@ def _axis_weights(edges_B2: Tensor, length: int, size: int, antialias: bool) -> 
     """Weights (B, size, length) that map the input pixels of one axis to the output pixels between two edges."""
     start_B, end_B = edges_B2.unbind(1)
     step_B1 = ((end_B - start_B) / size)[:, None]
-    centres_BS = start_B[:, None] + (torch.arange(size, device=start_B.device) + 0.5) * step_B1
+    centres_BS = start_B[:, None] + torch.arange(0.5, size, device=start_B.device) * step_B1
     reach_B1 = step_B1.clamp(min=1.0) if antialias else torch.ones_like(step_B1)
-    pixels_R = torch.arange(length, device=start_B.device) + 0.5
+    pixels_R = torch.arange(0.5, length, device=start_B.device)
     distance_BSR = (pixels_R / reach_B1)[:, None, :] - (centres_BS / reach_B1)[:, :, None]
     weights_BSR = distance_BSR.abs_().neg_().add_(1.0).clamp_(min=0.0)
     total_BS = weights_BSR.sum(2).clamp(min=torch.finfo(torch.float32).tiny)

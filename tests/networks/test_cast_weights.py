@@ -83,8 +83,7 @@ def test_a_teacher_first_asked_in_inference_mode_can_move():
 
 
 def test_weights_are_back_in_their_places_afterwards_and_nothing_else_is_saved():
-    student = WithHead(**VIT)
-    teacher, network = MomentumTeacher(student).train(False), student
+    teacher = MomentumTeacher(WithHead(**VIT)).train(False)
     names, weights = list(teacher.state_dict()), dict(teacher.network.named_parameters())
     with mixed(), pytest.raises(ValueError, match="takes images"):
         teacher(torch.zeros(2, 3, 32, 32))  # three channels for one
@@ -92,8 +91,14 @@ def test_weights_are_back_in_their_places_afterwards_and_nothing_else_is_saved()
         teacher(IMAGES)
     assert list(teacher.state_dict()) == names and kinds(teacher.network) == {torch.float32}
     assert all(parameter is weights[name] for name, parameter in teacher.network.named_parameters())
-    assert [name for name, _ in network.named_parameters()] == list(weights)
-    assert same(copy.deepcopy(teacher).network, copy.deepcopy(teacher))
+    assert [name for name, _ in teacher.network.named_parameters()] == list(weights)
+
+
+def test_a_copy_has_cast_weights_of_its_own():
+    teacher = MomentumTeacher(WithHead(**RESNET))
+    other = copy.deepcopy(teacher)
+    with mixed(), other._cast_weights.in_use():
+        assert torch.bfloat16 in kinds(other.network) and kinds(teacher.network) == {torch.float32}
 
 
 def test_norms_heads_and_layers_of_other_types_keep_what_they_have():
@@ -118,6 +123,27 @@ def test_without_mixed_precision_nothing_is_made():
         assert kinds(network) == {torch.float32}
 
 
+def test_weights_that_autocast_leaves_or_whose_changes_cannot_be_seen_stay():
+    double, meta = WithHead(**RESNET).double(), WithHead(**RESNET).to("meta")
+    with torch.inference_mode():
+        unwatched = WithHead(**RESNET)
+    for network, kind in ((double, torch.float64), (meta, torch.float32), (unwatched, torch.float32)):
+        with mixed(), CastWeights(network).in_use():
+            assert kinds(network) == {kind}
+
+
+def test_an_expert_that_leaves_mixed_precision_is_left_alone():
+    encoder = build_encoder(**RESNET)
+
+    def exact(images):
+        with torch.autocast("cpu", enabled=False):
+            return encoder.embed(images.float())
+
+    expert = NetworkExpert(encoder, 32, forward=exact)
+    with mixed():
+        assert torch.equal(expert.embed(IMAGES, {}), exact(IMAGES))
+
+
 def test_no_pass_casts_weights_but_the_first():
     expert = NetworkExpert(encoder := build_encoder(**RESNET), 32, forward=encoder.embed)
     weights = sum(type(module) is nn.Conv2d for module in encoder.modules())
@@ -137,5 +163,8 @@ def test_compiled_passes_of_a_teacher_see_the_weights_of_now(monkeypatch):
     compiled = accelerated(copy.deepcopy(plain), compile=True)
     for momentum in (1.0, 0.5):
         for teacher in (plain, compiled):
-            teacher.update(WithHead(**RESNET, options={"zero_init_last": False}), momentum)
+            teacher.update(student, momentum)
         assert same(plain.network, compiled)
+        with torch.no_grad():
+            for parameter in student.parameters():
+                parameter.mul_(1.5)

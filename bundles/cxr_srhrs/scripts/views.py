@@ -75,7 +75,7 @@ class Patches:
         self.reference, self.mirror_targets = reference, mirror_targets
         self.flip, self.vertical_flip, self.quarters = flip, vertical_flip, quarters
         self.whole = AugmentedCrop(size, area=None, rotation=rotation, photometric=photometric, rotate_first=True)
-        # never rotated, so that an order is nothing to it: of the wholes' it is rendered in one batch with them
+        # Never rotated, so that the order changes nothing; with the wholes' order all six are rendered as one batch.
         self.quarter = AugmentedCrop(size, area=None, photometric=photometric, rotate_first=True)
 
     def sample(self, generator: Generator, size: tuple[int, int]) -> Params:
