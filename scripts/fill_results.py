@@ -48,6 +48,15 @@ COMPARISON = {
     "Adam v2 (LCD stage)": "adam_v2",
     "LeADER (stage 2)": "leader",
 }
+OVER_SEEDS = {  # label of a row: method of studies/comparison that was measured with several seeds
+    "random weights, 8 pixels": "random_8",
+    "ACE, 36,384 views": "ace_today",
+    "random weights, 16 pixels": "random_16",
+    "SRHRS, 36,384 views": "srhrs_today",
+    "MoCo v2, 36,384 views": "moco_v2_today",
+    "Adam v2, 36,384 views": "adam_v2_today",
+}
+JUDGED_BY = ("landmarks found", "lung probe AUC", "parents found", "lung Dice, 12 labels")
 BUDGETS = ("quarter", "today", "tenfold")
 OF_BUDGETS = {"landmarks found": 3, "lung probe AUC": 3, "embedding rank": 0}
 BY_VIEWS = {  # label of a row in a bundle's README: metric of studies/comparison
@@ -103,12 +112,27 @@ def comparison_rows() -> Iterator[tuple[str, ...]]:
         yield title, *written, spent
 
 
+def rows_over_seeds() -> Iterator[tuple[str, ...]]:
+    """Mean, deviation and number of seeds of each metric, and the gain of the last over random weights."""
+    methods = measured("comparison")
+    for title, name in OVER_SEEDS.items():
+        metrics = methods[name]["metrics"]
+        yield title, *(figure(metrics[metric], 3) for metric in JUDGED_BY), gain(metrics[JUDGED_BY[-1]])
+
+
+def gain(about: Mapping[str, Any]) -> str:
+    """Difference from the reference with its interval and corrected p; `-` of the reference itself."""
+    if about.get("p_holm") is None:
+        return "-"
+    return f"{about['difference']:+.3f} [{about['low']:+.3f}, {about['high']:+.3f}], p {about['p_holm']:.2g}"
+
+
 def pages() -> Iterator[tuple[Path, list[tuple[str, ...]]]]:
     """Each file that quotes a study, and its rows."""
     for bundle in BUNDLES:
         yield ROOT / "bundles" / bundle / "docs" / "README.md", list(bundle_rows(bundle))
     yield ROOT / "docs" / "learning.md", list(learning_rows())
-    yield ROOT / "studies" / "comparison" / "README.md", list(comparison_rows())
+    yield ROOT / "studies" / "comparison" / "README.md", [*comparison_rows(), *rows_over_seeds()]
 
 
 def filled(text: str, rows: Sequence[tuple[str, ...]]) -> str:

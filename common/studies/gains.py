@@ -15,6 +15,9 @@ from .plan import Study
 MARKERS = "o^sDvPX*"
 """One for each method: colours come again from the seventh on, and lines that lie on each other hide their dashes."""
 
+BESIDE, ALONE = 1.12, 1.8
+"""Reach of the methods about an amount, as a factor: seeds of one would hide those of another."""
+
 
 def gains_figure(study: Study, summary: Mapping[str, Any]) -> Figure | None:
     """One panel for each metric: a line for each method through the means of its seeds, and a mark for each seed.
@@ -58,22 +61,31 @@ def _draw(
     panel.axhline(0, color="0.4", linewidth=0.8)
     panel.set_xscale("log")
     lines: dict[str, Any] = {}
+    beside = _beside(gains)
     for title, points in gains.items():
+        places = [amount * beside[title] for amount in points]
         means = [mean(found) for found in points.values()]
         above = {"zorder": 3 if len(points) == 1 else 2}  # one point of a method is easily hidden by others' lines
         (lines[title],) = panel.plot(
-            [*points],
+            places,
             means,
             marker=marks[title],
-            markersize=5,
+            markersize=7,
             markeredgecolor="white",
             markeredgewidth=0.5,
             **above,
             **look[title]._asdict(),
         )
-        for amount, found in points.items():
-            panel.plot([amount] * len(found), found, marks[title], color=look[title].color, markersize=3, alpha=0.5)
+        for place, found in zip(places, points.values(), strict=True):
+            panel.plot([place] * len(found), found, marks[title], color=look[title].color, markersize=3, alpha=0.5)
     return lines
+
+
+def _beside(gains: Mapping[str, Mapping[int, list[float]]]) -> dict[str, float]:
+    """Factors of the amounts by which methods stand side by side, wider where there is only one amount."""
+    reach = BESIDE if len({amount for points in gains.values() for amount in points}) > 1 else ALONE
+    last = len(gains) - 1
+    return {title: reach ** ((2 * place - last) / max(1, last)) for place, title in enumerate(gains)}
 
 
 def markers(titles: Iterable[str]) -> dict[str, str]:

@@ -116,6 +116,25 @@ def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
     assert panel.lines[1].get_xydata().tolist() == [[800, -0.125], [8000, -0.5]], "an error that grows is no gain"
 
 
+@pytest.mark.parametrize(("budgets", "reach"), [(1, 1.8), (2, 1.12)])
+def test_methods_of_the_figure_stand_side_by_side_and_their_seeds_below_them(several, budgets, reach):
+    from common.studies.gains import gains_figure
+
+    def values(*found):
+        return {"metrics": {"Dice": {"seeds": [1, 2][: len(found)], "values": list(found)}}}
+
+    methods = {"random": values(0.5, 0.5)}
+    for method in ("adam", "leader"):
+        methods |= {f"{method}_today": values(0.7, 0.8), f"{method}_tenfold": values(*[0.9] * (budgets - 1))}
+    (panel,) = gains_figure(read(several), {"methods": methods}).axes
+    amounts = [800, 8000][:budgets]
+    marks = {}
+    for line in panel.lines[1:]:
+        marks.setdefault(line.get_marker(), set()).update(line.get_xdata())
+    for found, factor in zip(marks.values(), (1 / reach, reach), strict=True):
+        assert sorted(found) == pytest.approx([amount * factor for amount in amounts])
+
+
 def test_eight_methods_have_eight_marks_and_more_have_one():
     from common.studies.gains import markers
 
