@@ -19,11 +19,11 @@ from common.readers import find_reader
 # encoders and what reads their files, 1,900 train, 1,600 are the command, 1,200 track, 1,100 evaluate.
 LINES = {
     "ct_diagnosis_classification": 18_400,
-    "cxr_ace": 19_400,
-    "cxr_adam": 19_050,
-    "cxr_adam_v2": 19_400,
-    "cxr_leader": 20_050,
-    "cxr_srhrs": 19_300,
+    "cxr_ace": 19_500,
+    "cxr_adam": 19_150,
+    "cxr_adam_v2": 19_500,
+    "cxr_leader": 20_150,
+    "cxr_srhrs": 19_450,
     "image_classification": 16_750,
     "image_segmentation": 17_050,
     "landmark_detection": 17_000,
