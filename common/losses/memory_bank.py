@@ -146,13 +146,12 @@ class _Negatives(torch.autograd.Function):
         piece = keys_at_a_time(query_BE, bank_EK)
         # memory of one piece for all: asking for it anew each time costs as much as pruning
         cosines = query_BE.new_empty(len(query_BE) * piece)
-        keeps = torch.empty_like(cosines) if threshold is not None else cosines
+        keeps = query_BE.new_empty(len(cosines) if threshold is not None else 0)
         for bank_EC in bank_EK.split(piece, dim=1):
             shape = len(query_BE), bank_EC.shape[1]
             cosine_BC = torch.mm(query_BE, bank_EC, out=cosines[: math.prod(shape)].view(shape))
-            kept_BC = keeps[: math.prod(shape)].view(shape)
             if threshold is not None:
-                torch.lt(cosine_BC, threshold, out=kept_BC)
+                kept_BC = torch.lt(cosine_BC, threshold, out=keeps[: math.prod(shape)].view(shape))
                 kept += kept_BC.sum()
             weight_BC = cosine_BC.div_(temperature).exp_()
             if threshold is not None:

@@ -81,8 +81,10 @@ class CastWeights:
 
 
 def _autocast_type(weights: Sequence[Tensor]) -> torch.dtype | None:
-    """What autocast would cast these weights to; None where it would not, or where their changes cannot be seen."""
-    if not weights or any(weight.dtype != torch.float32 or weight.is_inference() for weight in weights):
+    """What autocast would cast these weights to; None where it would not, or where copies would not do for them."""
+    if not weights or any(
+        weight.dtype != torch.float32 or weight.requires_grad or weight.is_inference() for weight in weights
+    ):  # a copy would take a trainable weight's gradient, and writes to an inference tensor cannot be seen
         return None
     device = weights[0].device.type
     if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):

@@ -108,8 +108,8 @@ def test_norms_heads_and_layers_of_other_types_keep_what_they_have():
             return super().forward(x)
 
     network = WithHead(**RESNET)
-    odd = Standardised(64, 64, 3, padding=1)
-    network.encoder.body.layer1[0].conv1 = odd
+    network.encoder.body.layer1[0].conv1 = Standardised(64, 64, 3, padding=1)
+    network.requires_grad_(False)
     with mixed(), CastWeights(network).in_use():
         cast = {name for name, parameter in network.named_parameters() if parameter.dtype == torch.bfloat16}
         network(IMAGES)
@@ -118,9 +118,16 @@ def test_norms_heads_and_layers_of_other_types_keep_what_they_have():
 
 
 def test_without_mixed_precision_nothing_is_made():
-    network = WithHead(**RESNET)
+    network = WithHead(**RESNET).requires_grad_(False)
     with CastWeights(network).in_use():
         assert kinds(network) == {torch.float32}
+
+
+def test_trainable_weights_stay_and_keep_their_gradients():
+    network = WithHead(**RESNET)
+    with mixed(), CastWeights(network).in_use():
+        network.encoder.embed(IMAGES).float().sum().backward()
+    assert network.encoder.body.conv1.weight.grad.abs().sum() > 0
 
 
 def test_weights_that_autocast_leaves_or_whose_changes_cannot_be_seen_stay():
@@ -128,6 +135,7 @@ def test_weights_that_autocast_leaves_or_whose_changes_cannot_be_seen_stay():
     with torch.inference_mode():
         unwatched = WithHead(**RESNET)
     for network, kind in ((double, torch.float64), (meta, torch.float32), (unwatched, torch.float32)):
+        network.requires_grad_(False)
         with mixed(), CastWeights(network).in_use():
             assert kinds(network) == {kind}
 

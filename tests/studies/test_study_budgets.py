@@ -86,11 +86,13 @@ def test_it_runs_and_draws_what_each_budget_gains(several):
     assert not (several.finished() & {"leader_tenfold-pretraining-seed1"})
 
 
+def values(*found):
+    """What the summary of a table has of a method: a value of each seed."""
+    return {"metrics": {"Dice": {"seeds": [1, 2][: len(found)], "values": list(found)}}}
+
+
 def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
     from common.studies.gains import gains_figure
-
-    def values(*found):
-        return {"metrics": {"Dice": {"seeds": [1, 2][: len(found)], "values": list(found)}}}
 
     summary = {
         "methods": {
@@ -119,9 +121,6 @@ def test_the_figure_has_a_line_for_each_method_and_a_dot_for_each_seed(several):
 @pytest.mark.parametrize(("budgets", "reach"), [(1, 1.8), (2, 1.12)])
 def test_methods_of_the_figure_stand_side_by_side_and_their_seeds_below_them(several, budgets, reach):
     from common.studies.gains import gains_figure
-
-    def values(*found):
-        return {"metrics": {"Dice": {"seeds": [1, 2][: len(found)], "values": list(found)}}}
 
     methods = {"random": values(0.5, 0.5)}
     for method in ("adam", "leader"):
